@@ -1,0 +1,3 @@
+//! Writes the difference between two thin volumes as one HYPERLAYER stream.
+
+fn main() {}

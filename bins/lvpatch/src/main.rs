@@ -1,0 +1,3 @@
+//! Applies a HYPERLAYER stream on a base volume, giving a new volume.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Reading, writing, zeroing and discarding on block devices and files, with bounded queues.

@@ -1,0 +1,1 @@
+//! LVM2, device-mapper and the thin provisioning tools behind one typed, testable executor.

@@ -1,0 +1,1 @@
+//! From a volume to a HYPERLAYER stream and from a stream to a volume, over traits.
