@@ -80,7 +80,11 @@ impl<U: Unit> ExtentSet<U> {
             if let Some(shared) = x.intersection(*y) {
                 both.ranges.push(shared);
             }
-            if x.end() < y.end() { a.next() } else { b.next() };
+            if x.end() < y.end() {
+                a.next()
+            } else {
+                b.next()
+            };
         }
         both
     }

@@ -32,7 +32,8 @@ pub fn parse_size(text: &str) -> Result<Bytes, ParseSizeError> {
         [letter, b'B'] => power(1000, *letter),
         _ => None,
     };
-    let unit = unit.ok_or_else(|| refused("has an unknown suffix (b, s, k, m, g, t, p, e; capitals for powers of 1000)"))?;
+    let unit =
+        unit.ok_or_else(|| refused("has an unknown suffix (b, s, k, m, g, t, p, e; capitals for powers of 1000)"))?;
     number.checked_mul(unit).map(Bytes::new).ok_or_else(|| refused("is more than 16 EiB"))
 }
 
