@@ -20,8 +20,8 @@ pub fn check(data: &[u8]) {
         fallible(DumpReader::new(input))
     }
     let pieces = |capacity| BufReader::with_capacity(capacity, data);
-    same(judge(data, delta(data)), [judge(data, delta(pieces(1))), judge(data, delta(pieces(7)))]);
-    same(judge(data, dump(data)), [judge(data, dump(pieces(1))), judge(data, dump(pieces(7)))]);
+    same(&judge(data, delta(data)), [judge(data, delta(pieces(1))), judge(data, delta(pieces(7)))]);
+    same(&judge(data, dump(data)), [judge(data, dump(pieces(1))), judge(data, dump(pieces(7)))]);
 }
 
 fn fallible<I: Iterator<Item = Result<Extent<Chunks>, Error>>>(
@@ -58,8 +58,8 @@ fn judge(
     (after, count, None)
 }
 
-fn same<T: PartialEq + Debug, const N: usize>(whole: T, split: [T; N]) {
+fn same<T: PartialEq + Debug, const N: usize>(whole: &T, split: [T; N]) {
     for split in split {
-        assert_eq!(whole, split, "whole and split");
+        assert_eq!(*whole, split, "whole and split");
     }
 }

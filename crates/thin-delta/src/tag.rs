@@ -1,9 +1,11 @@
 //! The grammar of one tag.
 
+use std::ops::Range;
+
 use nom::branch::alt;
 use nom::bytes::complete::{take_till, take_while1};
 use nom::character::complete::{char, multispace0, multispace1, u64};
-use nom::combinator::{all_consuming, iterator, opt};
+use nom::combinator::{all_consuming, opt};
 use nom::sequence::{delimited, preceded, separated_pair, terminated};
 use nom::{IResult, Offset, Parser};
 
@@ -31,15 +33,19 @@ pub(crate) struct Tag<'a> {
     pub(crate) form: Form,
     pub(crate) name: &'a [u8],
     text: &'a [u8],
-    attributes: [Attribute<'a>; MAX_ATTRIBUTES],
-    count: usize,
+    spans: &'a [(Range<usize>, Range<usize>)],
 }
 
+/// A name and a value.
 type Attribute<'a> = (&'a [u8], &'a [u8]);
+
+/// Where the names and values of a tag's attributes lie in it. Kept by the reader and filled again for every tag: they
+/// cannot be kept as slices there, and a tag with room for all of them would be copied at every step.
+pub(crate) type Spans = Vec<(Range<usize>, Range<usize>)>;
 
 impl<'a> Tag<'a> {
     /// Reads `text`, which starts at byte `at` of the input with `<` and ends with the first `>`.
-    pub(crate) fn parse(text: &'a [u8], at: u64) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &'a [u8], at: u64, spans: &'a mut Spans) -> Result<Self, Error> {
         let refused = |e: nom::Err<nom::error::Error<&[u8]>>| {
             let rest = match e {
                 nom::Err::Error(e) | nom::Err::Failure(e) => e.input,
@@ -49,35 +55,30 @@ impl<'a> Tag<'a> {
             Error::Unexpected { at, expected: "`<name key=\"value\">` or `</name>`", found: Excerpt::new(text) }
         };
         let (rest, (slash, name)) = preceded(char('<'), (opt(char('/')), name)).parse(text).map_err(refused)?;
-        let mut tag = Self { at, form: Form::Close, name, text, attributes: [(&[], &[]); MAX_ATTRIBUTES], count: 0 };
+        spans.clear();
         if slash.is_some() {
             close.parse(rest).map_err(refused)?;
-            return Ok(tag);
+            return Ok(Self { at, form: Form::Close, name, text, spans });
         }
-        let mut attributes = iterator(rest, attribute);
-        for found in &mut attributes {
-            tag.push(found)?;
+        let mut rest = rest;
+        while let (after, Some((key, value))) = opt(attribute).parse(rest).map_err(refused)? {
+            if spans.iter().any(|(name, _)| text[name.clone()] == *key) {
+                return Err(Error::Repeated { at: at + text.offset(key) as u64, found: Excerpt::new(key) });
+            }
+            if spans.len() == MAX_ATTRIBUTES {
+                return Err(Error::TooManyAttributes { at, found: Excerpt::new(text) });
+            }
+            spans.push((span(text, key), span(text, value)));
+            rest = after;
         }
-        let (rest, ()) = attributes.finish().map_err(refused)?;
         let (_, slash) = terminated(preceded(multispace0, opt(char('/'))), close).parse(rest).map_err(refused)?;
-        tag.form = if slash.is_some() { Form::Empty } else { Form::Open };
-        Ok(tag)
-    }
-
-    fn push(&mut self, attribute: Attribute<'a>) -> Result<(), Error> {
-        if self.find(attribute.0).is_some() {
-            return Err(Error::Repeated { at: self.position(attribute.0), found: Excerpt::new(attribute.0) });
-        }
-        let Some(free) = self.attributes.get_mut(self.count) else {
-            return Err(Error::TooManyAttributes { at: self.at, found: Excerpt::new(self.text) });
-        };
-        *free = attribute;
-        self.count += 1;
-        Ok(())
+        let form = if slash.is_some() { Form::Empty } else { Form::Open };
+        Ok(Self { at, form, name, text, spans })
     }
 
     fn find(&self, key: &[u8]) -> Option<&'a [u8]> {
-        self.attributes[..self.count].iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+        let (_, value) = self.spans.iter().find(|(name, _)| self.text[name.clone()] == *key)?;
+        Some(&self.text[value.clone()])
     }
 
     fn position(&self, part: &[u8]) -> u64 {
@@ -128,6 +129,11 @@ impl<'a> Tag<'a> {
             _ => Error::Unexpected { at: self.at, expected, found },
         }
     }
+}
+
+fn span(text: &[u8], part: &[u8]) -> Range<usize> {
+    let start = text.offset(part);
+    start..start + part.len()
 }
 
 fn name(input: &[u8]) -> IResult<&[u8], &[u8]> {

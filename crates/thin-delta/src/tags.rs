@@ -5,7 +5,7 @@ use std::mem;
 
 use memchr::memchr;
 
-use crate::tag::Tag;
+use crate::tag::{Spans, Tag};
 use crate::{Error, Excerpt};
 
 /// The most bytes that one tag may have; the tools write fewer than 300.
@@ -21,11 +21,12 @@ pub(crate) struct Tags<R> {
     lent: usize,
     /// A tag that did not lie in the input's buffer as a whole.
     torn: Vec<u8>,
+    spans: Spans,
 }
 
 impl<R: BufRead> Tags<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, at: 0, lent: 0, torn: Vec::new() }
+        Self { input, at: 0, lent: 0, torn: Vec::new(), spans: Spans::new() }
     }
 
     /// The next tag; `expected` is what an error says.
@@ -41,10 +42,10 @@ impl<R: BufRead> Tags<R> {
         let window = &buffer[..buffer.len().min(MAX_TAG_BYTES)];
         if let Some(end) = memchr(b'>', window) {
             self.lent = end + 1;
-            return Tag::parse(&fill(&mut self.input, at)?[..=end], at);
+            return Tag::parse(&fill(&mut self.input, at)?[..=end], at, &mut self.spans);
         }
         self.gather()?;
-        Tag::parse(&self.torn, at)
+        Tag::parse(&self.torn, at, &mut self.spans)
     }
 
     /// Demands that nothing but white space is left.
