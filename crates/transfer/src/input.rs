@@ -1,33 +1,31 @@
 //! Reading from what may block for ever (a pipe, a terminal, a child) without losing the way to stop.
 
-use std::io::{self, Read};
+use std::fmt;
+use std::io::{self, BufRead, Read};
 use std::time::Duration;
 
+use block_copy::Progress;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use crate::Stop;
-
-/// How much is read at once, in bytes: the capacity of a pipe that was not enlarged.
+/// How much is read at once, in bytes: what a pipe holds that was not enlarged.
 const PIECE_BYTES: usize = 64 * 1024;
-/// How many pieces may wait.
+/// How many pieces may wait: 2 MiB in all.
 const QUEUE_PIECES: usize = 32;
-/// How long a signal may wait for its effect.
+/// How long a request to stop may wait for its effect.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A reader on a thread of its own. A signal ends the reading with an error of kind
-/// [`Other`](io::ErrorKind::Other) that [`is_stopped`] recognises, even while the source is silent. The thread is left
-/// behind then, and ends with the process.
-#[derive(Debug)]
-pub struct Interruptible {
+/// A reader on a thread of its own. A request to stop ends the reading with [`stopped`], even while the source is
+/// silent. The thread is left behind then, and ends with the process.
+pub struct Interruptible<'a> {
     pieces: Receiver<io::Result<Vec<u8>>>,
-    stop: Stop,
+    progress: &'a dyn Progress,
     piece: Vec<u8>,
     used_bytes: usize,
 }
 
-impl Interruptible {
-    /// Starts to read ahead, at most 2 MiB.
-    pub fn new(mut source: impl Read + Send + 'static, stop: Stop) -> Self {
+impl<'a> Interruptible<'a> {
+    /// Starts to read ahead.
+    pub fn new(mut source: impl Read + Send + 'static, progress: &'a dyn Progress) -> Self {
         let (sender, pieces) = bounded(QUEUE_PIECES);
         std::thread::spawn(move || {
             loop {
@@ -47,14 +45,14 @@ impl Interruptible {
                 }
             }
         });
-        Self { pieces, stop, piece: Vec::new(), used_bytes: 0 }
+        Self { pieces, progress, piece: Vec::new(), used_bytes: 0 }
     }
 }
 
-impl io::BufRead for Interruptible {
+impl BufRead for Interruptible<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.used_bytes == self.piece.len() {
-            if self.stop.requested() {
+            if self.progress.stop_requested() {
                 return Err(stopped());
             }
             match self.pieces.recv_timeout(POLL) {
@@ -74,34 +72,24 @@ impl io::BufRead for Interruptible {
     }
 }
 
-impl Read for Interruptible {
+impl Read for Interruptible<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let have = io::BufRead::fill_buf(self)?;
+        let have = self.fill_buf()?;
         let len = have.len().min(buf.len());
         buf[..len].copy_from_slice(&have[..len]);
-        io::BufRead::consume(self, len);
+        self.consume(len);
         Ok(len)
     }
 }
 
-#[derive(Debug)]
-struct Stopped;
-
-impl std::fmt::Display for Stopped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stopped by a signal")
+impl fmt::Debug for Interruptible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interruptible").finish_non_exhaustive()
     }
 }
 
-impl std::error::Error for Stopped {}
-
-/// The error that a signal makes of reading and writing.
-pub(crate) fn stopped() -> io::Error {
-    io::Error::other(Stopped)
-}
-
-/// Whether the error came from a signal.
+/// The error that a request to stop makes of reading and writing.
 #[must_use]
-pub fn is_stopped(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stopped>)
+pub fn stopped() -> io::Error {
+    io::Error::other(block_copy::Error::Stopped)
 }
