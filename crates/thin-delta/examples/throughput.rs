@@ -73,11 +73,11 @@ impl Document {
                 break;
             }
             // Most of a real document is `same`; lengths differ, a third of the runs is followed by a gap.
-            let kind = if self.next_chunk % 3 == 0 { self.next_chunk / 3 % 4 } else { 0 };
+            let kind = if self.next_chunk.is_multiple_of(3) { self.next_chunk / 3 % 4 } else { 0 };
             let kind = KINDS[usize::try_from(kind).unwrap_or_default()];
             let length = 1 + self.next_chunk.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 300;
             writeln!(self.buffer, "    <{kind} begin=\"{}\" length=\"{length}\"/>", self.next_chunk)?;
-            self.next_chunk += length + u64::from(length % 3 == 0);
+            self.next_chunk += length + u64::from(length.is_multiple_of(3));
         }
         self.made_bytes += self.buffer.len() as u64;
         self.making += start.elapsed();

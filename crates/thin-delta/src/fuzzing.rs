@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader};
+use std::mem::{Discriminant, discriminant};
 
 use extents::{Chunks, Extent};
 
@@ -34,11 +35,12 @@ fn fallible<I: Iterator<Item = Result<Extent<Chunks>, Error>>>(
     items.into_iter().flatten().chain(error)
 }
 
-/// What came out: the last range's end, how many there were, and the error's text.
+/// What came out: the last range's end, how many there were, and which error where. The error's text may differ: it
+/// quotes what was at hand.
 fn judge(
     data: &[u8],
     mut items: impl Iterator<Item = Result<Extent<Chunks>, Error>>,
-) -> (Chunks, usize, Option<String>) {
+) -> (Chunks, usize, Option<(u64, Discriminant<Error>)>) {
     let (mut after, mut count) = (Chunks::ZERO, 0);
     while let Some(item) = items.next() {
         match item {
@@ -51,7 +53,7 @@ fn judge(
             Err(error) => {
                 assert!(error.position() <= data.len() as u64, "{error} lies past {} bytes", data.len());
                 assert!(items.next().is_none(), "an item after {error}");
-                return (after, count, Some(error.to_string()));
+                return (after, count, Some((error.position(), discriminant(&error))));
             }
         }
     }
@@ -61,5 +63,25 @@ fn judge(
 fn same<T: PartialEq + Debug, const N: usize>(whole: &T, split: [T; N]) {
     for split in split {
         assert_eq!(*whole, split, "whole and split");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Every file that the fuzzer starts from or once failed on.
+    #[test]
+    fn corpus() {
+        let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+        let mut count = 0;
+        for folder in ["seeds/thin_delta_xml", "regressions/thin_delta_xml"] {
+            for entry in fs::read_dir(fuzz.join(folder)).into_iter().flatten() {
+                super::check(&fs::read(entry.unwrap().path()).unwrap());
+                count += 1;
+            }
+        }
+        assert!(count > 0, "no seeds in {}", fuzz.display());
     }
 }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use nom::branch::alt;
-use nom::bytes::complete::{take_till, take_while1};
+use nom::bytes::complete::{tag, take_till, take_while1};
 use nom::character::complete::{char, multispace0, multispace1, u64};
-use nom::combinator::{all_consuming, opt};
-use nom::sequence::{delimited, preceded, separated_pair, terminated};
+use nom::combinator::{all_consuming, opt, value};
+use nom::sequence::{delimited, preceded, separated_pair};
 use nom::{IResult, Offset, Parser};
 
 use crate::{Error, Excerpt};
@@ -71,8 +71,7 @@ impl<'a> Tag<'a> {
             spans.push((span(text, key), span(text, value)));
             rest = after;
         }
-        let (_, slash) = terminated(preceded(multispace0, opt(char('/'))), close).parse(rest).map_err(refused)?;
-        let form = if slash.is_some() { Form::Empty } else { Form::Open };
+        let (_, form) = end.parse(rest).map_err(refused)?;
         Ok(Self { at, form, name, text, spans })
     }
 
@@ -147,6 +146,11 @@ fn attribute(input: &[u8]) -> IResult<&[u8], Attribute<'_>> {
 
 fn quoted<'a>(quote: char) -> impl Parser<&'a [u8], Output = &'a [u8], Error = nom::error::Error<&'a [u8]>> {
     delimited(char(quote), take_till(move |b: u8| char::from(b) == quote || b == b'<'), char(quote))
+}
+
+fn end(input: &[u8]) -> IResult<&[u8], Form> {
+    let form = alt((value(Form::Empty, tag("/>")), value(Form::Open, char('>'))));
+    all_consuming(preceded(multispace0, form)).parse(input)
 }
 
 fn close(input: &[u8]) -> IResult<&[u8], char> {
