@@ -20,11 +20,40 @@ pub(crate) fn discard(device: &File, extent: Extent<Bytes>) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[path = "../tests/it/loop_device.rs"]
+mod loop_device;
+
+#[cfg(test)]
 mod tests {
-    use super::BLKDISCARD;
+    use std::os::unix::fs::FileExt;
+
+    use extents::{Bytes, Extent};
+
+    use super::loop_device::LoopDevice;
+    use super::{BLKDISCARD, discard};
 
     #[test]
     fn the_request_has_the_kernels_number() {
         assert_eq!(BLKDISCARD, linux_raw_sys::ioctl::BLKDISCARD);
+    }
+
+    #[test]
+    fn loop_a_discard_hits_its_range_and_no_other() {
+        let device = match LoopDevice::new(&[7; 1 << 20], 512) {
+            Ok(device) => device,
+            Err(reason) => {
+                eprintln!("skipped: {reason}");
+                return;
+            }
+        };
+        let file = std::fs::File::options().read(true).write(true).open(device.path()).unwrap();
+        discard(&file, Extent::new(Bytes::new(65536), Bytes::new(131_072)).unwrap()).unwrap();
+        let mut content = vec![0; 1 << 20];
+        file.read_exact_at(&mut content, 0).unwrap();
+        let expected: Vec<u8> = (0..1 << 20).map(|i| if (65536..196_608).contains(&i) { 0 } else { 7 }).collect();
+        assert!(content == expected);
+        assert!(
+            discard(&std::fs::File::open(device.backing()).unwrap(), Extent::whole(Bytes::new(512)).unwrap()).is_err()
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use extents::{Bytes, Extent};
-use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, fcntl_setfl, ioctl_blksszget, major, minor};
+use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, ioctl_blksszget, major, minor};
 
 use crate::zeros::{inside, overwrite};
 use crate::{AlignedBuf, Error, Op, ReadAt, WriteAt, discard};
@@ -85,12 +85,11 @@ impl Volume {
         let (mut block_size, mut direct) = (Bytes::new(1), false);
         if identity.is_device() {
             block_size = Bytes::new(ioctl_blksszget(&file).map_err(|e| failed(e.into()))?.into());
-            let flags = fcntl_getfl(&file).map_err(|e| failed(e.into()))?;
-            direct = flags.contains(OFlags::DIRECT);
-            if direct && !aligned(size, block_size) {
-                // The last bytes of such a device have no direct way to them.
-                fcntl_setfl(&file, flags - OFlags::DIRECT).map_err(|e| failed(e.into()))?;
-                direct = false;
+            direct = fcntl_getfl(&file).map_err(|e| failed(e.into()))?.contains(OFlags::DIRECT);
+            if !aligned(size, block_size) {
+                // The kernel reads and writes the last bytes of such a device in no way at all.
+                let (found, expected) = ("a device that ends within a logical block", "whole logical blocks");
+                return Err(Error::Unsuitable { name: path.to_owned(), found, expected });
             }
         }
         Ok(Self { file, name: path.to_owned(), size, identity, block_size, direct, completing: Mutex::default() })
