@@ -8,16 +8,16 @@
 
 mod exit;
 mod failure;
-mod input;
 mod main_fn;
 mod output;
 mod progress;
+mod root;
 mod signal;
 
 pub use exit::{Exit, HELP};
 pub use failure::{Failure, OrFail, Outcome};
-pub use input::{Interruptible, is_stopped};
 pub use main_fn::{Common, main, say};
-pub use output::{Encoding, Output, Part, Written, stdout_for_data};
+pub use output::{Encoding, Output, Written, stdout_for_data};
 pub use progress::Progress;
+pub use root::require_root;
 pub use signal::Stop;

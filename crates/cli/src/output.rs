@@ -9,16 +9,14 @@ use crossbeam_channel::{SendTimeoutError, Sender, bounded};
 use extents::Bytes;
 use sha1::{Digest, Sha1};
 
-use crate::input::stopped;
+use transfer::{Part, stopped};
+
 use crate::{Exit, Failure, Outcome, Stop};
 
 /// How many parts (a record's line, a record's data) may wait for the writer.
 const QUEUE_PARTS: usize = 32;
 /// How long a signal may wait for its effect.
 const POLL: Duration = Duration::from_millis(50);
-
-/// A part of a stream, given away whole so that no byte is copied on its way.
-pub type Part = Box<dyn AsRef<[u8]> + Send>;
 
 /// What the bytes go through on their way out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +39,6 @@ pub struct Written {
 }
 
 /// A stream on its way to a file or a pipe.
-#[derive(Debug)]
 pub struct Output<W> {
     parts: Sender<Part>,
     writer: JoinHandle<io::Result<(W, Written)>>,

@@ -58,7 +58,8 @@ pub fn checks(level: DetectLevel, delta: &Delta, geometry: Geometry, seed: &str)
         DetectLevel::Head => head(&touched.union(&relied), geometry).into_iter().collect(),
         DetectLevel::Every => base.pieces(CHECK_BYTES).collect(),
         DetectLevel::Sampled => {
-            let mut random = blake3::Hasher::new_derive_key("hyperlayer 1.1 samples").update(seed.as_bytes()).finalize_xof();
+            let mut random =
+                blake3::Hasher::new_derive_key("hyperlayer 1.1 samples").update(seed.as_bytes()).finalize_xof();
             let mut chosen: ExtentSet<Bytes> = head(&touched.union(&relied), geometry).into_iter().collect();
             for set in [&touched, &relied] {
                 chosen.extend(samples(set, geometry, &mut random));

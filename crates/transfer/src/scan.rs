@@ -32,18 +32,18 @@ pub fn scan(
     let base_size = base.map_or(Bytes::ZERO, |base| base.size());
     let mut old = Vec::new();
     read_pieces(new, Extent::whole(new.size()), queue, progress, |piece| {
-        content.update(&piece);
+        content.update(&piece.buf);
         old.clear();
         if let Some(base) = base
-            && let Some(shared) = Extent::whole(base_size).and_then(|b| b.intersection(piece.extent()))
+            && let Some(shared) = Extent::whole(base_size).and_then(|b| b.intersection(piece.extent))
         {
             old.resize(shared.len().to_usize().unwrap_or(0), 0);
             base.read_at(shared.start(), &mut old)?;
             base_content.update(&old);
         }
-        for part in piece.extent().pieces(chunk.bytes()) {
-            let now = within(&piece, piece.extent(), part);
-            let before = within(&old, piece.extent(), part);
+        for part in piece.extent.pieces(chunk.bytes()) {
+            let now = within(&piece.buf, piece.extent, part);
+            let before = within(&old, piece.extent, part);
             // Past the base's end its bytes count as zeros: what a receiver finds there after growing it.
             let equal = now.len() == before.len() && now == before;
             match (equal, is_zero(now)) {
@@ -58,7 +58,7 @@ pub fn scan(
     })?;
     if let (Some(base), Some(cut)) = (base, Extent::between(new.size(), base_size)) {
         read_pieces(base, Some(cut), queue, progress, |piece| {
-            base_content.update(&piece);
+            base_content.update(&piece.buf);
             Ok::<_, Error>(())
         })?;
     }
@@ -75,14 +75,19 @@ fn within(buffer: &[u8], whole: Extent<Bytes>, part: Extent<Bytes>) -> &[u8] {
     &buffer[index(part.start())..index(part.end())]
 }
 
-/// The BLAKE3 of a whole image.
+/// The BLAKE3 of the first `size` bytes of an image.
 ///
 /// # Errors
 /// As [`scan`].
-pub fn content(image: &dyn ReadAt, queue: Queue, progress: &dyn Progress) -> Result<blake3::Hash, Error> {
+pub fn content(
+    image: &dyn ReadAt,
+    size: Bytes,
+    queue: Queue,
+    progress: &dyn Progress,
+) -> Result<blake3::Hash, Error> {
     let mut hasher = blake3::Hasher::new();
-    read_pieces(image, Extent::whole(image.size()), queue, progress, |piece| {
-        hasher.update(&piece);
+    read_pieces(image, Extent::whole(size), queue, progress, |piece| {
+        hasher.update(&piece.buf);
         Ok::<_, Error>(())
     })?;
     Ok(hasher.finalize())

@@ -3,15 +3,20 @@
 use std::io::BufReader;
 
 use block_copy::Progress;
-use lvm_cmd::{Lv, MetadataSnapshot, Running, ThinId, find, self_test, spawn_delta, spawn_dump, volumes};
+use lvm_cmd::{
+    ExecError, Exit, Lv, MetadataSnapshot, Running, ThinId, find, self_test, spawn_delta, spawn_dump, volumes,
+};
 use thin_delta::{DeltaReader, DumpReader, Side, Superblock};
 
-use super::{Lvm, Selection};
+use super::{Lvm, LvmError, Selection};
+use crate::error::chunks_differ;
 use crate::input::Interruptible;
 use crate::{Delta, Error};
 
 /// How much of the XML is parsed at once, in bytes.
 const XML_BUFFER_BYTES: usize = 256 * 1024;
+/// The signal that ends a program whose output nobody reads (`signal(7)`).
+const SIGPIPE: i32 = 13;
 
 impl Selection {
     /// What the new volume has that its base has not; without a base, what it has mapped.
@@ -23,7 +28,7 @@ impl Selection {
     /// or `progress` asks to stop.
     pub fn delta(&self, lvm: &Lvm<'_>, progress: &dyn Progress) -> Result<Delta, Error> {
         self_test(lvm.exec, lvm.state.path())?;
-        let snapshot = MetadataSnapshot::reserve(lvm.exec, &self.pool, lvm.state, lvm.patience)?;
+        let snapshot = MetadataSnapshot::reserve(lvm.exec, &self.pool, lvm.state, lvm.patience.cancelled_by(lvm.stop))?;
         let delta = self.check_unchanged(lvm, &snapshot).and_then(|()| match &self.base {
             Some(base) => self.between(lvm, base, &snapshot, progress),
             None => self.mapped(lvm, &snapshot, progress),
@@ -49,7 +54,7 @@ impl Selection {
             self.check(runs.superblock(), snapshot)?;
             let side = |id: ThinId| thin_delta::ThinId::new(id.get()).map(Side::Device);
             if (Some(runs.left()), Some(runs.right())) != (side(old), side(new)) {
-                return Err(Error::OtherDevices { pool: self.pool.name.clone() });
+                return Err(LvmError::OtherDevices { pool: self.pool.name.clone() }.into());
             }
             Delta::between(runs.by_ref(), geometry)
         })
@@ -63,7 +68,7 @@ impl Selection {
             let mut mapped = DumpReader::new(xml)?;
             self.check(mapped.superblock(), snapshot)?;
             if mapped.device().id.get() != id.get() {
-                return Err(Error::OtherDevices { pool: self.pool.name.clone() });
+                return Err(LvmError::OtherDevices { pool: self.pool.name.clone() }.into());
             }
             Delta::full(mapped.by_ref(), geometry)
         })
@@ -79,7 +84,7 @@ impl Selection {
         for volume in std::iter::once(&self.new).chain(&self.base) {
             let found = find(&now, &volume.name)?;
             if (&found.uuid, found.thin_id) != (&volume.uuid, volume.thin_id) {
-                return Err(Error::Replaced { name: volume.name.clone() });
+                return Err(LvmError::Replaced { name: volume.name.clone() }.into());
             }
         }
         Ok(())
@@ -87,18 +92,23 @@ impl Selection {
 
     fn check(&self, superblock: &Superblock, snapshot: &MetadataSnapshot<'_>) -> Result<(), Error> {
         if superblock.transaction != snapshot.transaction_id() {
-            return Err(Error::StaleMetadata {
+            return Err(LvmError::StaleMetadata {
                 pool: self.pool.name.clone(),
                 expected: snapshot.transaction_id(),
                 found: superblock.transaction,
-            });
+            }
+            .into());
         }
         if superblock.needs_check() {
-            return Err(Error::NeedsCheck { pool: self.pool.name.clone() });
+            return Err(LvmError::NeedsCheck { pool: self.pool.name.clone() }.into());
         }
         let expected = self.chunk()?;
         if superblock.chunk_size != expected {
-            return Err(Error::OtherChunk { pool: self.pool.name.clone(), expected, found: superblock.chunk_size });
+            return Err(LvmError::OtherChunk {
+                pool: self.pool.name.clone(),
+                what: chunks_differ(expected, superblock.chunk_size),
+            }
+            .into());
         }
         Ok(())
     }
@@ -111,7 +121,7 @@ fn read<T>(
     progress: &dyn Progress,
     parse: impl FnOnce(BufReader<Interruptible<'_>>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let stdout = running.stdout().ok_or(Error::NoOutput)?;
+    let stdout = running.stdout().ok_or_else(|| Error::from(LvmError::NoOutput))?;
     let xml = BufReader::with_capacity(XML_BUFFER_BYTES, Interruptible::new(stdout, progress));
     let parsed = parse(xml);
     if progress.stop_requested() {
@@ -119,16 +129,13 @@ fn read<T>(
         return Err(block_copy::Error::Stopped.into());
     }
     match (running.wait(), parsed) {
-        (Err(failed), Err(parse)) if !failed.was_cut_off() => {
-            tracing::debug!(%parse, "the answer was not understood either");
-            Err(failed.into())
-        }
         (Ok(()), parsed) => parsed,
-        (Err(failed), Ok(_)) => Err(failed.into()),
-        (Err(_), Err(parse)) => Err(parse),
+        // We stopped reading, and that is what ended it.
+        (Err(ExecError::Failed { exit: Exit::Signal(SIGPIPE), .. }), Err(parse)) => Err(parse),
+        (Err(failed), _) => Err(failed.into()),
     }
 }
 
 fn thin_id(volume: &Lv) -> Result<ThinId, Error> {
-    volume.thin_id.ok_or_else(|| Error::NotThin { name: volume.name.clone() })
+    volume.thin_id.ok_or_else(|| LvmError::NotThin { name: volume.name.clone() }.into())
 }

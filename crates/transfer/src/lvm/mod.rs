@@ -1,5 +1,6 @@
 //! The two ends of a transfer on LVM: a [`Source`] is read, a [`Receiving`] volume comes to be.
 
+mod error;
 mod metadata;
 mod own;
 mod receive;
@@ -7,11 +8,14 @@ mod select;
 mod snapshot;
 mod source;
 
+use std::sync::atomic::AtomicBool;
+
 use hyperlayer::LayerId;
 use lvm_cmd::{Executor, Lv, Patience, StateDir, Tag};
 
 use crate::Error;
 
+pub use error::LvmError;
 pub use own::{Leftovers, Run};
 pub use receive::{Finish, Receiving, Space};
 pub use select::{Selection, newest_first};
@@ -27,6 +31,8 @@ pub struct Lvm<'a> {
     pub state: &'a StateDir,
     /// How long to wait for udev, for locks, and for others to let go.
     pub patience: Patience<'a>,
+    /// Becomes true when the operation is to stop. What is being undone then is waited for all the same.
+    pub stop: &'a AtomicBool,
 }
 
 /// The tag that names the layer which a volume received. LVM gives a received volume a UUID of its own, and `origin`
@@ -38,7 +44,7 @@ const LAYER_TAG: &str = "hyperlayer.layer=";
 /// # Errors
 /// The id is too long for a tag.
 pub fn layer_tag(layer: &LayerId) -> Result<Tag, Error> {
-    Ok(Tag::new(format!("{LAYER_TAG}{layer}"))?)
+    Ok(format!("{LAYER_TAG}{layer}").parse::<Tag>()?)
 }
 
 /// The layer that was received into a volume, as its tag says.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use lvm_cmd::{Kind, Lv, LvName, LvRef, Patience, ProcessLock, Tag};
 
 use super::Lvm;
+use super::LvmError;
 use crate::Error;
 
 /// The tag of a volume that is being received. Its value is the name that it will get.
@@ -48,7 +49,7 @@ impl Run {
     /// A name for a volume of this run that is no final one.
     pub(super) fn name(&mut self) -> Result<LvName, Error> {
         self.made += 1;
-        Ok(LvName::new(format!("{NAME}{}-{}", self.pid, self.made))?)
+        Ok(format!("{NAME}{}-{}", self.pid, self.made).parse::<LvName>()?)
     }
 
     /// Removes what dead runs left in the group: volumes with one of our tags under one of our names, whose process
@@ -83,15 +84,15 @@ impl Run {
 
 /// Removes a volume of ours, which may be active.
 pub(super) fn remove(lvm: &Lvm<'_>, name: &LvRef, proof: &Tag) -> Result<(), Error> {
-    lvm_cmd::remove(lvm.exec, name, proof).map_err(|source| Error::Leftover { name: name.clone(), source })
+    lvm_cmd::remove(lvm.exec, name, proof).map_err(|source| LvmError::Leftover { name: name.clone(), source }.into())
 }
 
 pub(super) fn receiving_tag(name: &LvName) -> Result<Tag, Error> {
-    Ok(Tag::new(format!("{RECEIVING_TAG}{name}"))?)
+    Ok(format!("{RECEIVING_TAG}{name}").parse::<Tag>()?)
 }
 
 pub(super) fn temporary_tag() -> Result<Tag, Error> {
-    Ok(Tag::new(TEMPORARY_TAG)?)
+    Ok(TEMPORARY_TAG.parse::<Tag>()?)
 }
 
 /// The process that made the volume, and the tag that proves it.

@@ -8,6 +8,7 @@ use lvm_cmd::{
     create_snapshot, create_thin, pool_status, rename, resize, volume,
 };
 
+use super::LvmError;
 use super::own::{receiving_tag, remove};
 use super::{Lvm, Run, layer_tag};
 use crate::Error;
@@ -43,24 +44,31 @@ impl Space {
 
     fn fits(self, pool: &LvRef, status: &PoolStatus) -> Result<(), Error> {
         if status.needs_check {
-            return Err(Error::NeedsCheck { pool: pool.clone() });
+            return Err(LvmError::NeedsCheck { pool: pool.clone() }.into());
         }
         if status.mode != PoolMode::ReadWrite {
-            return Err(Error::PoolNotWritable { pool: pool.clone(), mode: status.mode });
+            return Err(LvmError::PoolNotWritable { pool: pool.clone(), mode: status.mode }.into());
         }
         let Some(chunks) = self.chunks else { return Ok(()) };
         if chunks > status.data_free() {
             let bytes = |chunks| self.chunk.offset(chunks).unwrap_or(Bytes::new(u64::MAX));
-            return Err(Error::PoolFull {
+            return Err(LvmError::PoolFull {
                 pool: pool.clone(),
                 what: "data",
                 needed: bytes(chunks),
                 free: bytes(status.data_free()),
-            });
+            }
+            .into());
         }
         let needed = self.metadata_needed(chunks);
         if needed > status.metadata_free() {
-            return Err(Error::PoolFull { pool: pool.clone(), what: "metadata", needed, free: status.metadata_free() });
+            return Err(LvmError::PoolFull {
+                pool: pool.clone(),
+                what: "metadata",
+                needed,
+                free: status.metadata_free(),
+            }
+            .into());
         }
         Ok(())
     }
@@ -181,11 +189,8 @@ impl<'a> Receiving<'a> {
         self.undo.exists = false;
         let name = temporary.sibling(self.name.clone());
         let proof = std::slice::from_ref(&self.undo.proof);
-        change(exec, &name, &Change { remove_tags: proof, ..Change::default() }).map_err(|source| Error::TagLeft {
-            name: name.clone(),
-            tag: self.undo.proof.clone(),
-            source,
-        })?;
+        change(exec, &name, &Change { remove_tags: proof, ..Change::default() })
+            .map_err(|source| LvmError::TagLeft { name: name.clone(), tag: self.undo.proof.clone(), source })?;
         Ok(name)
     }
 
@@ -222,7 +227,7 @@ impl<'a> Undo<'a> {
             let found = volume.size();
             receiving.activation = Some(activation);
             receiving.volume = Some(volume);
-            if found == size { Ok(()) } else { Err(Error::OddSize { vg: lv.name.vg().clone(), size, found }) }
+            if found == size { Ok(()) } else { Err(LvmError::OddSize { vg: lv.name.vg().clone(), size, found }.into()) }
         });
         match opened {
             Ok(()) => Ok(receiving),

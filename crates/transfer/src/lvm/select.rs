@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use extents::{Bytes, ChunkSize};
 use lvm_cmd::{Lv, LvName, LvRef, LvType, find, volumes};
 
-use super::Lvm;
+use super::{Lvm, LvmError};
 use crate::{Error, Geometry};
 
 /// The volumes of one transfer, as LVM reports them.
@@ -26,29 +26,24 @@ impl Selection {
     ///
     /// # Errors
     /// There is no such volume, or it is not of that kind.
-    pub fn find(
-        lvm: &Lvm<'_>,
-        new: &LvRef,
-        base: Option<&LvRef>,
-        pool: Option<&LvName>,
-    ) -> Result<Self, Error> {
+    pub fn find(lvm: &Lvm<'_>, new: &LvRef, base: Option<&LvRef>, pool: Option<&LvName>) -> Result<Self, Error> {
         if let Some(base) = base.filter(|base| base.vg() != new.vg()) {
-            return Err(Error::TwoGroups { new: new.clone(), base: base.clone() });
+            return Err(LvmError::TwoGroups { new: new.clone(), base: base.clone() }.into());
         }
         let group = volumes(lvm.exec, new.vg())?;
         let new = thin(&group, new)?.clone();
         let base = base.map(|base| thin(&group, base).cloned()).transpose()?;
         if let Some(base) = &base {
             if base.uuid == new.uuid {
-                return Err(Error::SameVolume { name: new.name });
+                return Err(LvmError::SameVolume { name: new.name }.into());
             }
             if base.pool != new.pool {
-                return Err(Error::TwoPools { new: new.name, base: base.name.clone() });
+                return Err(LvmError::TwoPools { new: new.name, base: base.name.clone() }.into());
             }
         }
-        let its_pool = new.pool_ref().ok_or_else(|| Error::NotThin { name: new.name.clone() })?;
+        let its_pool = new.pool_ref().ok_or_else(|| LvmError::NotThin { name: new.name.clone() })?;
         if let Some(asked) = pool.filter(|asked| *asked != its_pool.lv()) {
-            return Err(Error::OtherPool { name: new.name, pool: its_pool, asked: asked.clone() });
+            return Err(LvmError::OtherPool { name: new.name, pool: its_pool, asked: asked.clone() }.into());
         }
         let pool = find(&group, &its_pool)?.clone();
         Ok(Self { group, pool, new, base })
@@ -81,11 +76,11 @@ impl Selection {
     pub fn check_quiet(&self) -> Result<(), Error> {
         for volume in std::iter::once(&self.new).chain(&self.base) {
             if !is_quiet(volume) {
-                return Err(Error::Live { name: volume.name.clone(), in_use: volume.attr.is_open() });
+                return Err(LvmError::Live { name: volume.name.clone(), in_use: volume.attr.is_open() }.into());
             }
             if let Some(origin) = volume.external_origin(&self.group) {
                 let origin = volume.name.sibling(origin.clone()).to_string();
-                return Err(Error::ExternalOrigin { name: volume.name.clone(), origin });
+                return Err(LvmError::ExternalOrigin { name: volume.name.clone(), origin }.into());
             }
         }
         Ok(())
@@ -101,14 +96,14 @@ pub(super) fn is_quiet(volume: &Lv) -> bool {
 }
 
 pub(super) fn chunk_of(pool: &Lv) -> Result<ChunkSize, Error> {
-    pool.chunk_size.ok_or_else(|| Error::NotAPool { name: pool.name.clone() })
+    pool.chunk_size.ok_or_else(|| LvmError::NotAPool { name: pool.name.clone() }.into())
 }
 
 fn thin<'a>(group: &'a [Lv], name: &LvRef) -> Result<&'a Lv, Error> {
     let volume = find(group, name)?;
     match volume.attr.lv_type() {
         LvType::ThinVolume => Ok(volume),
-        _ => Err(Error::NotThin { name: volume.name.clone() }),
+        _ => Err(LvmError::NotThin { name: volume.name.clone() }.into()),
     }
 }
 

@@ -3,6 +3,7 @@
 use block_copy::{Access, ReadAt, Volume};
 use lvm_cmd::{Activation, ActivationOptions, Lv, thin_target};
 
+use super::LvmError;
 use super::{Lvm, Selection};
 use crate::Error;
 
@@ -57,12 +58,15 @@ impl<'a> Opened<'a> {
     fn open(lvm: &Lvm<'a>, lv: &Lv) -> Result<Self, Error> {
         let activation = Activation::ensure(lvm.exec, lv, ActivationOptions::new(lvm.patience))?;
         let target = thin_target(lvm.exec, &lv.name)?;
+        if Some(target.thin_id) != lv.thin_id {
+            return Err(LvmError::Replaced { name: lv.name.clone() }.into());
+        }
         if let Some(origin) = target.external_origin {
-            return Err(Error::ExternalOrigin { name: lv.name.clone(), origin });
+            return Err(LvmError::ExternalOrigin { name: lv.name.clone(), origin }.into());
         }
         let volume = Volume::open(activation.path(), Access::Read)?;
         if volume.size() != lv.size {
-            return Err(Error::OtherSize { name: lv.name.clone(), expected: lv.size, found: volume.size() });
+            return Err(LvmError::OtherSize { name: lv.name.clone(), expected: lv.size, found: volume.size() }.into());
         }
         Ok(Self { volume, activation })
     }
