@@ -141,10 +141,9 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
     fn cut(&self, all: Extent<Bytes>) -> Cut {
         let chunk = self.chunk.bytes().get();
         let first = Bytes::new(all.start().get().checked_next_multiple_of(chunk).unwrap_or(u64::MAX));
-        // The last chunk of a volume may be short.
-        let last = if all.end() == self.target.size() { all.end() } else { self.start_of(all.end()) };
         let (head, others) = all.split_at(first);
-        let (whole, tail) = others.map_or((None, None), |others| others.split_at(last));
+        // A volume's short last chunk is a tail too.
+        let (whole, tail) = others.map_or((None, None), |others| others.split_at(self.start_of(all.end())));
         Cut { head, whole, tail }
     }
 

@@ -35,7 +35,7 @@ where
 {
     let depth = queue.bounded_depth();
     let (tasks, todo) = bounded(depth);
-    let pool = BufferPool::new(queue.piece_len(), depth);
+    let pool = BufferPool::new(queue.piece_len(), 2 * depth);
     let (failed, given_up) = (OnceLock::new(), AtomicBool::new(false));
     let writer = Writer { target, chunk, progress, given_up: &given_up };
     let value = thread::scope(|scope| {
