@@ -35,6 +35,20 @@ struct Current {
     rest: ExtentSet<Bytes>,
 }
 
+/// How many ranges of a chunk may wait to be made zeros. Without a bound, scattered sectors in a large chunk would take
+/// memory and time without one.
+const REST_MAX: usize = 256;
+
+impl Current {
+    /// Makes zeros what must yet be, where that is more than `bound` ranges. The chunk is then as it should be.
+    fn settle<T: WriteAt + ?Sized>(&mut self, target: &T, bound: usize) -> Result<(), Error> {
+        if self.rest.ranges().len() > bound {
+            std::mem::take(&mut self.rest).iter().try_for_each(|run| target.zero(run))?;
+        }
+        Ok(())
+    }
+}
+
 /// A range by its parts: the end of one chunk, whole chunks, the beginning of one.
 struct Cut {
     head: Option<Extent<Bytes>>,
@@ -76,14 +90,14 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
         let Some(all) = self.within(extent.start(), extent.len()) else { return self.target.zero(extent) };
         let Cut { head, whole, tail } = self.cut(all);
         if let Some(part) = head {
-            self.enter(part)?.rest.insert(part);
+            self.zero_part(part)?;
         }
         if let Some(whole) = whole {
             self.forget(whole);
             self.target.zero(whole)?;
         }
         if let Some(part) = tail {
-            self.enter(part)?.rest.insert(part);
+            self.zero_part(part)?;
         }
         Ok(())
     }
@@ -101,7 +115,14 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
         let current = self.enter(part)?;
         target.write_at(part.start(), data)?;
         current.rest = current.rest.difference(&ExtentSet::from_iter([part]));
-        Ok(())
+        current.settle(target, REST_MAX)
+    }
+
+    fn zero_part(&mut self, part: Extent<Bytes>) -> Result<(), Error> {
+        let target = self.target;
+        let current = self.enter(part)?;
+        current.rest.insert(part);
+        current.settle(target, REST_MAX)
     }
 
     /// Makes the chunk that holds `part` the current one.
@@ -124,8 +145,7 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
     }
 
     fn leave(&mut self) -> Result<(), Error> {
-        let rest = self.current.take().map(|current| current.rest).unwrap_or_default();
-        rest.iter().try_for_each(|run| self.target.zero(run))
+        self.current.take().map_or(Ok(()), |mut current| current.settle(self.target, 0))
     }
 
     /// What is written or zeroed whole needs no completion.
