@@ -35,6 +35,20 @@ struct Current {
     rest: ExtentSet<Bytes>,
 }
 
+/// How many ranges of a chunk may wait to be made zeros. Without a bound, scattered sectors in a large chunk would take
+/// memory and time without one.
+const REST_MAX: usize = 256;
+
+impl Current {
+    /// Makes zeros what must yet be, where that is more than `bound` ranges. The chunk is then as it should be.
+    fn settle<T: WriteAt + ?Sized>(&mut self, target: &T, bound: usize) -> Result<(), Error> {
+        if self.rest.ranges().len() > bound {
+            std::mem::take(&mut self.rest).iter().try_for_each(|run| target.zero(run))?;
+        }
+        Ok(())
+    }
+}
+
 /// A range by its parts: the end of one chunk, whole chunks, the beginning of one.
 struct Cut {
     head: Option<Extent<Bytes>>,
@@ -76,14 +90,14 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
         let Some(all) = self.within(extent.start(), extent.len()) else { return self.target.zero(extent) };
         let Cut { head, whole, tail } = self.cut(all);
         if let Some(part) = head {
-            self.enter(part)?.rest.insert(part);
+            self.zero_part(part)?;
         }
         if let Some(whole) = whole {
             self.forget(whole);
             self.target.zero(whole)?;
         }
         if let Some(part) = tail {
-            self.enter(part)?.rest.insert(part);
+            self.zero_part(part)?;
         }
         Ok(())
     }
@@ -101,7 +115,14 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
         let current = self.enter(part)?;
         target.write_at(part.start(), data)?;
         current.rest = current.rest.difference(&ExtentSet::from_iter([part]));
-        Ok(())
+        current.settle(target, REST_MAX)
+    }
+
+    fn zero_part(&mut self, part: Extent<Bytes>) -> Result<(), Error> {
+        let target = self.target;
+        let current = self.enter(part)?;
+        current.rest.insert(part);
+        current.settle(target, REST_MAX)
     }
 
     /// Makes the chunk that holds `part` the current one.
@@ -124,8 +145,7 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
     }
 
     fn leave(&mut self) -> Result<(), Error> {
-        let rest = self.current.take().map(|current| current.rest).unwrap_or_default();
-        rest.iter().try_for_each(|run| self.target.zero(run))
+        self.current.take().map_or(Ok(()), |mut current| current.settle(self.target, 0))
     }
 
     /// What is written or zeroed whole needs no completion.
@@ -141,10 +161,9 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
     fn cut(&self, all: Extent<Bytes>) -> Cut {
         let chunk = self.chunk.bytes().get();
         let first = Bytes::new(all.start().get().checked_next_multiple_of(chunk).unwrap_or(u64::MAX));
-        // The last chunk of a volume may be short.
-        let last = if all.end() == self.target.size() { all.end() } else { self.start_of(all.end()) };
         let (head, others) = all.split_at(first);
-        let (whole, tail) = others.map_or((None, None), |others| others.split_at(last));
+        // A volume's short last chunk is a tail too.
+        let (whole, tail) = others.map_or((None, None), |others| others.split_at(self.start_of(all.end())));
         Cut { head, whole, tail }
     }
 

@@ -37,7 +37,7 @@ where
     let piece = queue.bounded_piece();
     let depth = queue.bounded_depth();
     let readers = queue.readers.clamp(1, depth);
-    let pool = BufferPool::new(queue.piece_len(), depth);
+    let pool = BufferPool::new(queue.piece_len(), 2 * depth);
     let mut wanted = extents.into_iter().flat_map(|extent| extent.pieces(piece));
     thread::scope(|scope| {
         // Both ends are this thread, which gives the pieces out in turn and collects them in the same turn: so they

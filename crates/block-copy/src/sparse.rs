@@ -47,7 +47,7 @@ impl Volume {
 
 /// Copies one volume into another that holds only zeros so far, up to the shorter one's end: by sharing the blocks
 /// where both are files of a file system that can, else by copying what is neither hole nor zeros. Not durable until
-/// [`WriteAt::sync`].
+/// [`WriteAt::sync`]. [`Progress::advance`] is told holes too.
 ///
 /// # Errors
 /// [`Error::Stopped`], or what reading and writing gave. The target then holds a part of it.
@@ -62,7 +62,9 @@ pub fn copy_sparse(from: &Volume, to: &Volume, progress: &dyn Progress) -> Resul
     }
     let mut by_kernel = files;
     let mut buf = AlignedBuf::default();
-    for piece in from.data_extents()?.clip(window).iter().flat_map(|data| data.pieces(STEP)) {
+    let data = from.data_extents()?.clip(window);
+    progress.advance(window.len().saturating_sub(data.total()));
+    for piece in data.iter().flat_map(|data| data.pieces(STEP)) {
         if progress.stop_requested() {
             return Err(Error::Stopped);
         }

@@ -9,7 +9,6 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use extents::{Bytes, ChunkSize, Extent};
 
 use crate::queue::POLL;
-use crate::zeros::inside;
 use crate::{BufferPool, ChunkWriter, Error, PooledBuf, Progress, Queue, WriteAt};
 
 /// How much is zeroed between two looks at [`Progress::stop_requested`], in bytes; more where one chunk is longer.
@@ -35,7 +34,7 @@ where
 {
     let depth = queue.bounded_depth();
     let (tasks, todo) = bounded(depth);
-    let pool = BufferPool::new(queue.piece_len(), depth);
+    let pool = BufferPool::new(queue.piece_len(), 2 * depth);
     let (failed, given_up) = (OnceLock::new(), AtomicBool::new(false));
     let writer = Writer { target, chunk, progress, given_up: &given_up };
     let value = thread::scope(|scope| {
@@ -100,14 +99,17 @@ impl WriteQueue<'_> {
     ///
     /// # Errors
     /// See [`WriteQueue`].
-    pub fn write(&self, at: Bytes, data: &[u8]) -> Result<(), Error> {
-        let Some(all) = Extent::new(at, data.len().into()) else { return Ok(()) };
-        for piece in all.pieces(self.piece) {
-            let data = &data[inside(all, piece)];
+    pub fn write(&self, mut at: Bytes, mut data: &[u8]) -> Result<(), Error> {
+        while !data.is_empty() {
+            let room = self.piece.get() - at.get() % self.piece.get();
+            let (now, later) = data.split_at(data.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
             let mut buf = self.buffer();
-            buf.set_len(data.len());
-            buf.copy_from_slice(data);
-            self.write_buf(piece.start(), buf)?;
+            buf.set_len(now.len());
+            buf.copy_from_slice(now);
+            self.write_buf(at, buf)?;
+            // Where there is no such offset, no target has it either, and says so.
+            at = at.saturating_add(now.len().into());
+            data = later;
         }
         Ok(())
     }

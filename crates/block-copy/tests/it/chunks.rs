@@ -105,6 +105,24 @@ fn zeroes_that_together_cover_a_chunk_unmap_it() {
     assert_eq!(mapped, [(0, 1), (3, 4)]);
 }
 
+/// More gaps than the writer remembers.
+#[test]
+fn scattered_sectors_in_a_large_chunk_leave_nothing_stale() {
+    let model = ThinModel::new(1 << 20, chunk_size(1 << 20));
+    let mut writer = ChunkWriter::new(&model, chunk_size(1 << 20));
+    let mut expected = vec![0; 1 << 20];
+    for at in (0..1 << 20).step_by(1024) {
+        writer.write(at.into(), &[5; 512]).unwrap();
+        expected[at..at + 512].fill(5);
+        if at % 4096 == 0 {
+            writer.zero(extent(at as u64 + 100, 100)).unwrap();
+            expected[at + 100..at + 200].fill(0);
+        }
+    }
+    writer.finish().unwrap();
+    assert!(model.to_vec() == expected);
+}
+
 #[test]
 fn a_write_past_the_end_is_refused_whole() {
     let model = ThinModel::new(10_000, chunk_size(4096));

@@ -157,6 +157,16 @@ fn the_first_write_error_reaches_the_pushes_and_the_end() {
 }
 
 #[test]
+fn a_write_where_no_offset_is_fails() {
+    for at in [u64::MAX, u64::MAX - 1, 9_999] {
+        let target = Memory::zeroed(10_000);
+        let error =
+            write_behind(&target, chunk_size(512), queue(512, 1, 1), &Silent, |out| out.write(Bytes::new(at), &[1; 2]));
+        assert_eq!(error.map_err(|e| e.kind()), Err(ErrorKind::PastEnd), "at {at}");
+    }
+}
+
+#[test]
 fn an_error_of_the_producer_is_returned_and_nothing_made_durable() {
     let target = Faulty::new(Memory::zeroed(10_000), EIO);
     let error = write_behind(&target, chunk_size(512), Queue::default(), &Silent, |out| {
