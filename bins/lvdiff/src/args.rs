@@ -15,7 +15,7 @@ use transfer::DetectLevel;
 /// read-only, inactive, or a snapshot that is not in use; `--snapshot` makes a snapshot of one that is live.
 #[derive(Parser, Debug)]
 #[command(name = "lvdiff", version, after_long_help = LONG_AFTER, after_help = SHORT_AFTER)]
-pub struct Args {
+pub(crate) struct Args {
     /// The newer volume: VG/LV, /dev/VG/LV, LV with -g; or, in image mode, a file or device
     #[arg(value_name = "A")]
     pub new: String,
@@ -99,7 +99,7 @@ pub struct Args {
 
 /// `KEY:VALUE`.
 #[derive(Clone, Debug)]
-pub struct Meta(pub String, pub String);
+pub(crate) struct Meta(pub String, pub String);
 
 impl FromStr for Meta {
     type Err = String;
@@ -112,7 +112,7 @@ impl FromStr for Meta {
 
 /// The version to write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// With end mark, digests and identities
     #[value(name = "1.1")]
     V1_1,
@@ -123,7 +123,7 @@ pub enum Format {
 
 /// The compression of the whole stream.
 #[derive(Clone, Copy, Debug)]
-pub enum Compression {
+pub(crate) enum Compression {
     None,
     Zstd(i32),
 }
@@ -147,15 +147,15 @@ impl FromStr for Compression {
 
 fn rate(text: &str) -> Result<Bytes, String> {
     let text = text.strip_suffix("/s").unwrap_or(text);
-    parse_size(text).map_err(|e| e.to_string()).and_then(|rate| {
-        if rate.is_zero() { Err("a rate of zero would never end".to_owned()) } else { Ok(rate) }
-    })
+    parse_size(text)
+        .map_err(|e| e.to_string())
+        .and_then(|rate| if rate.is_zero() { Err("a rate of zero would never end".to_owned()) } else { Ok(rate) })
 }
 
 fn chunk_size(text: &str) -> Result<ChunkSize, String> {
     let size = parse_size(text).map_err(|e| e.to_string())?;
     ChunkSize::from_bytes(size)
-        .filter(|chunk| chunk.bytes() <= hyperlayer::MAX_CHUNK_SIZE)
+        .filter(|chunk| chunk.bytes() <= hyperlayer::limits::MAX_CHUNK_SIZE)
         .ok_or_else(|| "a chunk is a multiple of 512 bytes, at most 1g".to_owned())
 }
 

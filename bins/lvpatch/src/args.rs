@@ -12,7 +12,7 @@ use hyperlayer::LayerId;
 /// it was right and everything is durable; it is read-only and inactive, ready to be the next base.
 #[derive(Parser, Debug)]
 #[command(name = "lvpatch", version, after_long_help = LONG_AFTER, after_help = SHORT_AFTER)]
-pub struct Args {
+pub(crate) struct Args {
     /// The new volume's name [default: the name in the stream]
     #[arg(value_name = "NEW", conflicts_with = "image_output")]
     pub new: Option<String>,

@@ -114,10 +114,7 @@ mod tests {
     fn looks_like_this() {
         let cause = std::io::Error::other("it broke\u{1b}[2J");
         let failure = Failure::new(Exit::Refused, cause).context("cannot read `vg/a`").hint("try `lvs`");
-        assert_eq!(
-            failure.render("lvdiff"),
-            "lvdiff: cannot read `vg/a`: it broke\\u{1b}[2J\nlvdiff: hint: try `lvs`"
-        );
+        assert_eq!(failure.render("lvdiff"), "lvdiff: cannot read `vg/a`: it broke\\u{1b}[2J\nlvdiff: hint: try `lvs`");
         assert_eq!(failure.exit().code(), 3);
     }
 }

@@ -1,6 +1,7 @@
 //! Writing a stream: compressed, limited and hashed on a thread of its own, so that a reader that does not read can
 //! not hold the command back from stopping.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -100,6 +101,12 @@ impl<W: Write + Send + 'static> Output<W> {
         let nothing = std::thread::spawn(|| Err(io::ErrorKind::BrokenPipe.into()));
         let ended = join(std::mem::replace(&mut self.writer, nothing));
         ended.err().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl<W> fmt::Debug for Output<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").finish_non_exhaustive()
     }
 }
 

@@ -53,6 +53,7 @@ mod event;
 mod header;
 mod id;
 pub mod limits;
+mod measure;
 mod reader;
 mod record;
 mod rules;
@@ -66,6 +67,7 @@ pub use error::{DecodeError, EncodeError, ErrorKind, ReadError, RuleError, Write
 pub use event::{Completeness, End, Event};
 pub use header::{Header, HeaderError, Kind, Totals, Version};
 pub use id::{LayerId, LayerIdError};
+pub use measure::stream_len;
 pub use reader::Reader;
 pub use record::DATA_TRAILER;
 pub use writer::Writer;

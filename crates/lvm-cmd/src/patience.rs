@@ -37,6 +37,20 @@ impl<'a> Patience<'a> {
         self.limit
     }
 
+    /// Calls `attempt` until it succeeds, fails with an error that `again` does not take, or patience is at an end.
+    ///
+    /// # Errors
+    /// The last error.
+    pub fn retry<T, E>(&self, mut attempt: impl FnMut() -> Result<T, E>, again: impl Fn(&E) -> bool) -> Result<T, E> {
+        let mut tries = self.tries();
+        loop {
+            match attempt() {
+                Err(error) if again(&error) && tries.pause() => {}
+                result => return result,
+            }
+        }
+    }
+
     pub(crate) fn tries(&self) -> Tries<'a> {
         Tries { left: self.limit, next: FIRST_PAUSE, cancel: self.cancel }
     }

@@ -79,12 +79,7 @@ fn within(buffer: &[u8], whole: Extent<Bytes>, part: Extent<Bytes>) -> &[u8] {
 ///
 /// # Errors
 /// As [`scan`].
-pub fn content(
-    image: &dyn ReadAt,
-    size: Bytes,
-    queue: Queue,
-    progress: &dyn Progress,
-) -> Result<blake3::Hash, Error> {
+pub fn content(image: &dyn ReadAt, size: Bytes, queue: Queue, progress: &dyn Progress) -> Result<blake3::Hash, Error> {
     let mut hasher = blake3::Hasher::new();
     read_pieces(image, Extent::whole(size), queue, progress, |piece| {
         hasher.update(&piece.buf);

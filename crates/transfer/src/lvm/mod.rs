@@ -10,15 +10,15 @@ mod source;
 
 use std::sync::atomic::AtomicBool;
 
-use hyperlayer::LayerId;
+use hyperlayer::{Header, LayerId};
 use lvm_cmd::{Executor, Lv, Patience, StateDir, Tag};
 
-use crate::Error;
+use crate::{Base, Error, Identity, identify};
 
 pub use error::LvmError;
 pub use own::{Leftovers, Run};
 pub use receive::{Finish, Receiving, Space};
-pub use select::{Selection, newest_first};
+pub use select::{Destination, Selection, is_quiet, newest_first};
 pub use snapshot::TemporarySnapshot;
 pub use source::Source;
 
@@ -79,8 +79,23 @@ pub fn layers_of(volume: &Lv) -> Result<Vec<LayerId>, Error> {
     Ok(std::iter::once(own).chain(tagged).collect())
 }
 
-/// Whether the volume carries the layer's tag and was writable at some time since.
-#[must_use]
-pub fn may_have_left(volume: &Lv, layer: &LayerId) -> bool {
-    !keeps_its_layer(volume) && tagged_layers(volume).any(|tagged| tagged == *layer)
+/// Compares a stream's parent with the volume that is to be its base. `force` lets another layer pass, and one that may
+/// have changed or is changing.
+///
+/// # Errors
+/// As [`identify`]; and the base is in use and writable, or was writable since it received its layer.
+pub fn identify_volume(header: &Header, base: &Lv, force: bool) -> Result<Identity, Error> {
+    let name = base.name.to_string();
+    if !force && !keeps_its_layer(base) {
+        if base.attr.is_open() {
+            return Err(Error::BaseInUse { base: name });
+        }
+        let own = layer_of(base)?;
+        if let Some(expected) = header.parent.clone().filter(|parent| *parent != own)
+            && tagged_layers(base).any(|tagged| tagged == expected)
+        {
+            return Err(Error::BaseWritable { base: name, expected });
+        }
+    }
+    identify(header, &Base { name, size: base.size, ids: layers_of(base)? }, force)
 }

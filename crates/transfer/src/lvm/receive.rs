@@ -85,13 +85,14 @@ impl Space {
 #[derive(Debug)]
 #[must_use = "the volume is removed as soon as this is dropped"]
 pub struct Receiving<'a> {
-    // In this order: closed, deactivated, then removed.
-    volume: Option<Volume>,
-    activation: Option<Activation<'a>>,
+    // Dropped in this order: closed, deactivated, removed.
+    volume: Volume,
+    activation: Activation<'a>,
     undo: Undo<'a>,
     name: LvName,
 }
 
+/// Removes the volume when it is dropped, unless it was defused.
 #[derive(Debug)]
 struct Undo<'a> {
     lvm: Lvm<'a>,
@@ -112,126 +113,129 @@ pub struct Finish {
 }
 
 impl<'a> Receiving<'a> {
-    /// A new snapshot of `base`, at least `size` large, to become `name`. Runs two to five commands.
+    /// A new snapshot of `base`, at least `size` large, to become `name`. Runs three to five commands.
     ///
     /// # Errors
     /// LVM refuses, or the new volume cannot be opened; it is then removed.
     pub fn snapshot(lvm: Lvm<'a>, run: &mut Run, base: &Lv, name: &LvName, size: Bytes) -> Result<Self, Error> {
-        let temporary = run.name()?;
-        let proof = receiving_tag(name)?;
-        create_snapshot(lvm.exec, &base.name, &temporary, &being_received(&proof))?;
-        let undo = Undo { lvm, temporary: base.name.sibling(temporary), proof, exists: true };
-        undo.or_remove(|undo| {
-            if size > base.size {
-                resize(lvm.exec, &undo.temporary, size)?;
-            }
-            Ok(())
-        })?
-        .open(name, size.max(base.size))
+        let undo = Undo::new(lvm, run, &base.name, name)?;
+        let new = being_received(&undo.proof);
+        create_snapshot(lvm.exec, &base.name, undo.temporary.lv(), &new)?;
+        let resized = if size > base.size { resize(lvm.exec, &undo.temporary, size) } else { Ok(()) };
+        match resized {
+            Ok(()) => Self::open(undo.armed(), name, size.max(base.size)),
+            Err(refused) => Err(undo.armed().because_of(refused.into())),
+        }
     }
 
-    /// A new, empty volume in `pool`, to become `name`. Runs two to four commands.
+    /// A new, empty volume in `pool`, to become `name`. Runs three or four commands.
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
     pub fn empty(lvm: Lvm<'a>, run: &mut Run, pool: &Lv, name: &LvName, size: Bytes) -> Result<Self, Error> {
-        let temporary = run.name()?;
-        let proof = receiving_tag(name)?;
-        create_thin(lvm.exec, &pool.name, &temporary, size, &being_received(&proof))?;
-        let undo = Undo { lvm, temporary: pool.name.sibling(temporary), proof, exists: true };
-        undo.open(name, size)
+        let undo = Undo::new(lvm, run, &pool.name, name)?;
+        create_thin(lvm.exec, &pool.name, undo.temporary.lv(), size, &being_received(&undo.proof))?;
+        Self::open(undo.armed(), name, size)
     }
 
     /// What the stream is applied on.
     #[must_use]
-    pub fn target(&self) -> Option<&Volume> {
-        self.volume.as_ref()
+    pub fn target(&self) -> &Volume {
+        &self.volume
     }
 
-    /// Gives the volume its size, its permission, its layer's tag and, last, its name. Runs three to five commands.
+    /// Gives the volume its size, its permission, its layer's tag and, last, its name. Runs four or five commands.
     ///
     /// # Errors
     /// LVM refuses; the volume is then removed, unless it had its name already.
-    pub fn finish(mut self, finish: &Finish) -> Result<LvRef, Error> {
-        match self.become_final(finish) {
+    pub fn finish(self, finish: &Finish) -> Result<LvRef, Error> {
+        let Self { volume, activation, mut undo, name } = self;
+        let shrinks = volume.size() > finish.size;
+        drop(volume);
+        match undo.become_final(activation, &name, finish, shrinks) {
             Ok(name) => Ok(name),
-            Err(error) if self.undo.exists => Err(self.abandon(error)),
-            Err(error) => Err(error),
+            Err(cause) => Err(undo.because_of(cause)),
         }
     }
 
     /// Removes the volume because of `cause`, and gives that back; or says what is left.
     #[must_use]
-    pub fn abandon(mut self, cause: Error) -> Error {
-        self.close_device();
-        match self.undo.remove() {
-            Ok(()) => cause,
-            Err(left) => Error::AndLeft { cause: Box::new(cause), left: Box::new(left) },
-        }
+    pub fn abandon(self, cause: Error) -> Error {
+        let Self { volume, activation, undo, .. } = self;
+        drop(volume);
+        drop(activation);
+        undo.because_of(cause)
     }
 
-    fn become_final(&mut self, finish: &Finish) -> Result<LvRef, Error> {
-        let (exec, temporary) = (self.undo.lvm.exec, self.undo.temporary.clone());
-        let larger = self.volume.as_ref().is_some_and(|volume| volume.size() > finish.size);
-        self.volume = None;
-        if larger {
-            resize(exec, &temporary, finish.size)?;
+    fn open(undo: Undo<'a>, name: &LvName, size: Bytes) -> Result<Self, Error> {
+        match open(&undo.lvm, &undo.temporary, size) {
+            Ok((volume, activation)) => Ok(Self { volume, activation, undo, name: name.clone() }),
+            Err(cause) => Err(undo.because_of(cause)),
+        }
+    }
+}
+
+/// Activates and opens a volume to be written by nobody else.
+fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activation<'a>), Error> {
+    let lv = volume(lvm.exec, name)?;
+    let activation = Activation::ensure(lvm.exec, &lv, ActivationOptions::new(lvm.patience))?;
+    let volume = lvm.patience.retry(
+        || Volume::open(activation.path(), Access::Write),
+        // udev looks at every new device.
+        |error| error.kind() == block_copy::ErrorKind::Busy,
+    )?;
+    let found = volume.size();
+    if found != size {
+        return Err(LvmError::OddSize { vg: name.vg().clone(), size, found }.into());
+    }
+    Ok((volume, activation))
+}
+
+impl<'a> Undo<'a> {
+    /// For a volume that is about to be made beside `beside`.
+    fn new(lvm: Lvm<'a>, run: &mut Run, beside: &LvRef, name: &LvName) -> Result<Self, Error> {
+        let temporary = beside.sibling(run.name()?);
+        Ok(Self { lvm, temporary, proof: receiving_tag(name)?, exists: false })
+    }
+
+    /// The volume is there.
+    fn armed(mut self) -> Self {
+        self.exists = true;
+        self
+    }
+
+    fn become_final(
+        &mut self,
+        activation: Activation<'_>,
+        name: &LvName,
+        finish: &Finish,
+        shrinks: bool,
+    ) -> Result<LvRef, Error> {
+        let exec = self.lvm.exec;
+        if shrinks {
+            resize(exec, &self.temporary, finish.size)?;
         }
         let layer = finish.layer.as_ref().filter(|_| finish.permission == Permission::ReadOnly);
         let layer: Vec<Tag> = layer.map(layer_tag).transpose()?.into_iter().collect();
         let permission = Some(finish.permission);
-        change(exec, &temporary, &Change { add_tags: &layer, permission, ..Change::default() })?;
-        if let Some(activation) = self.activation.take() {
-            activation.release()?;
-        }
-        rename(exec, &temporary, &self.name)?;
+        change(exec, &self.temporary, &Change { add_tags: &layer, permission, ..Change::default() })?;
+        activation.release()?;
+        rename(exec, &self.temporary, name)?;
         // From here on it is the user's.
-        self.undo.exists = false;
-        let name = temporary.sibling(self.name.clone());
-        let proof = std::slice::from_ref(&self.undo.proof);
-        change(exec, &name, &Change { remove_tags: proof, ..Change::default() })
-            .map_err(|source| LvmError::TagLeft { name: name.clone(), tag: self.undo.proof.clone(), source })?;
-        Ok(name)
-    }
-
-    fn close_device(&mut self) {
-        self.volume = None;
-        self.activation = None;
-    }
-}
-
-impl Drop for Receiving<'_> {
-    fn drop(&mut self) {
-        self.close_device();
-    }
-}
-
-impl<'a> Undo<'a> {
-    fn or_remove(mut self, step: impl FnOnce(&Self) -> Result<(), Error>) -> Result<Self, Error> {
-        match step(&self) {
-            Ok(()) => Ok(self),
-            Err(cause) => match self.remove() {
-                Ok(()) => Err(cause),
-                Err(left) => Err(Error::AndLeft { cause: Box::new(cause), left: Box::new(left) }),
-            },
+        self.exists = false;
+        let name = self.temporary.sibling(name.clone());
+        let proof = std::slice::from_ref(&self.proof);
+        match change(exec, &name, &Change { remove_tags: proof, ..Change::default() }) {
+            Ok(()) => Ok(name),
+            Err(source) => Err(LvmError::TagLeft { name, tag: self.proof.clone(), source }.into()),
         }
     }
 
-    /// Activates and opens the volume.
-    fn open(self, name: &LvName, size: Bytes) -> Result<Receiving<'a>, Error> {
-        let lvm = self.lvm;
-        let mut receiving = Receiving { volume: None, activation: None, undo: self, name: name.clone() };
-        let opened = volume(lvm.exec, &receiving.undo.temporary).map_err(Error::from).and_then(|lv| {
-            let activation = Activation::ensure(lvm.exec, &lv, ActivationOptions::new(lvm.patience))?;
-            let volume = Volume::open(activation.path(), Access::Write)?;
-            let found = volume.size();
-            receiving.activation = Some(activation);
-            receiving.volume = Some(volume);
-            if found == size { Ok(()) } else { Err(LvmError::OddSize { vg: lv.name.vg().clone(), size, found }.into()) }
-        });
-        match opened {
-            Ok(()) => Ok(receiving),
-            Err(cause) => Err(receiving.abandon(cause)),
+    /// Removes the volume because of `cause`, and gives that back; or says what is left.
+    fn because_of(mut self, cause: Error) -> Error {
+        match self.remove() {
+            Ok(()) => cause,
+            Err(left) => Error::AndLeft { cause: Box::new(cause), left: Box::new(left) },
         }
     }
 

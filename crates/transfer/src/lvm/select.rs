@@ -87,8 +87,51 @@ impl Selection {
     }
 }
 
+/// Where a layer is received.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// All volumes of the group.
+    pub group: Vec<Lv>,
+    /// What a delta is applied on; `None` for a full layer.
+    pub base: Option<Lv>,
+    /// Where the new volume will be.
+    pub pool: Lv,
+}
+
+impl Destination {
+    /// Looks the base and its pool up, or the pool alone, and whether the new volume's name is free. Runs one command.
+    ///
+    /// # Errors
+    /// There is no such volume, or it is not of that kind; or there is one of the new name.
+    pub fn find(lvm: &Lvm<'_>, base: Option<&LvRef>, pool: &LvRef, new: &LvName) -> Result<Self, Error> {
+        let on = base.unwrap_or(pool);
+        let group = volumes(lvm.exec, on.vg())?;
+        let base = base.map(|base| thin(&group, base).cloned()).transpose()?;
+        let pool = match &base {
+            Some(base) => base.pool_ref().ok_or_else(|| LvmError::NotThin { name: base.name.clone() })?,
+            None => pool.clone(),
+        };
+        let pool = find(&group, &pool)?.clone();
+        chunk_of(&pool)?;
+        let name = pool.name.sibling(new.clone());
+        if group.iter().any(|volume| volume.name == name) {
+            return Err(LvmError::Exists { name }.into());
+        }
+        Ok(Self { group, base, pool })
+    }
+
+    /// The pool's chunk.
+    ///
+    /// # Errors
+    /// LVM does not say it.
+    pub fn chunk(&self) -> Result<ChunkSize, Error> {
+        chunk_of(&self.pool)
+    }
+}
+
 /// Whether nobody writes to the volume: it is read-only, inactive, or a snapshot that nobody has open.
-pub(super) fn is_quiet(volume: &Lv) -> bool {
+#[must_use]
+pub fn is_quiet(volume: &Lv) -> bool {
     let attr = volume.attr;
     attr.permission() == lvm_cmd::Permission::ReadOnly
         || !attr.is_active()

@@ -32,6 +32,14 @@ impl<'a> Source<'a> {
         Ok(Self { new, base })
     }
 
+    /// Activates and opens one volume alone. Runs one to three commands.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_one(lvm: &Lvm<'a>, volume: &Lv) -> Result<Self, Error> {
+        Ok(Self { new: Opened::open(lvm, volume)?, base: None })
+    }
+
     /// The volume to send.
     #[must_use]
     pub fn new_volume(&self) -> &dyn ReadAt {
