@@ -264,7 +264,15 @@ pub enum WriteError {
 /// The beginning of `bytes`, printable, for an error text.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     const MAX: usize = 60;
-    let shown = &bytes[..bytes.len().min(MAX)];
-    let dots = if bytes.len() > MAX { "..." } else { "" };
-    format!("{}{dots}", shown.escape_ascii())
+    let mut text = String::new();
+    for byte in bytes.iter().take(MAX) {
+        match byte {
+            b' '..=b'~' => text.push(char::from(*byte)),
+            byte => text.extend(byte.escape_ascii().map(char::from)),
+        }
+    }
+    if bytes.len() > MAX {
+        text.push_str("...");
+    }
+    text
 }

@@ -50,6 +50,8 @@ mod digest;
 mod encode;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing, feature = "fuzzing"))]
+pub mod fuzzing;
 mod header;
 mod id;
 pub mod limits;
