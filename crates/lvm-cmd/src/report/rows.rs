@@ -108,7 +108,9 @@ impl LvRow {
             })?,
             transaction_id: r.maybe(&self.transaction_id, |r, text| r.number("transaction_id", text))?,
             // LVM reports zero for what has no chunks.
-            chunk_size: ChunkSize::from_bytes(Bytes::new(r.number("chunk_size", &self.chunk_size)?)),
+            chunk_size: r
+                .maybe(&self.chunk_size, |r, text| r.number("chunk_size", text))?
+                .and_then(|bytes| ChunkSize::from_bytes(Bytes::new(bytes))),
             data_percent: r.maybe(&self.data_percent, |r, text| r.number("data_percent", text))?,
             metadata_percent: r.maybe(&self.metadata_percent, |r, text| r.number("metadata_percent", text))?,
             tags: self
