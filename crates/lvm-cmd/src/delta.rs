@@ -1,6 +1,6 @@
-//! `thin_delta` and `thin_dump`: started on a pool's metadata, and tested before they are trusted.
+//! `thin_delta` and `thin_dump`, started on a pool's metadata.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{Command, ExecError, Executor, Kind, Lv, LvRef, Program, Running, ThinId};
 
@@ -66,35 +66,5 @@ impl SpawnError {
             Self::NoPool { .. } => Kind::Invalid,
             Self::Start { source, .. } => source.kind(),
         }
-    }
-}
-
-/// Runs the host's `thin_delta` on a built-in metadata image and looks whether it finds the one changed chunk, which
-/// versions 1.0.0 to 1.0.4 do not. `scratch` is a folder for the image, a file of some dozen KiB. Runs one command.
-///
-/// # Errors
-/// The program is missing, fails, or gives a wrong answer.
-pub fn self_test(exec: &dyn Executor, scratch: &Path) -> Result<(), SelfTestError> {
-    let _ = (exec, scratch);
-    Ok(())
-}
-
-/// Why `thin_delta` cannot be trusted.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SelfTestError {
-    /// It does not run.
-    #[error("cannot test `thin_delta`")]
-    Run {
-        /// Why not.
-        source: ExecError,
-    },
-}
-
-impl SelfTestError {
-    /// What kind of failure this is: always [`Kind::Environment`].
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        Kind::Environment
     }
 }

@@ -48,12 +48,15 @@ mod metadata_snapshot;
 mod names;
 mod patience;
 mod pool;
+mod record;
 mod report;
+mod self_test;
+mod selftest_image;
 mod similar;
 mod volume;
 
 pub use activation::{Activation, ActivationError, ActivationOptions};
-pub use delta::{SelfTestError, SpawnError, metadata_device, self_test, spawn_delta, spawn_dump};
+pub use delta::{SpawnError, metadata_device, spawn_delta, spawn_dump};
 pub use error::Kind;
 pub use exec::{
     Command, ExecError, Executor, Exit, Host, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording, Running, Scripted,
@@ -65,4 +68,5 @@ pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};
 pub use patience::Patience;
 pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, pool_status, thin_target};
 pub use report::{Discards, Lv, LvAttr, LvType, Permission, ReportError, Vg, find, groups, volume, volumes};
+pub use self_test::{SelfTestError, self_test};
 pub use volume::{Change, NewVolume, VolumeError, change, create_snapshot, create_thin, remove, rename, resize};

@@ -75,7 +75,7 @@ macro_rules! text_type {
 
             fn from_str(text: &str) -> Result<Self, NameError> {
                 let check: fn(&'static str, &str) -> Result<(), NameError> = $parse;
-                check($what, text).map(|()| Self(text.to_owned()))
+                check($what, text).map(|()| Self(text.into()))
             }
         }
 
@@ -95,14 +95,14 @@ macro_rules! text_type {
 
 /// The name of a volume group. No hyphen first, none of the reserved ones.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VgName(String);
+pub struct VgName(Box<str>);
 
 text_type!(VgName, "volume group name", check_name);
 
 /// The name of a logical volume that a user may have given: no hyphen first, none of the names and parts of names that
 /// LVM keeps for its own hidden volumes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LvName(String);
+pub struct LvName(Box<str>);
 
 text_type!(LvName, "logical volume name", |what, text| {
     check_name(what, text)?;
@@ -119,13 +119,13 @@ impl LvName {
     /// A name from one of LVM's reports, where hidden volumes have reserved names, in square brackets.
     pub(crate) fn reported(text: &str) -> Result<Self, NameError> {
         let text = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-        check_name("logical volume name", text).map(|()| Self(text.to_owned()))
+        check_name("logical volume name", text).map(|()| Self(text.into()))
     }
 }
 
 /// A tag of a volume: at most 1024 of `a-z A-Z 0-9 _ + . - / = ! : & #`, no hyphen first (lvm(8), "TAGS").
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Tag(String);
+pub struct Tag(Box<str>);
 
 text_type!(Tag, "tag", |what, text| {
     let refused = |why: String| Err(NameError::new(what, text, why));
@@ -146,7 +146,7 @@ text_type!(Tag, "tag", |what, text| {
 
 /// The UUID that LVM gave a volume: 32 letters and digits in groups, `jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Uuid(String);
+pub struct Uuid(Box<str>);
 
 text_type!(Uuid, "LVM uuid", |what, text| {
     let groups: Vec<usize> = text.split('-').map(str::len).collect();

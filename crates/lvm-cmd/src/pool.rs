@@ -66,10 +66,9 @@ impl PoolStatus {
         let mut words = Words::new(line);
         words.sector_range()?;
         words.expect("the target `thin-pool`", |word| (word == "thin-pool").then_some(()))?;
-        match words.peek() {
-            // The kernel says the first when it gave the pool up, the second when it cannot read the metadata.
-            Some("Fail" | "Error") => return Err(StatusError::Failed),
-            _ => {}
+        // The kernel says the first when it gave the pool up, the second when it cannot read the metadata.
+        if let Some("Fail" | "Error") = words.peek() {
+            return Err(StatusError::Failed);
         }
         let transaction_id = words.number("a transaction id")?;
         let metadata = |word: &str| {

@@ -112,6 +112,10 @@ impl Executor for Host {
     fn spawn(&self, command: &Command) -> Result<Box<dyn Running>, ExecError> {
         Ok(Box::new(self.start(command)?))
     }
+
+    fn location(&self, program: Program) -> Option<PathBuf> {
+        self.locate(program).ok()
+    }
 }
 
 #[derive(Debug)]

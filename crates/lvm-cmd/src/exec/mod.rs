@@ -8,6 +8,7 @@ mod transcript;
 
 use std::fmt;
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 pub use command::{Command, Program};
 pub use host::{Host, MAX_OUTPUT, MAX_STDERR};
@@ -31,6 +32,12 @@ pub trait Executor: Sync + fmt::Debug {
     /// # Errors
     /// The program is missing or could not be started.
     fn spawn(&self, command: &Command) -> Result<Box<dyn Running>, ExecError>;
+
+    /// Where the program lies, for messages; `None` where that is unknown.
+    fn location(&self, program: Program) -> Option<PathBuf> {
+        let _ = program;
+        None
+    }
 }
 
 /// A program that runs. Dropped before [`wait`](Running::wait), it is killed with everything that it started, and

@@ -1,10 +1,11 @@
 //! Writing down what another executor answers.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::transcript::{self, Step};
-use super::{Command, ExecError, Executor, Exit, Output, Running};
+use super::{Command, ExecError, Executor, Exit, Output, Program, Running};
 
 /// Passes every command to another executor and keeps what was asked and answered, for [`Scripted`](super::Scripted)
 /// to replay.
@@ -56,6 +57,10 @@ impl<E: Executor> Executor for Recording<E> {
         };
         let steps = Arc::clone(&self.steps);
         result.map(|inner| Box::new(RecordingChild { inner, steps, index }) as Box<dyn Running>)
+    }
+
+    fn location(&self, program: Program) -> Option<PathBuf> {
+        self.inner.location(program)
     }
 }
 

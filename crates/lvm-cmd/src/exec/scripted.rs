@@ -40,7 +40,8 @@ impl Scripted {
     fn next(&self, command: &Command) -> Result<Step, ExecError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let command_line = command.to_string();
-        match state.steps.pop_front_if(|step| step.command == command_line) {
+        let as_expected = state.steps.front().is_some_and(|step| step.command == command_line);
+        match if as_expected { state.steps.pop_front() } else { None } {
             Some(Step { exit: None, .. }) => {
                 Err(ExecError::Missing { program: command.program(), searched: "the script".to_owned() })
             }
