@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod command;
+mod scenarios;
 mod setup;
 mod vm;
 mod workspace;
@@ -52,6 +53,12 @@ enum Vm {
         /// A file or folder to have under /payload/with, first in PATH (repeatable; before SCRIPT)
         #[arg(long, value_name = "PATH")]
         with: Vec<PathBuf>,
+        #[command(flatten)]
+        limits: LimitArguments,
+    },
+    /// Run the scenarios of xtask/scenarios whose names contain one of the words, or all
+    Scenarios {
+        filters: Vec<String>,
         #[command(flatten)]
         limits: LimitArguments,
     },
@@ -121,6 +128,12 @@ fn run_vm(vm: Vm) -> Result<ExitCode> {
             let status = outcome.status?;
             eprintln!("vm: exit status {status}; results in {}", outcome.results.display());
             return Ok(ExitCode::from(status));
+        }
+        Vm::Scenarios { filters, limits } => {
+            let tally = scenarios::run(&scenarios::select("scenarios", &filters)?, &limits.limits())?;
+            if tally.failed > 0 {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Vm::Shell { with, limits } => Guest::prepare(false)?.shell(&mut payload(&with)?, limits.limits().size)?,
     }
