@@ -1,0 +1,181 @@
+# Helpers for scenarios: `. lib.sh` is a scenario's first line.
+#
+# Everything a scenario makes through these is removed when it ends, however it ends; what it makes otherwise (mounts, loop
+# devices, volumes in its groups) as well, but a metadata snapshot still held then is a failure of the scenario.
+#
+#   make_pool VG POOL SIZE CHUNK [lvcreate options]   a volume group on a fresh disk of its own, and a thin pool in it
+#                                   (EXTENT=64k before it: the group's extent size, for volumes of odd sizes)
+#   make_volume VG/POOL NAME SIZE   an active thin volume
+#   snap VG/LV NAME [lvcreate options]   a thin snapshot as LVM makes it: inactive, with the skip-activation flag
+#   activate VG/LV...  deactivate VG/LV...
+#   write_pattern VG/LV|FILE (OFFSET LENGTH SEED)...   bytes or with suffix k, m, g; the same arguments give the same content
+#   discard VG/LV OFFSET LENGTH     only whole chunks become unmapped (a volume's short last one never does)
+#   same A B                        two volumes, devices or files have the same content (cmp); volumes must be active
+#   different A B
+#   expect_exit CODE COMMAND...     runs it, demands that status; stdout goes on, stderr is kept for stderr_has. Usable in a pipe.
+#   stderr_has TEXT [COMMAND]       the last stderr of COMMAND (default: of any) contains TEXT
+#   stderr_lacks TEXT [COMMAND]
+#   remember VG                     ...and later:
+#   no_leftovers VG [LV...]         VG is as remembered: same volumes, sizes, tags, permissions, what is active, no metadata
+#                                   snapshot held; the LVs named may have come in between
+#   mapped VG/LV                    prints the bytes that are mapped (of the pool's view)
+#   held VG/POOL                    prints the block of the held metadata snapshot, or -
+#   reserve VG/POOL  release VG/POOL    the metadata snapshot
+#   fail TEXT                       ends the scenario
+#
+# $WORK is an empty folder of the scenario's own, and its current folder. Each command is shown in the log with its line.
+
+set -Eeuo pipefail
+: "${WORK:?scenarios run in the guest: cargo xtask vm scenarios NAME}"
+cd "$WORK"
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+# The log: each of the scenario's own commands with its time and line, and the command at which it failed.
+started=${EPOCHREALTIME/./}
+trap 'milliseconds=$(((${EPOCHREALTIME/./} - started) / 1000)); printf "[%d.%d s] line %d: %s\n" $((milliseconds / 1000)) $((milliseconds % 1000 / 100)) $LINENO "$BASH_COMMAND" >&2' DEBUG
+trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/} line $LINENO)" >&2' ERR
+
+# The device of VG/LV; anything else is a path already.
+device() {
+    case $1 in
+    /* | ./* | ../*) echo "$1" ;;
+    */*) echo "/dev/$1" ;;
+    *) echo "$1" ;;
+    esac
+}
+
+# The pool's name in the device mapper, which doubles hyphens.
+pool_dm() {
+    local vg=${1%/*} pool=${1#*/}
+    echo "${vg//-/--}-${pool//-/--}-tpool"
+}
+
+bytes() {
+    case $1 in
+    *k) echo $((${1%k} << 10)) ;;
+    *m) echo $((${1%m} << 20)) ;;
+    *g) echo $((${1%g} << 30)) ;;
+    *) echo "$1" ;;
+    esac
+}
+
+make_pool() {
+    local vg=$1 pool=$2 size=$3 chunk=$4 loop
+    shift 4
+    # Room for the pool, its metadata twice, and LVM's own.
+    truncate -s $(($(bytes "$size") + (96 << 20))) "/scratch/$vg.pv"
+    loop=$(losetup --find --show --direct-io=on "/scratch/$vg.pv")
+    vgcreate -q -q -y -s "${EXTENT:-4m}" "$vg" "$loop"
+    lvcreate -q -q -y --type thin-pool -L "$size" -c "$chunk" -n "$pool" "$@" "$vg"
+}
+
+make_volume() {
+    lvcreate -q -q -y -V "$3" -T "$1" -n "$2"
+}
+
+snap() {
+    local origin=$1 name=$2
+    shift 2
+    lvcreate -q -q -y -s "$origin" -n "$name" "$@"
+}
+
+activate() {
+    lvchange -ay -K "$@"
+}
+
+deactivate() {
+    lvchange -an "$@"
+}
+
+write_pattern() {
+    local target
+    target=$(device "$1")
+    shift
+    pattern.py "$target" "$@"
+}
+
+discard() {
+    blkdiscard -o "$(bytes "$2")" -l "$(bytes "$3")" "$(device "$1")"
+}
+
+same() {
+    cmp -- "$(device "$1")" "$(device "$2")"
+}
+
+different() {
+    ! cmp -s -- "$(device "$1")" "$(device "$2")" || fail "$1 and $2 have the same content"
+}
+
+expect_exit() {
+    local expected=$1 status=0
+    local stderr=$WORK/${2##*/}.stderr
+    shift
+    "$@" 2>"$stderr" || status=$?
+    # To stderr: stdout may be a pipe.
+    sed "s/^/    ${1##*/}: /" "$stderr" >&2
+    [ "$status" = "$expected" ] || fail "\`$*\`: exit status $status, expected $expected"
+}
+
+stderr_has() {
+    grep -qF -- "$1" "$WORK"/${2:-*}.stderr || fail "${2:-no program} did not say: $1"
+}
+
+stderr_lacks() {
+    ! grep -F -- "$1" "$WORK"/${2:-*}.stderr || fail "${2:-a program} said: $1"
+}
+
+mapped() {
+    local line
+    line=$(dmsetup status "$(dmsetup info -c --noheadings -o name "$(device "$1")")")
+    set -- $line
+    echo $(($4 * 512))
+}
+
+held() {
+    local line
+    line=$(dmsetup status "$(pool_dm "$1")")
+    set -- $line
+    echo "$7"
+}
+
+reserve() {
+    dmsetup message "$(pool_dm "$1")" 0 reserve_metadata_snap
+}
+
+release() {
+    dmsetup message "$(pool_dm "$1")" 0 release_metadata_snap
+}
+
+# One line for each volume, and one for each pool with its held metadata snapshot.
+state() {
+    local line
+    lvs --noheadings --separator ' ' --units b -o lv_name,lv_size,lv_attr,lv_tags,lv_uuid "$1" | sed 's/^ *//' | sort
+    dmsetup status --target thin-pool | while read -r line; do
+        set -- "$1" $line
+        case $2 in "${1//-/--}"-*) echo "$2 holds $9" ;; esac
+    done
+}
+
+remember() {
+    state "$1" >"$WORK/$1.state"
+}
+
+no_leftovers() {
+    local vg=$1 lv allowed=()
+    shift
+    state "$vg" >"$WORK/$vg.now"
+    for lv; do allowed+=(-e "^$lv "); done
+    if [ $# -gt 0 ]; then
+        # Named ones may also have been there before and be changed now.
+        grep -v "${allowed[@]}" "$WORK/$vg.now" >"$WORK/$vg.rest" || true
+        grep -v "${allowed[@]}" "$WORK/$vg.state" >"$WORK/$vg.before" || true
+    else
+        cp "$WORK/$vg.now" "$WORK/$vg.rest"
+        cp "$WORK/$vg.state" "$WORK/$vg.before"
+    fi
+    diff "$WORK/$vg.before" "$WORK/$vg.rest" || fail "something was left in $vg (< before, > now)"
+}
