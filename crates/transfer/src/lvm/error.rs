@@ -231,7 +231,8 @@ impl LvmError {
             | Self::NotAPool { .. } => ErrorKind::Usage,
             Self::NeedsCheck { .. } | Self::PoolNotWritable { .. } | Self::PoolFull { .. } => ErrorKind::Surroundings,
             Self::Leftover { .. } | Self::TagLeft { .. } => ErrorKind::Unfinished,
-            Self::ActivationError(ActivationError::Deactivate { .. }) | Self::ReleaseError(_) => ErrorKind::Unfinished,
+            Self::ActivationError(ActivationError::Deactivate { .. })
+            | Self::ReleaseError(ReleaseError::Release { .. }) => ErrorKind::Unfinished,
             Self::StaleMetadata { .. } | Self::OtherDevices { .. } | Self::OtherChunk { .. } => ErrorKind::Refused,
             _ => match self.cause_kind() {
                 Some(Kind::Environment | Kind::Busy) => ErrorKind::Surroundings,

@@ -77,7 +77,8 @@ impl Selection {
     /// Thin ids are used again. Where the pool has changed since the volumes were looked up, they must still be the
     /// same ones.
     fn check_unchanged(&self, lvm: &Lvm<'_>, snapshot: &MetadataSnapshot<'_>) -> Result<(), Error> {
-        if self.pool.transaction_id == Some(snapshot.transaction_id()) {
+        let reserved = snapshot.transaction_ids();
+        if self.pool.transaction_id.is_some_and(|id| reserved == (id..=id)) {
             return Ok(());
         }
         let now = volumes(lvm.exec, self.pool.name.vg())?;
@@ -91,10 +92,10 @@ impl Selection {
     }
 
     fn check(&self, superblock: &Superblock, snapshot: &MetadataSnapshot<'_>) -> Result<(), Error> {
-        if superblock.transaction != snapshot.transaction_id() {
+        if !snapshot.transaction_ids().contains(&superblock.transaction) {
             return Err(LvmError::StaleMetadata {
                 pool: self.pool.name.clone(),
-                expected: snapshot.transaction_id(),
+                expected: *snapshot.transaction_ids().end(),
                 found: superblock.transaction,
             }
             .into());
