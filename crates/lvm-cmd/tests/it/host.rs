@@ -57,7 +57,11 @@ fn failures_carry_status_and_words() {
     let error = host.run(&lvs()).unwrap_err();
     assert_eq!(error.to_string(), "`lvs` exited with status 5: Logical volume vg0/x in use.");
     assert_eq!(error.kind(), Kind::Busy);
-    let error = host.spawn(&lvs().arg("3")).unwrap().wait().unwrap_err();
+    let mut running = host.spawn(&lvs().arg("3")).unwrap();
+    let mut text = String::new();
+    running.stdout().unwrap().read_to_string(&mut text).unwrap();
+    let error = running.wait().unwrap_err();
+    assert_eq!(text, "lost\n");
     assert!(matches!(error, ExecError::Failed { exit: Exit::Code(3), .. }), "{error}");
 }
 
