@@ -176,3 +176,53 @@ fn vm_record() {
     fs::write(out, exec.transcript()).unwrap();
     result.unwrap();
 }
+
+/// Where the run that is to be killed says that it has reserved.
+const MARK: &str = "MARK";
+
+#[test]
+#[ignore = "part of `vm_recover`: reserves and waits to be killed"]
+fn vm_hold() {
+    let mark = std::path::PathBuf::from(std::env::var_os(MARK).expect("run by `vm_recover`"));
+    let exec = Host::new();
+    let pool = volume(&exec, &"my-vg/my-pool".parse().unwrap()).unwrap();
+    let state = StateDir::new(mark.with_extension("state")).unwrap();
+    let _held = MetadataSnapshot::reserve(&exec, &pool, &state, Patience::new(Duration::ZERO)).unwrap();
+    fs::write(mark, "").unwrap();
+    std::thread::sleep(Duration::from_secs(600));
+}
+
+#[test]
+#[ignore = "needs root and a volume group `my-vg`: see tests/transcripts/record.sh"]
+fn vm_recover() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("mark");
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "real::vm_hold"])
+        .env(MARK, &mark)
+        .spawn()
+        .unwrap();
+    while !mark.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "ended before it reserved");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let exec = Host::new();
+    let pool = volume(&exec, &"my-vg/my-pool".parse().unwrap()).unwrap();
+    let held_root = || pool_status(&exec, &pool.name).unwrap().held_root;
+    let reserve = |name: &str| {
+        let state = StateDir::new(folder.path().join(name)).unwrap();
+        MetadataSnapshot::reserve(&exec, &pool, &state, Patience::new(Duration::ZERO))
+    };
+    let root = held_root();
+    assert!(root.is_some());
+    // While it lives: locked. For whoever has another folder: somebody else's.
+    assert_eq!(reserve("mark.state").unwrap_err().kind(), Kind::Busy);
+    assert!(matches!(reserve("other").unwrap_err(), ReserveError::Held { .. }));
+    assert_eq!(held_root(), root);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(held_root(), root);
+    assert!(matches!(reserve("other").unwrap_err(), ReserveError::Held { .. }));
+    reserve("mark.state").unwrap().release().unwrap();
+    assert_eq!(held_root(), None);
+}
