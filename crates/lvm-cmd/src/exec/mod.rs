@@ -154,6 +154,8 @@ impl ExecError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Missing { .. } => Kind::Environment,
+            // Not root: `/run/lock/lvm/P_global:aux: open failed: Permission denied`, and the like of dmsetup.
+            Self::Failed { .. } if self.says(&["Permission denied", "non-root user"]) => Kind::Environment,
             Self::Failed { .. } if self.is_in_use() => Kind::Busy,
             Self::Failed { .. } if self.is_not_found() => Kind::NotFound,
             _ => Kind::Failed,

@@ -66,6 +66,22 @@ fn failures_carry_status_and_words() {
 }
 
 #[test]
+fn kinds_of_refusals() {
+    let (_folder, host) = host("echo \"$1\" >&2; exit 5");
+    for (text, kind) in [
+        ("  Logical volume vg0/x in use.", Kind::Busy),
+        ("  Logical volume vg0/x contains a filesystem in use.", Kind::Busy),
+        ("device-mapper: message ioctl on p-tpool  failed: Device or resource busy", Kind::Busy),
+        ("  Failed to find logical volume \"vg0/x\"", Kind::NotFound),
+        ("  Volume group \"vg1\" not found", Kind::NotFound),
+        ("  /run/lock/lvm/P_global:aux: open failed: Permission denied", Kind::Environment),
+        ("  Logical Volume \"x\" already exists in volume group \"vg0\"", Kind::Failed),
+    ] {
+        assert_eq!(host.run(&lvs().arg(text)).unwrap_err().kind(), kind, "{text}");
+    }
+}
+
+#[test]
 fn death_by_signal_is_told() {
     let (_folder, host) = host("kill -TERM $$");
     let error = host.run(&lvs()).unwrap_err();
