@@ -47,6 +47,8 @@ impl<'a> Activation<'a> {
         let name = volume.name.clone();
         let ours = !volume.attr.is_active();
         if ours {
+            // Not read-only, though LVM could (`activation/read_only_volume_list`): a thin pool that becomes active along
+            // with such a volume is then loaded read-only too, which the kernel refuses (lvm2 2.03.16).
             exec.run(&Command::new(Program::Lvchange).args(["-ay", "-K", &name.to_string()]))
                 .map_err(|source| ActivationError::Activate { name: name.clone(), source })?;
         }

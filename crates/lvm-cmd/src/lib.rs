@@ -68,5 +68,5 @@ pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};
 pub use patience::Patience;
 pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, pool_status, thin_target};
 pub use report::{Discards, Lv, LvAttr, LvType, Permission, ReportError, Vg, find, groups, volume, volumes};
-pub use self_test::{SelfTestError, self_test};
+pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
 pub use volume::{Change, NewVolume, VolumeError, change, create_snapshot, create_thin, remove, rename, resize};

@@ -204,12 +204,17 @@ impl PoolError {
     }
 }
 
-/// The state of an active pool. Runs one command.
+/// The state of an active pool. Runs one command, or two where the pool has no thin volume yet: as long as it never
+/// had one, LVM gives the target the pool's own name, without `-tpool`.
 ///
 /// # Errors
 /// The pool is not active or has failed, or the answer is not understood.
 pub fn pool_status(exec: &dyn Executor, pool: &LvRef) -> Result<PoolStatus, PoolError> {
-    let line = query(exec, pool, &["status", "--target", "thin-pool"], pool.dm_pool_name())?;
+    let ask = |dm_name| query(exec, pool, &["status", "--target", "thin-pool"], dm_name);
+    let line = match ask(pool.dm_pool_name()) {
+        Err(PoolError::Inactive { .. }) => ask(pool.dm_name()),
+        answered => answered,
+    }?;
     PoolStatus::parse(&line).map_err(|source| PoolError::Status { name: pool.clone(), source })
 }
 
@@ -236,8 +241,10 @@ fn query(exec: &dyn Executor, name: &LvRef, args: &[&str], dm_name: String) -> R
     let command = Command::new(Program::Dmsetup).args(args).arg(dm_name);
     match exec.run(&command) {
         Ok(output) => Ok(output.text().trim_end().to_owned()),
-        // dmsetup 1.02: `Device vg0-pool-tpool not found`; older: `device does not exist`.
-        Err(source) if ["not found", "does not exist"].iter().any(|text| source.stderr().contains(text)) => {
+        // dmsetup 1.02.185: the first of `status`, the second of `table`.
+        Err(source)
+            if ["Device does not exist", "No such device"].iter().any(|text| source.stderr().contains(text)) =>
+        {
             Err(PoolError::Inactive { name: name.clone() })
         }
         Err(source) => Err(PoolError::Query { name: name.clone(), source }),

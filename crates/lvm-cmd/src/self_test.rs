@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::selftest_image::{ARGUMENTS, RUNS, is_right, write_image};
 use crate::{Command, ExecError, Executor, Kind, Program};
 
+/// A folder for [`self_test`], which is on a disk nearly everywhere.
+pub const DEFAULT_SCRATCH_DIR: &str = "/var/tmp";
+
 /// The file's name in the scratch folder.
 const IMAGE: &str = "thin_delta-self-test.img";
 
@@ -16,11 +19,12 @@ const IMAGE: &str = "thin_delta-self-test.img";
 /// changes out without a word (mended by commit 2c2093b9 in 1.0.6). 1.0.5 does not understand `--snap2`. What a binary
 /// does says more than what it calls itself, since distributions mend old versions.
 ///
-/// `scratch` is a folder for the image, some dozen KiB that stay there; several processes may use the same. Runs one
-/// command, and another to learn the version of one that fails.
+/// `scratch` is a folder for the image, some dozen KiB that stay there; several processes may use the same. It must lie
+/// on a file system with direct I/O, which tmpfs has not before Linux 6.6. Runs one command, and another to learn the
+/// version of one that fails.
 ///
 /// # Errors
-/// The program is missing, fails, or gives a wrong answer; or the image cannot be written.
+/// The program is missing, fails, or gives a wrong answer; or the image cannot be written, or not be read.
 pub fn self_test(exec: &dyn Executor, scratch: &Path) -> Result<(), SelfTestError> {
     let image = scratch.join(IMAGE);
     put_image(&image).map_err(|source| SelfTestError::Image { path: image.clone(), source })?;
@@ -28,6 +32,10 @@ pub fn self_test(exec: &dyn Executor, scratch: &Path) -> Result<(), SelfTestErro
     match exec.run(&command) {
         Ok(output) if is_right(&output.text()) => Ok(()),
         Ok(output) => Err(SelfTestError::Wrong { binary: binary(exec), found: runs(&output.text()) }),
+        // 0.9.0: `syscall 'open' failed: Invalid argument`. Nobody's fault but the folder's.
+        Err(source) if source.stderr().contains("Invalid argument") => {
+            Err(SelfTestError::Scratch { path: image, source })
+        }
         Err(source @ ExecError::Failed { .. }) => Err(SelfTestError::Unusable { binary: binary(exec), source }),
         Err(source) => Err(SelfTestError::Run { source }),
     }
@@ -36,7 +44,11 @@ pub fn self_test(exec: &dyn Executor, scratch: &Path) -> Result<(), SelfTestErro
 /// Whole or not at all, so that another process never reads half of it.
 fn put_image(path: &Path) -> io::Result<()> {
     let beside = path.with_extension(format!("{}.new", std::process::id()));
-    write_image(&File::create(&beside)?)?;
+    // The folder may be everybody's: what lies there under our name, a symlink for instance, is not written through.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => write_image(&File::create_new(&beside)?)?,
+    }
     fs::rename(&beside, path)
 }
 
@@ -75,6 +87,17 @@ pub enum SelfTestError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It cannot read the image where that lies.
+    #[error(
+        "`thin_delta` cannot read the test image `{}`; it must lie on a file system with direct I/O, not on tmpfs",
+        path.display()
+    )]
+    Scratch {
+        /// The image.
+        path: PathBuf,
+        /// What `thin_delta` said.
+        source: ExecError,
     },
     /// It was not run.
     #[error("cannot test `thin_delta`")]

@@ -90,19 +90,17 @@ impl Executor for Host {
     fn run(&self, command: &Command) -> Result<Output, ExecError> {
         let mut running = self.start(command)?;
         let mut stdout = Vec::new();
-        if let Some(pipe) = running.stdout.take() {
-            // Read on to the end whatever comes: a program that changes volumes is not to die of a closed pipe.
+        let read = running.stdout.take().map_or(Ok(0), |pipe| {
+            // On to the end whatever comes: a program that changes volumes is not to die of a closed pipe, or be killed.
             let mut limited = pipe.take(MAX_OUTPUT);
-            limited
-                .read_to_end(&mut stdout)
-                .and_then(|_| io::copy(limited.get_mut(), &mut io::sink()))
-                .map_err(|source| ExecError::Read { command: command.to_string(), source })
-                .and_then(|rest| match rest {
-                    0 => Ok(()),
-                    _ => Err(ExecError::TooMuch { command: command.to_string() }),
-                })?;
-        }
+            limited.read_to_end(&mut stdout).and_then(|_| io::copy(limited.get_mut(), &mut io::sink()))
+        });
         let stderr = running.finish()?;
+        match read {
+            Ok(0) => {}
+            Ok(_) => return Err(ExecError::TooMuch { command: command.to_string() }),
+            Err(source) => return Err(ExecError::Read { command: command.to_string(), source }),
+        }
         if !stderr.is_empty() {
             tracing::debug!(%command, stderr = stderr.trim(), "succeeded with words");
         }

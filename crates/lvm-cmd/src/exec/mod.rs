@@ -154,7 +154,10 @@ impl ExecError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Missing { .. } => Kind::Environment,
+            // Not root: `/run/lock/lvm/P_global:aux: open failed: Permission denied`, and the like of dmsetup.
+            Self::Failed { .. } if self.says(&["Permission denied", "non-root user"]) => Kind::Environment,
             Self::Failed { .. } if self.is_in_use() => Kind::Busy,
+            Self::Failed { .. } if self.is_not_found() => Kind::NotFound,
             _ => Kind::Failed,
         }
     }
@@ -171,9 +174,20 @@ impl ExecError {
     /// Whether LVM or the device mapper refused because something has the volume open or is just changing it.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
-        // lvm2 2.03: `Logical volume vg0/lv in use.`, `... is used by another device.`, libdm: `Device or resource busy`.
-        const TEXTS: [&str; 4] =
-            ["in use", "is used by another device", "resource busy", "contains a filesystem in use"];
-        TEXTS.iter().any(|text| self.stderr().contains(text))
+        // lvm2 2.03: `Logical volume vg0/lv in use.`, `... is used by another device.`, `... contains a filesystem in
+        // use.`; the kernel: `Device or resource busy`.
+        self.says(&["in use", "is used by another device", "resource busy"])
+    }
+
+    /// Whether LVM does not know the volume or the group.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        // lvm2 2.03, by command: `Failed to find logical volume "vg0/lv"`, `Logical volume lv not found in volume group
+        // vg0.`, `Existing logical volume "lv" not found in ...`, `Volume group "vg0" not found`.
+        self.says(&["Failed to find logical volume", " not found"])
+    }
+
+    fn says(&self, texts: &[&str]) -> bool {
+        texts.iter().any(|text| self.stderr().contains(text))
     }
 }

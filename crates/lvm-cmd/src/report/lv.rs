@@ -36,7 +36,7 @@ pub struct Lv {
     pub created_seconds: Option<i64>,
     /// A pool's metadata volume, a hidden one.
     pub metadata_lv: Option<LvName>,
-    /// What a pool does with discards.
+    /// What a pool, or the pool of a thin volume, does with discards.
     pub discards: Option<Discards>,
 }
 

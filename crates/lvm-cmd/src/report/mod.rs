@@ -26,7 +26,7 @@ pub fn volumes(exec: &dyn Executor, vg: &VgName) -> Result<Vec<Lv>, ReportError>
     let what = || format!("the volumes of group `{vg}`");
     let rows: Vec<LvRow> = match exec.run(&report(Program::Lvs, LV_FIELDS).arg(vg.as_str())) {
         Ok(output) => rows(&output.stdout, |section| section.lv, what)?,
-        Err(source) if source.stderr().contains("not found") => {
+        Err(source) if source.is_not_found() => {
             let groups = groups(exec)?;
             if groups.iter().any(|known| known.name == *vg) {
                 return Err(ReportError::List { what: what(), source });

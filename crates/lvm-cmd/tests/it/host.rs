@@ -57,8 +57,28 @@ fn failures_carry_status_and_words() {
     let error = host.run(&lvs()).unwrap_err();
     assert_eq!(error.to_string(), "`lvs` exited with status 5: Logical volume vg0/x in use.");
     assert_eq!(error.kind(), Kind::Busy);
-    let error = host.spawn(&lvs().arg("3")).unwrap().wait().unwrap_err();
+    let mut running = host.spawn(&lvs().arg("3")).unwrap();
+    let mut text = String::new();
+    running.stdout().unwrap().read_to_string(&mut text).unwrap();
+    let error = running.wait().unwrap_err();
+    assert_eq!(text, "lost\n");
     assert!(matches!(error, ExecError::Failed { exit: Exit::Code(3), .. }), "{error}");
+}
+
+#[test]
+fn kinds_of_refusals() {
+    let (_folder, host) = host("echo \"$1\" >&2; exit 5");
+    for (text, kind) in [
+        ("  Logical volume vg0/x in use.", Kind::Busy),
+        ("  Logical volume vg0/x contains a filesystem in use.", Kind::Busy),
+        ("device-mapper: message ioctl on p-tpool  failed: Device or resource busy", Kind::Busy),
+        ("  Failed to find logical volume \"vg0/x\"", Kind::NotFound),
+        ("  Volume group \"vg1\" not found", Kind::NotFound),
+        ("  /run/lock/lvm/P_global:aux: open failed: Permission denied", Kind::Environment),
+        ("  Logical Volume \"x\" already exists in volume group \"vg0\"", Kind::Failed),
+    ] {
+        assert_eq!(host.run(&lvs().arg(text)).unwrap_err().kind(), kind, "{text}");
+    }
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Tests of the crate's interface. What needs no LVM replays transcripts; those in `tests/transcripts` were recorded on
 //! a real one.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod activation;
 mod host;
 mod metadata_snapshot;
 mod names;
 mod pool;
+mod real;
 mod report;
 mod self_test;
 mod transcript;

@@ -1,5 +1,5 @@
-use extents::Bytes;
-use lvm_cmd::{Discards, Kind, LvType, Permission, Scripted, Tag, find, groups, volume, volumes};
+use extents::{Bytes, ChunkSize};
+use lvm_cmd::{Discards, Kind, LvName, LvType, Permission, Scripted, Tag, ThinId, find, groups, volume, volumes};
 
 use crate::{chain, lvs, parsed, pool_row, row};
 
@@ -10,16 +10,16 @@ fn a_thin_volume_and_its_pool() {
     let [pool, data] = lvs.as_slice() else { panic!("{lvs:?}") };
     assert_eq!(pool.attr.lv_type(), LvType::ThinPool);
     assert!(pool.attr.zeroes_new_chunks());
-    assert_eq!(pool.chunk_size.map(|chunk| chunk.bytes()), Some(Bytes::new(65536)));
-    assert_eq!(pool.metadata_lv.as_ref().map(|lv| lv.as_str()), Some("pool_tmeta"));
+    assert_eq!(pool.chunk_size.map(ChunkSize::bytes), Some(Bytes::new(65536)));
+    assert_eq!(pool.metadata_lv.as_ref().map(LvName::as_str), Some("pool_tmeta"));
     assert_eq!((pool.discards, pool.transaction_id, pool.thin_id), (Some(Discards::Passdown), Some(3), None));
 
     assert_eq!(data.name.to_string(), "vg0/data");
     assert_eq!(data.attr.lv_type(), LvType::ThinVolume);
     assert_eq!((data.size, data.chunk_size), (Bytes::new(16 << 20), None));
-    assert_eq!(data.pool_ref().map(|pool| pool.to_string()).as_deref(), Some("vg0/pool"));
-    assert_eq!(data.origin.as_ref().map(|lv| lv.as_str()), Some("base"));
-    assert_eq!(data.thin_id.map(|id| id.get()), Some(3));
+    assert_eq!(data.pool_ref().map(|pool| format!("{pool}")).as_deref(), Some("vg0/pool"));
+    assert_eq!(data.origin.as_ref().map(LvName::as_str), Some("base"));
+    assert_eq!(data.thin_id.map(ThinId::get), Some(3));
     assert_eq!((data.data_percent, data.metadata_percent), (Some(5.08), None));
     assert_eq!(data.created_seconds, Some(1_763_696_000));
     let tags: Vec<Tag> = ["hyperlayer", "id=a/b"].map(|tag| tag.parse().unwrap()).into();
@@ -59,7 +59,7 @@ fn an_origin_elsewhere_is_external() {
     {
         let all = parsed(&[base.clone(), image.clone(), foreign.clone(), row(&[("origin", origin)])]);
         let data = find(&all, &"vg0/data".parse().unwrap()).unwrap();
-        assert_eq!(data.external_origin(&all).map(|lv| lv.as_str()), expected, "{origin}");
+        assert_eq!(data.external_origin(&all).map(LvName::as_str), expected, "{origin}");
     }
 }
 

@@ -56,6 +56,26 @@ fn the_version_that_refuses() {
 }
 
 #[test]
+fn a_folder_without_direct_io_is_not_the_programs_fault() {
+    let scratch = tempfile::tempdir().unwrap();
+    let refused = "! syscall 'open' failed: Invalid argument\n! Note: you cannot run this tool\n= 1\n";
+    let error = answer(scratch.path(), &format!("{ASK}{refused}")).unwrap_err();
+    assert!(matches!(error, SelfTestError::Scratch { .. }), "{error}");
+}
+
+#[test]
+fn a_symlink_in_the_scratch_folder_is_not_followed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let precious = scratch.path().join("precious");
+    std::fs::write(&precious, "data").unwrap();
+    for name in [format!("thin_delta-self-test.{}.new", std::process::id()), "thin_delta-self-test.img".to_owned()] {
+        std::os::unix::fs::symlink(&precious, scratch.path().join(name)).unwrap();
+    }
+    answer(scratch.path(), &format!("{ASK}= missing\n")).unwrap_err();
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "data");
+}
+
+#[test]
 fn none_at_all() {
     let scratch = tempfile::tempdir().unwrap();
     let error = answer(scratch.path(), &format!("{ASK}= missing\n")).unwrap_err();
