@@ -249,7 +249,7 @@ fn volume(events: &[Owned]) -> Vec<u8> {
     content
 }
 
-const VOLUME_SECTORS_MAX: usize = 8192;
+const VOLUME_SECTORS_MAX: usize = 512;
 
 /// Small numbers out of bytes; zeros when they are used up.
 struct Dice<'a>(&'a [u8]);
