@@ -94,3 +94,32 @@ pub fn delta_blocks(extents: impl IntoIterator<Item = Extent<Bytes>>, chunk_size
     }
     chunks
 }
+
+#[cfg(test)]
+mod tests {
+    use extents::{Bytes, ChunkSize, Extent, ExtentSet};
+    use proptest::collection::vec;
+    use proptest::proptest;
+
+    use super::{Coverage, delta_blocks};
+
+    proptest! {
+        /// Against a set that knows all of it.
+        #[test]
+        fn as_a_set(ranges in vec((0_u64..200, 1_u64..12), 0..60), chunk in 1_u64..20) {
+            let chunk_size = ChunkSize::from_bytes(Bytes::new(chunk * 512)).expect("not zero");
+            let (mut coverage, mut set) = (Coverage::new(Some(chunk_size)), ExtentSet::new());
+            for (start, len) in ranges {
+                let extent = Extent::new(Bytes::new(start * 512), Bytes::new(len * 512)).expect("not empty");
+                let free = set.clip(extent).is_empty();
+                assert_eq!(coverage.insert(extent).is_ok(), free, "{extent} into {set:?}");
+                if free {
+                    set.insert(extent);
+                }
+                let kept: Vec<_> = coverage.ranges.iter().map(|(start, end)| Extent::between(*start, *end)).collect();
+                assert_eq!(kept, set.iter().map(Some).collect::<Vec<_>>());
+                assert_eq!(coverage.chunks(), Some(delta_blocks(&set, chunk_size)));
+            }
+        }
+    }
+}

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use extents::Bytes;
 
-use crate::error::{DecodeError, ErrorKind, excerpt};
+use crate::error::{DecodeError, EXCERPT_BYTES, ErrorKind, excerpt};
 use crate::header::{HeaderParser, MAGIC};
 use crate::limits::MAX_LINE_BYTES;
 use crate::{Event, Version};
@@ -116,7 +116,10 @@ impl Decoder {
             match &mut decoder.state {
                 State::Start { first: true } if decoder.line.is_empty() => Err(cut("before anything")),
                 State::Start { .. } if decoder.line.is_empty() => Ok(None),
-                State::Start { .. } => Err(cut("within the first line of a stream")),
+                State::Start { .. } => {
+                    decoder.check_magic(decoder.position - decoder.line.len() as u64)?;
+                    Err(cut("within the first line of a stream"))
+                }
                 State::Header { .. } => Err(cut("within the header")),
                 State::Records(stream) => {
                     let end = stream.end_of_input(decoder.position, &decoder.line)?;
@@ -180,21 +183,26 @@ impl Decoder {
         let window = &input[..input.len().min(room)];
         let newline = window.iter().position(|b| *b == b'\n');
         self.line.extend_from_slice(newline.map_or(window, |at| &window[..=at]));
-        if let State::Start { first } = self.state {
-            let shown = self.line.len().min(MAGIC.len());
-            if self.line[..shown] != MAGIC.as_bytes()[..shown] {
-                let found = excerpt(&self.line);
-                return Err(refuse(if first {
-                    ErrorKind::NoMagic { found }
-                } else {
-                    ErrorKind::TrailingBytes { found }
-                }));
-            }
+        // Told only with as much of the line as the error shows, so that the error does not depend on the pieces.
+        if newline.is_some() || self.line.len() > EXCERPT_BYTES {
+            self.check_magic(start)?;
         }
         if newline.is_none() && self.line.len() == MAX_LINE_BYTES {
             return Err(refuse(ErrorKind::LineTooLong { at_least_bytes: self.line.len() + 1 }));
         }
         Ok(newline.map(|at| at + 1))
+    }
+
+    /// Refuses a line, from `position`, that is to begin a stream and does not.
+    fn check_magic(&self, position: u64) -> Result<(), DecodeError> {
+        let State::Start { first } = self.state else { return Ok(()) };
+        let shown = self.line.len().min(MAGIC.len());
+        if self.line[..shown] == MAGIC.as_bytes()[..shown] {
+            return Ok(());
+        }
+        let found = excerpt(&self.line);
+        let kind = if first { ErrorKind::NoMagic { found } } else { ErrorKind::TrailingBytes { found } };
+        Err(DecodeError { position, kind })
     }
 
     /// Works on one line, which ends with its newline and starts at `position`.

@@ -261,17 +261,19 @@ pub enum WriteError {
     Stream(#[from] EncodeError),
 }
 
+/// How much of the input an error text shows.
+pub(crate) const EXCERPT_BYTES: usize = 60;
+
 /// The beginning of `bytes`, printable, for an error text.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
-    const MAX: usize = 60;
     let mut text = String::new();
-    for byte in bytes.iter().take(MAX) {
+    for byte in bytes.iter().take(EXCERPT_BYTES) {
         match byte {
             b' '..=b'~' => text.push(char::from(*byte)),
             byte => text.extend(byte.escape_ascii().map(char::from)),
         }
     }
-    if bytes.len() > MAX {
+    if bytes.len() > EXCERPT_BYTES {
         text.push_str("...");
     }
     text

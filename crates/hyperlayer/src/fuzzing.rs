@@ -58,6 +58,9 @@ pub fn push(events: &mut Vec<Owned>, event: Event<'_>) {
 }
 
 /// All events of these pieces of one input, and the error that ended them. Of a record, only with all its data.
+///
+/// # Panics
+/// Where the decoder leaves input without giving an event for it.
 pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Owned>, Option<DecodeError>) {
     let (mut decoder, mut all) = (Decoder::new(), Vec::new());
     let result = (|| {
@@ -233,7 +236,7 @@ pub fn roundtrip(data: &[u8]) {
 
 /// What comes of a zeroed volume to which the records are applied.
 fn volume(events: &[Owned]) -> Vec<u8> {
-    let mut content = vec![0xee; VOLUME_SECTORS_MAX * 512];
+    let mut content = vec![0xee; usize::from(VOLUME_SECTORS_MAX) * 512];
     for event in events {
         let (extent, bytes) = match event {
             Owned::Data { extent, bytes } => (extent, Some(bytes)),
@@ -249,7 +252,7 @@ fn volume(events: &[Owned]) -> Vec<u8> {
     content
 }
 
-const VOLUME_SECTORS_MAX: usize = 8192;
+const VOLUME_SECTORS_MAX: u16 = 512;
 
 /// Small numbers out of bytes; zeros when they are used up.
 struct Dice<'a>(&'a [u8]);
@@ -294,7 +297,7 @@ impl Plan {
             _ => (Version::V1_0, Kind::Delta),
         };
         let sectors = |count: u16| Bytes::new(u64::from(count) * 512);
-        let volume_size = sectors(dice.below(VOLUME_SECTORS_MAX as u16 + 1));
+        let volume_size = sectors(dice.below(VOLUME_SECTORS_MAX + 1));
         let base_size = if version == Version::V1_1 { sectors(dice.below(8192)) } else { volume_size };
         let chunk_size = ChunkSize::from_bytes(sectors(1 + dice.below(256))).expect("not zero");
         let mut meta: Vec<(String, String)> = Vec::new();
@@ -314,7 +317,7 @@ impl Plan {
         };
         for _ in 0..if kind == Kind::Full { 0 } else { dice.byte() % 4 } {
             let Some(extent) = next(dice, &mut at, base_size) else { break };
-            let blake3 = version == Version::V1_1 && dice.byte() % 2 == 0;
+            let blake3 = version == Version::V1_1 && dice.byte().is_multiple_of(2);
             let mut hasher = if blake3 { CheckHasher::blake3() } else { CheckHasher::crc32() };
             hasher.update(&[dice.byte()]);
             totals.checks += 1;
@@ -323,7 +326,7 @@ impl Plan {
         at = Bytes::ZERO;
         for _ in 0..dice.byte() % 16 {
             let Some(extent) = next(dice, &mut at, volume_size) else { break };
-            if dice.byte() % 3 == 0 {
+            if dice.byte().is_multiple_of(3) {
                 totals.zero_records += 1;
                 totals.zero = totals.zero.saturating_add(extent.len());
                 records.push(Owned::Zero(extent));
@@ -347,7 +350,7 @@ impl Plan {
             (_, Kind::Full) => Header::full(volume_size, chunk_size, totals),
             (_, Kind::Delta) => Header::delta(volume_size, base_size, chunk_size, totals),
         };
-        let created = (dice.byte() % 2 == 0).then(|| "2026-11-21T03:00:00.5Z".to_owned());
+        let created = (dice.byte().is_multiple_of(2)).then(|| "2026-11-21T03:00:00.5Z".to_owned());
         let parent = parent.filter(|_| kind == Kind::Delta);
         header = Header { name, source, tool, layer, parent, created, meta, ..header };
         let events = std::iter::once(Owned::Header(Box::new(header))).chain(records).collect();

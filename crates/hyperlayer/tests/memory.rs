@@ -54,7 +54,7 @@ const HEADER_1_1: &str = "HYPERLAYER/1.1\nKind: full\nVolume_size: 9223372036854
                           Check_records: 0\nData_records: 1\nData_bytes: 9223372036854774784\n\
                           Zero_records: 1\nZero_bytes: 512\n\n";
 
-/// One test: the allocator counts for the whole process.
+/// One test, since the allocator counts for the whole process.
 #[test]
 fn hostile_streams_hold_little() {
     const SMALL: usize = 256 * 1024;
@@ -79,7 +79,7 @@ fn hostile_streams_hold_little() {
     assert!(held < SMALL, "a header without end: {held} bytes");
 }
 
-/// Part of the same test by name only: nextest runs each in its own process, `cargo test` gets it with the lock.
+/// More separate ranges than are remembered: in ascending order without end, backwards refused.
 #[test]
 #[ignore = "half a gigabyte; run it when the coverage of 1.0 changes"]
 fn scattered_1_0_stream() {

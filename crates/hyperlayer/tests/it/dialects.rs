@@ -146,7 +146,7 @@ fn overlaps_and_bounds_of_1_0() {
         let sectors = usize::from_str_radix(second.rsplit(' ').next().unwrap(), 16).unwrap();
         let stream = stream(SIZES, "", &[("W 8 1", 1), ("W 3 3", 3), (second, sectors)], "\n");
         let error = refuse(&stream);
-        assert_eq!(error.position as usize, first + 6 + 513 + 6 + 1537, "{second}");
+        assert_eq!(error.position, (first + 6 + 513 + 6 + 1537) as u64, "{second}");
         assert!(error.to_string().contains("overlaps another one"), "{second}: {error}");
     }
     accept(&stream(SIZES, "", &[("W 8 1", 1), ("W 3 3", 3), ("W 6 2", 2), ("W 0 3", 3)], "\n"));

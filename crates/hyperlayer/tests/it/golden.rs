@@ -271,3 +271,22 @@ fn published() {
     let unsupported = Check { extent: sectors(0x50, 8), hash: other }.hasher().unwrap_err();
     assert_eq!(unsupported.to_string(), "the base check uses the hash `SHA1`, known are CRC32 and BLAKE3");
 }
+
+/// Every `hexdump FILE` block of FORMAT.md is what stands in that file.
+#[test]
+fn hex_dumps_in_the_format_text() {
+    let text = include_str!("../../FORMAT.md");
+    let mut lines = 0;
+    for block in text.split("```hexdump ").skip(1) {
+        let (name, rest) = block.split_once('\n').unwrap();
+        for line in rest.split("```").next().unwrap().lines().filter(|line| *line != "...") {
+            let (offset, rest) = line.split_once(": ").unwrap();
+            let hex = rest.split_once("  ").unwrap().0.replace(' ', "");
+            let from = usize::from_str_radix(offset, 16).unwrap();
+            let found: String = golden(name)[from..from + hex.len() / 2].iter().map(|b| format!("{b:02x}")).collect();
+            assert_eq!(hex, found, "{name} at {offset}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 20, "{lines} lines compared");
+}

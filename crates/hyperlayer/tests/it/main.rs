@@ -1,5 +1,7 @@
 //! The format from outside.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test may fail the test")]
+
 mod corpus;
 mod dialects;
 mod encoder;
