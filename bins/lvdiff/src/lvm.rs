@@ -1,17 +1,12 @@
 //! Thin volumes.
 
-use std::time::Duration;
-
 use cli::{Exit, OrFail, Outcome, Progress, Stop, say};
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, Patience, StateDir, VgName};
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
 use transfer::lvm::{Lvm, Run, Selection, Source, TemporarySnapshot, layer_of, newest_first};
 
 use crate::args::Args;
 use crate::layer::Layer;
 use crate::{report, send};
-
-/// How long to wait for udev, for other runs on the same pool, and for others to let go.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends the difference of two thin volumes, or all of one.
 ///
@@ -26,7 +21,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     cli::require_root("image mode (`--scan`, `--delta`)")?;
 
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
-    let lvm = Lvm { exec: &exec, state: &state, patience: Patience::new(PATIENCE), stop: stop.flag() };
+    let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let selection = Selection::find(&lvm, &new, base.as_ref(), pool.as_ref())?;
     for name in this.remove_leftovers(&lvm, &selection.group)?.0 {

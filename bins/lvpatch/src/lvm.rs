@@ -1,21 +1,16 @@
 //! Thin volumes.
 
-use std::time::Duration;
-
 use block_copy::Queue;
 use cli::{Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use extents::Bytes;
 use hyperlayer::Header;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, Patience, Permission, StateDir, VgName};
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, Permission, StateDir, VgName};
 use transfer::lvm::{Destination, Finish, Lvm, Receiving, Run, Source, Space};
 use transfer::{Apply, Identity, needs_no_base};
 
 use crate::args::Args;
 use crate::input::{self, Input};
 use crate::report;
-
-/// How long to wait for udev, for other runs, and for others to let go.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Applies the stream on a new snapshot of the base, or on a new volume in a pool.
 ///
@@ -41,7 +36,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let name = new_name(args, &header, on)?;
 
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
-    let lvm = Lvm { exec: &exec, state: &state, patience: Patience::new(PATIENCE), stop: stop.flag() };
+    let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let destination = Destination::find(&lvm, base.as_ref(), on, &name)?;
     for name in this.remove_leftovers(&lvm, &destination.group)?.0 {

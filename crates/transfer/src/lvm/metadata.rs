@@ -27,7 +27,7 @@ impl Selection {
     /// `thin_delta` is missing or faulty, the metadata snapshot cannot be had, the answer is not about these volumes,
     /// or `progress` asks to stop.
     pub fn delta(&self, lvm: &Lvm<'_>, progress: &dyn Progress) -> Result<Delta, Error> {
-        self_test(lvm.exec, lvm.state.path())?;
+        self_test(lvm.exec, lvm.scratch)?;
         let snapshot = MetadataSnapshot::reserve(lvm.exec, &self.pool, lvm.state, lvm.patience.cancelled_by(lvm.stop))?;
         let delta = self.check_unchanged(lvm, &snapshot).and_then(|()| match &self.base {
             Some(base) => self.between(lvm, base, &snapshot, progress),

@@ -8,10 +8,12 @@ mod select;
 mod snapshot;
 mod source;
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use hyperlayer::{Header, LayerId};
-use lvm_cmd::{Executor, Lv, Patience, StateDir, Tag};
+use lvm_cmd::{DEFAULT_SCRATCH_DIR, Executor, Lv, Patience, StateDir, Tag};
 
 use crate::{Base, Error, Identity, identify};
 
@@ -29,10 +31,20 @@ pub struct Lvm<'a> {
     pub exec: &'a dyn Executor,
     /// Where locks and records lie that other runs must see.
     pub state: &'a StateDir,
+    /// A folder on a disk, for the image that `thin_delta` is tested with.
+    pub scratch: &'a Path,
     /// How long to wait for udev, for locks, and for others to let go.
     pub patience: Patience<'a>,
     /// Becomes true when the operation is to stop. What is being undone then is waited for all the same.
     pub stop: &'a AtomicBool,
+}
+
+impl<'a> Lvm<'a> {
+    /// With the usual patience, a minute, and the usual folder for the test of `thin_delta`.
+    pub fn new(exec: &'a dyn Executor, state: &'a StateDir, stop: &'a AtomicBool) -> Self {
+        let patience = Patience::new(Duration::from_secs(60));
+        Self { exec, state, scratch: Path::new(DEFAULT_SCRATCH_DIR), patience, stop }
+    }
 }
 
 /// The tag that names the layer which a volume received. LVM gives a received volume a UUID of its own, and `origin`
