@@ -5,6 +5,7 @@
 mod damage;
 mod detect;
 mod identity;
+mod lvm;
 mod roundtrip;
 mod space;
 mod stop;
