@@ -1,3 +1,22 @@
-//! Writes the difference between two thin volumes as one HYPERLAYER stream.
+//! `lvdiff` writes what turns one thin volume into another as one HYPERLAYER stream.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod args;
+mod image;
+mod layer;
+mod lvm;
+mod report;
+mod send;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main(
+        "lvdiff",
+        |args: &args::Args| args.common,
+        |args, stop| {
+            if image::is_meant(&args) { image::run(&args, stop) } else { lvm::run(&args, stop) }
+        },
+    )
+}

@@ -1,3 +1,22 @@
-//! Applies a HYPERLAYER stream on a base volume, giving a new volume.
+//! `lvpatch` applies a HYPERLAYER stream on a base volume and gives a new one.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod args;
+mod image;
+mod input;
+mod lvm;
+mod report;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main(
+        "lvpatch",
+        |args: &args::Args| args.common,
+        |args, stop| match &args.output {
+            Some(output) => image::run(&args, output, stop),
+            None => lvm::run(&args, stop),
+        },
+    )
+}

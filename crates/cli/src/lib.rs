@@ -1,1 +1,23 @@
-//! What the Hyperlayer binaries share on the command line: exit codes, hints, progress, signals.
+//! What the Hyperlayer binaries share on the command line: [exit codes](Exit), [failures](Failure) with hints, progress,
+//! signals, and the ends of the pipe.
+//!
+//! For the binaries only: this is the one library that prints, knows the terminal and takes over signals.
+//! **Invariant.** It knows no volume group, no device and no stream format.
+
+#![forbid(unsafe_code)]
+
+mod exit;
+mod failure;
+mod main_fn;
+mod output;
+mod progress;
+mod root;
+mod signal;
+
+pub use exit::{Exit, HELP};
+pub use failure::{Failure, OrFail, Outcome};
+pub use main_fn::{Common, main, say};
+pub use output::{Encoding, Output, Written, stdout_for_data};
+pub use progress::Progress;
+pub use root::require_root;
+pub use signal::Stop;

@@ -49,7 +49,6 @@ impl<U: Unit> Extent<U> {
 
     /// How many members; at least one.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "no extent is empty")]
     pub fn len(self) -> U {
         U::from_count(self.end.count() - self.start.count())
     }

@@ -57,7 +57,7 @@ pub fn human(size: Bytes) -> impl fmt::Display {
     struct Human(u64);
     impl fmt::Display for Human {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            let power = (0..LETTERS.len() as u32 + 1).rev().find(|n| self.0 >> (10 * n) > 0).unwrap_or(0);
+            let power = self.0.checked_ilog2().unwrap_or(0) / 10;
             if power == 0 {
                 return write!(f, "{} B", self.0);
             }

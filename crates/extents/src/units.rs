@@ -163,6 +163,9 @@ impl Sectors {
 pub struct ChunkSize(Bytes);
 
 impl ChunkSize {
+    /// The smallest there is: one sector.
+    pub const SECTOR: Self = Self(Bytes(SECTOR_BYTES));
+
     /// From bytes; `None` for zero and for what is no whole number of sectors.
     #[must_use]
     pub const fn from_bytes(bytes: Bytes) -> Option<Self> {

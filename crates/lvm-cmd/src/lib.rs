@@ -1,1 +1,72 @@
-//! LVM2, device-mapper and the thin provisioning tools behind one typed, testable executor.
+//! LVM2, the device mapper and the thin provisioning tools behind one typed, testable executor.
+//!
+//! Every external program runs through an [`Executor`]: [`Host`] runs it, [`Scripted`] replays what a real machine
+//! once answered, [`Recording`] writes such a transcript. Above it are names that cannot be wrong ([`LvRef`]),
+//! reports with units ([`volumes`]), and guards for what must be undone ([`MetadataSnapshot`], [`Activation`]).
+//!
+//! ```
+//! use lvm_cmd::{LvRef, Scripted, VgName, pool_status};
+//!
+//! let exec = Scripted::from_transcript(
+//!     "$ dmsetup status --target thin-pool vg0-my--pool-tpool\n\
+//!      | 0 204800 thin-pool 3 114/1024 18/1600 - rw discard_passdown queue_if_no_space - 256\n\
+//!      = 0\n",
+//! )?;
+//! let pool: LvRef = "vg0/my-pool".parse()?;
+//! let status = pool_status(&exec, &pool)?;
+//! assert_eq!(status.data_free().get(), 1600 - 18);
+//! assert_eq!(status.held_root, None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Privileges.** LVM and `dmsetup` need root (strictly: access to `/dev/mapper/control` and to the physical
+//! volumes). Parsing needs nothing.
+//!
+//! **Units.** Sizes of volumes are [`extents::Bytes`], data space of a pool is [`extents::Chunks`], its metadata space
+//! [`extents::Bytes`]; times are seconds since 1970 in UTC.
+//!
+//! **Cost.** An LVM or `dmsetup` command takes 10 ms on a fast machine and up to a second on a small one, so each
+//! function says how many it runs.
+//!
+//! **Invariant.** This crate knows no stream, no policy and no exit code. It prints nothing and reads neither the
+//! environment nor the clock; it looks at the host only through the executor, the [`StateDir`] that it is given,
+//! device nodes below the folder that it is given, and `/proc/sys/kernel/random/boot_id`.
+//!
+//! # Limitations
+//! A guard undoes its work in `Drop`, so it survives errors and panics, and signals where the program turns them into
+//! an early return. It cannot survive `SIGKILL` or a power cut; what is left of a [`MetadataSnapshot`] then is found
+//! and released by the next run on the same pool, and an [`Activation`] stays active.
+
+#![forbid(unsafe_code)]
+
+mod activation;
+mod delta;
+mod error;
+mod exec;
+mod lock;
+mod metadata_snapshot;
+mod names;
+mod patience;
+mod pool;
+mod record;
+mod report;
+mod self_test;
+mod selftest_image;
+mod similar;
+mod volume;
+
+pub use activation::{Activation, ActivationError, ActivationOptions};
+pub use delta::{SpawnError, metadata_device, spawn_delta, spawn_dump};
+pub use error::Kind;
+pub use exec::{
+    Command, ExecError, Executor, Exit, Host, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording, Running, Scripted,
+    TranscriptError,
+};
+pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
+pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
+pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};
+pub use patience::Patience;
+pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, pool_status, thin_target};
+pub use report::{Discards, Lv, LvAttr, LvType, Permission, ReportError, Vg, find, groups, volume, volumes};
+pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
+pub use volume::{Change, NewVolume, VolumeError, change, create_snapshot, create_thin, remove, rename, resize};

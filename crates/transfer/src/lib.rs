@@ -1,1 +1,31 @@
-//! From a volume to a HYPERLAYER stream and from a stream to a volume, over traits.
+//! From a volume to a HYPERLAYER stream, and from a stream to a volume.
+//!
+//! The way of a block: what differs ([`Delta`], by a pool's metadata or by a [`scan`](scan::scan)), which records carry
+//! it ([`Plan`]), reading and framing ([`diff`]); then decoding, checking the base and writing ([`Incoming`]). All of it
+//! works over [`block_copy::ReadAt`] and [`block_copy::WriteAt`], so that a test can run both ends in memory. The two
+//! ends on LVM are in [`lvm`].
+//!
+//! **Invariant.** This crate knows no command line, no terminal and no exit code; programs run only through
+//! [`lvm_cmd::Executor`].
+
+#![forbid(unsafe_code)]
+
+mod delta;
+mod detect;
+mod diff;
+mod error;
+mod identity;
+mod input;
+pub mod lvm;
+mod patch;
+mod plan;
+pub mod scan;
+
+pub use delta::{Delta, Geometry};
+pub use detect::{DetectLevel, checks};
+pub use diff::{Part, Sent, diff};
+pub use error::{Error, ErrorKind};
+pub use identity::{Base, Identity, identify, needs_no_base};
+pub use input::{Interruptible, stopped};
+pub use patch::{Apply, Incoming};
+pub use plan::{Plan, Record};

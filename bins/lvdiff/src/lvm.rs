@@ -1,0 +1,116 @@
+//! Thin volumes.
+
+use cli::{Exit, OrFail, Outcome, Progress, Stop, say};
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
+use transfer::lvm::{Lvm, Run, Selection, Source, TemporarySnapshot, layer_of, newest_first};
+
+use crate::args::Args;
+use crate::layer::Layer;
+use crate::{report, send};
+
+/// Sends the difference of two thin volumes, or all of one.
+///
+/// # Errors
+/// See the exit status in the help.
+pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
+    send::check_output(args)?;
+    let vg = args.vg.as_deref().map(str::parse::<VgName>).transpose().or_fail(Exit::Usage)?;
+    let pool = args.pool.as_deref().map(|pool| pool_name(pool, vg.as_ref())).transpose()?;
+    let new = LvRef::parse(&args.new, vg.as_ref()).or_fail(Exit::Usage)?;
+    let base = args.base.as_deref().map(|base| LvRef::parse(base, vg.as_ref())).transpose().or_fail(Exit::Usage)?;
+    cli::require_root("image mode (`--scan`, `--delta`)")?;
+
+    let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let lvm = Lvm::new(&exec, &state, stop.flag());
+    let mut this = Run::start(&lvm)?;
+    let selection = Selection::find(&lvm, &new, base.as_ref(), pool.as_ref())?;
+    for name in this.remove_leftovers(&lvm, &selection.group)?.0 {
+        say(&format!("lvdiff: removed `{name}`, which an interrupted run had left"));
+    }
+    warn_if_turned_round(&selection);
+
+    if !args.snapshot || selection.check_quiet().is_ok() {
+        return with_quiet(args, &lvm, &selection, &selection, stop);
+    }
+    let snapshots = Snapshots::of_the_live(&lvm, &mut this, &selection)?;
+    let outcome = Selection::find(&lvm, snapshots.new_name(&new), snapshots.base_name(base.as_ref()), pool.as_ref())
+        .map_err(cli::Failure::from)
+        .and_then(|quiet| with_quiet(args, &lvm, &quiet, &selection, stop));
+    let removed = snapshots.remove();
+    outcome?;
+    Ok(removed?)
+}
+
+/// Sends `selection`, under the names that the user gave.
+fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selection, stop: &Stop) -> Outcome {
+    selection.check_quiet()?;
+    let progress = Progress::new("comparing", None, args.common.quiet, stop.clone());
+    let layer = Layer {
+        name: Some(named.new.name.lv().to_string()),
+        source: named.new.name.to_string(),
+        id: Some(layer_of(&selection.new)?),
+        parent: selection.base.as_ref().map(layer_of).transpose()?,
+        geometry: selection.geometry()?,
+        delta: selection.delta(lvm, &progress)?,
+    };
+    drop(progress);
+    let (header, plan) = layer.plan(args)?;
+    if args.dry_run {
+        return report::show(args, &header, &plan);
+    }
+    let source = Source::open(lvm, selection)?;
+    let sent = send::send(args, &header, &plan, source.new_volume(), source.base(), stop);
+    let closed = source.close();
+    sent?;
+    Ok(closed?)
+}
+
+fn warn_if_turned_round(selection: &Selection) {
+    if let Some(base) = &selection.base
+        && !newest_first(&selection.new, base)
+    {
+        let (new, base) = (&selection.new.name, &base.name);
+        say(&format!(
+            "lvdiff: `{new}` is older than its base `{base}`; to go from the old one to the new one: `lvdiff {base} {new}`"
+        ));
+    }
+}
+
+fn pool_name(text: &str, vg: Option<&VgName>) -> Outcome<LvName> {
+    match LvRef::parse(text, vg) {
+        Ok(pool) => Ok(pool.lv().clone()),
+        // Without a group the name alone is enough.
+        Err(_) => text.parse().or_fail(Exit::Usage),
+    }
+}
+
+/// Snapshots of those volumes that are live, for this run.
+struct Snapshots<'a> {
+    new: Option<TemporarySnapshot<'a>>,
+    base: Option<TemporarySnapshot<'a>>,
+}
+
+impl<'a> Snapshots<'a> {
+    fn of_the_live(lvm: &Lvm<'a>, run: &mut Run, selection: &Selection) -> Result<Self, transfer::Error> {
+        let mut of = |volume: &lvm_cmd::Lv| match transfer::lvm::is_quiet(volume) {
+            true => Ok(None),
+            false => TemporarySnapshot::create(*lvm, run, &volume.name).map(Some),
+        };
+        let new = of(&selection.new)?;
+        let base = selection.base.as_ref().map(of).transpose()?.flatten();
+        Ok(Self { new, base })
+    }
+
+    fn new_name<'n>(&'n self, given: &'n LvRef) -> &'n LvRef {
+        self.new.as_ref().map_or(given, TemporarySnapshot::name)
+    }
+
+    fn base_name<'n>(&'n self, given: Option<&'n LvRef>) -> Option<&'n LvRef> {
+        given.map(|given| self.base.as_ref().map_or(given, TemporarySnapshot::name))
+    }
+
+    fn remove(self) -> Result<(), transfer::Error> {
+        let base = self.base.map_or(Ok(()), TemporarySnapshot::remove);
+        self.new.map_or(Ok(()), TemporarySnapshot::remove).and(base)
+    }
+}

@@ -1,0 +1,38 @@
+//! What is said on standard error beside errors.
+
+use cli::say;
+use extents::human;
+use hyperlayer::{Completeness, End, Header, Version};
+use transfer::Identity;
+
+use crate::args::Args;
+
+/// Says what this stream cannot promise.
+pub(crate) fn warn(args: &Args, header: &Header, identity: Option<Identity>, end: &End) {
+    if args.common.quiet {
+        return;
+    }
+    if end.completeness == Completeness::Unknown {
+        say("lvpatch: warning: the stream does not say how much it holds; a cut between two records cannot be seen");
+    }
+    let checks = match (args.no_base_check, end.totals.checks) {
+        (true, _) | (_, 0) => "nothing held it against its base".to_owned(),
+        (false, checks) => format!("only its {checks} checks of the base's content were held against it"),
+    };
+    match identity {
+        Some(Identity::Unnamed) => say(&format!("lvpatch: warning: the stream does not name its base; {checks}")),
+        Some(Identity::Forced) => say(&format!("lvpatch: warning: forced on a base of another layer; {checks}")),
+        _ => {}
+    }
+    if header.layer.is_none() && header.version == Version::V1_1 {
+        say("lvpatch: warning: the stream does not name its layer; a later delta cannot be checked against it");
+    }
+}
+
+/// One line: what was done.
+pub(crate) fn done(args: &Args, end: &End, what: &str) {
+    if !args.common.quiet {
+        let (data, zero) = (human(end.totals.data), human(end.totals.zero));
+        say(&format!("lvpatch: {what}: {data} of data, {zero} of zeros, {} base checks", end.totals.checks));
+    }
+}

@@ -1,0 +1,125 @@
+//! A file that appears under its name only when it is complete.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use extents::Bytes;
+use tempfile::NamedTempFile;
+
+use crate::{Error, Op, Volume};
+
+/// What [`BesideFile::commit`] does with a file that has the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Replace it, at once and as a whole.
+    Replace,
+    /// Refuse ([`ErrorKind::Exists`](crate::ErrorKind::Exists)); also where it came meanwhile.
+    Refuse,
+}
+
+/// A temporary file in the same folder as its target, called `.NAME.XXXXXX.partial`. Dropped without
+/// [`commit`](Self::commit), it is removed.
+///
+/// **Limitations.** A process that is killed cannot remove it: what ends in [`PARTIAL_SUFFIX`](Self::PARTIAL_SUFFIX)
+/// and belongs to no running process may go.
+#[derive(Debug)]
+#[must_use = "what is not committed is removed"]
+pub struct BesideFile {
+    temporary: NamedTempFile,
+    target: PathBuf,
+    existing: Existing,
+}
+
+impl BesideFile {
+    /// How the temporary file's name ends.
+    pub const PARTIAL_SUFFIX: &str = ".partial";
+
+    /// Makes the temporary file. It gets the permissions of the file that it will replace, else what the process
+    /// gives to new files. A `target` that is a symbolic link stays one: what it points to is replaced.
+    ///
+    /// # Errors
+    /// Where the target exists and is to be refused, or is no regular file, or no file can be made beside it.
+    pub fn create(target: impl AsRef<Path>, existing: Existing) -> Result<Self, Error> {
+        let target = target.as_ref();
+        let failed = |source| Error::system(Op::Create, target, None, source);
+        let mut place = target.to_owned();
+        let mut permissions = None;
+        match std::fs::metadata(target) {
+            Ok(_) if existing == Existing::Refuse => return Err(failed(io::ErrorKind::AlreadyExists.into())),
+            Ok(found) if found.is_file() => {
+                place = target.canonicalize().map_err(failed)?;
+                permissions = Some(found.permissions());
+            }
+            Ok(found) => {
+                let found = if found.is_dir() { "a directory" } else { "a device or a pipe" };
+                return Err(Error::Unsuitable {
+                    name: target.to_owned(),
+                    found,
+                    expected: "a regular file or nothing",
+                });
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(failed(e)),
+        }
+        let name = place.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
+        let temporary = tempfile::Builder::new()
+            .prefix(&prefix(name))
+            .suffix(Self::PARTIAL_SUFFIX)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder(&place))
+            .map_err(failed)?;
+        if let Some(permissions) = permissions {
+            temporary.as_file().set_permissions(permissions).map_err(failed)?;
+        }
+        Ok(Self { temporary, target: place, existing })
+    }
+
+    /// The temporary file, open for reading and writing.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        self.temporary.as_file()
+    }
+
+    /// Makes the file `size` long and gives it as a volume, all zeros where nothing was written.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn volume(&self, size: Bytes) -> Result<Volume, Error> {
+        let failed = |source| Error::system(Op::Create, self.temporary.path(), None, source);
+        self.file().set_len(size.get()).map_err(failed)?;
+        Volume::from_file(self.file().try_clone().map_err(failed)?, self.temporary.path())
+    }
+
+    /// Makes the content durable, gives the file its name and makes that durable.
+    ///
+    /// # Errors
+    /// What the system said. Unless it names the folder, the target is as it was.
+    pub fn commit(self) -> Result<(), Error> {
+        let Self { temporary, target, existing } = self;
+        temporary.as_file().sync_all().map_err(|e| Error::system(Op::Sync, temporary.path(), None, e))?;
+        match existing {
+            Existing::Replace => temporary.persist(&target),
+            Existing::Refuse => temporary.persist_noclobber(&target),
+        }
+        .map_err(|e| Error::system(Op::Rename, &target, None, e.error))?;
+        let folder = folder(&target);
+        File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::system(Op::Sync, folder, None, e))
+    }
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A name has 255 bytes on every usual file system, and the rest of ours needs some of them.
+fn prefix(name: &OsStr) -> OsString {
+    let bytes = name.as_bytes();
+    let mut prefix = OsString::from(".");
+    prefix.push(OsStr::from_bytes(&bytes[..bytes.len().min(200)]));
+    prefix.push(".");
+    prefix
+}

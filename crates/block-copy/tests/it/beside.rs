@@ -1,0 +1,85 @@
+//! Files that appear complete or not at all.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use block_copy::{BesideFile, ErrorKind, Existing, WriteAt};
+use extents::Bytes;
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn it_appears_at_the_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("image");
+    let beside = BesideFile::create(&target, Existing::Refuse).unwrap();
+    let volume = beside.volume(Bytes::new(10)).unwrap();
+    volume.write_at(Bytes::new(4), b"abc").unwrap();
+    let names_before = names(folder.path());
+    assert!(
+        matches!(&names_before[..], [one] if one.starts_with(".image.") && one.ends_with(BesideFile::PARTIAL_SUFFIX))
+    );
+    beside.commit().unwrap();
+    assert_eq!(names(folder.path()), ["image"]);
+    assert_eq!(std::fs::read(&target).unwrap(), b"\0\0\0\0abc\0\0\0");
+}
+
+#[test]
+fn it_leaves_nothing_when_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("image");
+    std::fs::write(&target, "old").unwrap();
+    let beside = BesideFile::create(&target, Existing::Replace).unwrap();
+    beside.file().write_all(b"new").unwrap();
+    drop(beside);
+    assert_eq!((names(folder.path()), std::fs::read(&target).unwrap()), (vec!["image".into()], b"old".to_vec()));
+}
+
+#[test]
+fn it_refuses_what_exists_and_what_came_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("image");
+    let beside = BesideFile::create(&target, Existing::Refuse).unwrap();
+    std::fs::write(&target, "theirs").unwrap();
+    assert_eq!(beside.commit().unwrap_err().kind(), ErrorKind::Exists);
+    assert_eq!(BesideFile::create(&target, Existing::Refuse).unwrap_err().kind(), ErrorKind::Exists);
+    assert_eq!((names(folder.path()), std::fs::read(&target).unwrap()), (vec!["image".into()], b"theirs".to_vec()));
+}
+
+#[test]
+fn it_replaces_what_a_link_points_to_and_keeps_the_permissions() {
+    let folder = tempfile::tempdir().unwrap();
+    let (target, link) = (folder.path().join("image"), folder.path().join("link"));
+    std::fs::write(&target, "old").unwrap();
+    std::fs::set_permissions(&target, PermissionsExt::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink("image", &link).unwrap();
+    let beside = BesideFile::create(&link, Existing::Replace).unwrap();
+    beside.file().write_all(b"new").unwrap();
+    beside.commit().unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::read(&target).unwrap(), b"new");
+    assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn it_replaces_no_device_and_no_folder() {
+    for target in ["/dev/null", "/dev"] {
+        assert_eq!(BesideFile::create(target, Existing::Replace).unwrap_err().kind(), ErrorKind::Unsuitable);
+    }
+    assert_eq!(BesideFile::create("/nonexistent/x", Existing::Replace).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(BesideFile::create("/", Existing::Replace).is_err());
+}
+
+#[test]
+fn a_name_as_long_as_allowed_is_possible() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("n".repeat(255));
+    BesideFile::create(&target, Existing::Replace).unwrap().commit().unwrap();
+    assert!(target.exists());
+}

@@ -1,0 +1,120 @@
+//! What a command failed with: an exit code, a chain of causes, and what to do next.
+
+use std::fmt::{self, Display, Write};
+
+use crate::Exit;
+
+/// The result of a command or a part of it.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+/// Why a command did not end with [`Exit::Done`].
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+    hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure for `error`, with the causes that hang on it.
+    pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { exit, error: error.into(), hints: Vec::new() }
+    }
+
+    /// A failure that a plain sentence explains.
+    pub fn msg(exit: Exit, text: impl Display) -> Self {
+        Self::new(exit, anyhow::Error::msg(text.to_string()))
+    }
+
+    /// Says what to do next: one sentence, with the command in backticks.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Display) -> Self {
+        self.hints.push(hint.to_string());
+        self
+    }
+
+    /// Puts what was being done before the cause.
+    #[must_use]
+    pub fn context(mut self, doing: impl Display) -> Self {
+        self.error = self.error.context(doing.to_string());
+        self
+    }
+
+    /// The exit code.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// The text for stderr, every line with the program's name before it.
+    pub(crate) fn render(&self, program: &str) -> String {
+        let mut text = format!("{program}: {}", printable(&format!("{:#}", self.error)));
+        for hint in &self.hints {
+            let _ = write!(text, "\n{program}: hint: {}", printable(hint));
+        }
+        text
+    }
+}
+
+/// The text without what could move a terminal's cursor: names and messages may come from a stream.
+fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '\n' => out.push_str("\n  "),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
+    }
+}
+
+/// Turns any error into a failure where it happens, with the exit code it means there.
+pub trait OrFail<T> {
+    /// The value, or the error as a failure with `exit`.
+    ///
+    /// # Errors
+    /// The error that was there.
+    fn or_fail(self, exit: Exit) -> Outcome<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrFail<T> for Result<T, E> {
+    fn or_fail(self, exit: Exit) -> Outcome<T> {
+        self.map_err(|error| Failure::new(exit, error))
+    }
+}
+
+/// An error of the library means the same in every command.
+impl From<transfer::Error> for Failure {
+    fn from(error: transfer::Error) -> Self {
+        use transfer::ErrorKind;
+        let exit = match error.kind() {
+            ErrorKind::Refused => Exit::Refused,
+            ErrorKind::Surroundings => Exit::Surroundings,
+            ErrorKind::Usage => Exit::Usage,
+            ErrorKind::Unfinished => Exit::Unfinished,
+            _ => Exit::Failed,
+        };
+        let hint = error.hint();
+        let failure = Self::new(exit, error);
+        hint.into_iter().fold(failure, Self::hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_like_this() {
+        let cause = std::io::Error::other("it broke\u{1b}[2J");
+        let failure = Failure::new(Exit::Refused, cause).context("cannot read `vg/a`").hint("try `lvs`");
+        assert_eq!(failure.render("lvdiff"), "lvdiff: cannot read `vg/a`: it broke\\u{1b}[2J\nlvdiff: hint: try `lvs`");
+        assert_eq!(failure.exit().code(), 3);
+    }
+}

@@ -1,0 +1,76 @@
+//! From the process's start to its exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::{Exit, Outcome, Stop};
+
+/// What every command takes beside its own options.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Common {
+    /// Say more on standard error: each command that is run; twice for all details
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// No progress and no remarks; only errors and what was asked for
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+impl Common {
+    fn level(self) -> LevelFilter {
+        match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::ERROR,
+            (false, 0) => LevelFilter::WARN,
+            (false, 1) => LevelFilter::DEBUG,
+            (false, _) => LevelFilter::TRACE,
+        }
+    }
+}
+
+/// The body of a binary's `main`: parses the command line, takes over the signals, runs, and turns the outcome into the
+/// exit code, with the failure's text on standard error.
+pub fn main<A: Parser>(
+    program: &'static str,
+    common: impl FnOnce(&A) -> Common,
+    run: impl FnOnce(A, &Stop) -> Outcome,
+) -> ExitCode {
+    let args = A::parse();
+    tracing_subscriber::fmt()
+        .with_max_level(common(&args).level())
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .init();
+    let stop = match Stop::install() {
+        Ok(stop) => stop,
+        Err(error) => {
+            say(&format!("{program}: cannot take over the signals: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    let outcome = run(args, &stop);
+    match (outcome, stop.signal()) {
+        (Ok(()), _) => Exit::Done.into(),
+        (Err(failure), Some(number)) => {
+            // The failure is what the signal made of the work; only what could not be cleaned up is news.
+            let exit = if failure.exit() == Exit::Unfinished { Exit::Unfinished } else { Exit::Signal(number) };
+            if exit == Exit::Unfinished {
+                say(&failure.render(program));
+            }
+            say(&format!("{program}: stopped by signal {number}"));
+            exit.into()
+        }
+        (Err(failure), None) => {
+            say(&failure.render(program));
+            failure.exit().into()
+        }
+    }
+}
+
+/// One text on standard error. Where that is gone there is nobody left to tell.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

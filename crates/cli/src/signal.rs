@@ -1,0 +1,51 @@
+//! Signals become a request to stop; what the command made is cleaned up on its way out.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// Whether SIGINT, SIGTERM or SIGHUP asked the command to stop. The first such signal is remembered here and every
+/// loop ends at its next step, so that guards undo what they did; a second one kills the process at once.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    signal: Arc<AtomicUsize>,
+    requested: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Takes over the three signals for the process.
+    ///
+    /// # Errors
+    /// The kernel refuses a handler.
+    pub fn install() -> io::Result<Self> {
+        let stop = Self::default();
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // In this order: the kill is armed by the signal before it.
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.requested))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop.requested))?;
+            let number = usize::try_from(signal).map_err(io::Error::other)?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&stop.signal), number)?;
+        }
+        Ok(stop)
+    }
+
+    /// The signal that asked to stop.
+    #[must_use]
+    pub fn signal(&self) -> Option<u8> {
+        u8::try_from(self.signal.load(Ordering::Relaxed)).ok().filter(|number| *number > 0)
+    }
+
+    /// Whether to stop.
+    #[must_use]
+    pub fn requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
+    }
+
+    /// The flag itself, for whoever waits on one.
+    #[must_use]
+    pub fn flag(&self) -> &AtomicBool {
+        &self.requested
+    }
+}

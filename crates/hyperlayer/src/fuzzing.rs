@@ -1,0 +1,359 @@
+//! Relations that hold for any bytes. Fuzz targets, property tests and the replay of the corpus call them; each
+//! panics where its relation does not hold.
+
+use std::fmt;
+use std::io::BufReader;
+
+use extents::{Bytes, ChunkSize, Extent};
+
+use crate::{Check, CheckHasher, DecodeError, Decoder, Encoder, End, Event, Header, LayerId};
+use crate::{DATA_TRAILER, Kind, ReadError, Reader, Totals, Version, delta_blocks};
+
+/// An [`Event`] that owns its data; all pieces of one record in one.
+#[derive(Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "as in Event")]
+pub enum Owned {
+    Header(Box<Header>),
+    Check(Check),
+    Data { extent: Extent<Bytes>, bytes: Vec<u8> },
+    Zero(Extent<Bytes>),
+    End(End),
+}
+
+/// Data only as its check: a failed test would print megabytes.
+impl fmt::Debug for Owned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(header) => header.fmt(f),
+            Self::Check(check) => check.fmt(f),
+            Self::Data { extent, bytes } => {
+                write!(f, "Data {{ {extent:?}, {} bytes of CRC-32 {:08x} }}", bytes.len(), crc32fast::hash(bytes))
+            }
+            Self::Zero(extent) => write!(f, "Zero({extent:?})"),
+            Self::End(end) => end.fmt(f),
+        }
+    }
+}
+
+/// Adds an event to those before it.
+///
+/// # Panics
+/// Where data comes without its record, or not where it should.
+pub fn push(events: &mut Vec<Owned>, event: Event<'_>) {
+    events.push(match event {
+        Event::Header(header) => Owned::Header(header),
+        Event::Check(check) => Owned::Check(check),
+        Event::DataStart(extent) => Owned::Data { extent, bytes: Vec::new() },
+        Event::Zero(extent) => Owned::Zero(extent),
+        Event::End(end) => Owned::End(end),
+        Event::Data { at, bytes } => {
+            let Some(Owned::Data { extent, bytes: all }) = events.last_mut() else { panic!("data without a record") };
+            assert!(!bytes.is_empty(), "an empty piece of data");
+            assert_eq!(extent.start().checked_add(Bytes::from(all.len())), Some(at), "data at the wrong place");
+            all.extend(bytes);
+            assert!(Bytes::from(all.len()) <= extent.len(), "more data than the record has");
+            return;
+        }
+    });
+}
+
+/// All events of these pieces of one input, and the error that ended them. Of a record, only with all its data.
+///
+/// # Panics
+/// Where the decoder leaves input without giving an event for it.
+pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Owned>, Option<DecodeError>) {
+    let (mut decoder, mut all) = (Decoder::new(), Vec::new());
+    let result = (|| {
+        for mut piece in pieces {
+            loop {
+                let (consumed, event) = decoder.decode(piece)?;
+                piece = &piece[consumed..];
+                let Some(event) = event else { break };
+                push(&mut all, event);
+            }
+            assert!(piece.is_empty(), "input left without an event");
+        }
+        while let Some(event) = decoder.finish()? {
+            push(&mut all, event);
+        }
+        Ok(())
+    })();
+    (whole(all), result.err())
+}
+
+/// Without the last record where its data is not complete: how much of it was seen before an error depends on the pieces.
+fn whole(mut events: Vec<Owned>) -> Vec<Owned> {
+    events.pop_if(|event| matches!(event, Owned::Data { extent, bytes } if Bytes::from(bytes.len()) < extent.len()));
+    events
+}
+
+/// All events that a [`Reader`] gives, and the error that ended them.
+///
+/// # Panics
+/// Where reading from memory fails otherwise.
+pub fn read(input: impl std::io::BufRead) -> (Vec<Owned>, Option<DecodeError>) {
+    let (mut reader, mut all) = (Reader::new(input), Vec::new());
+    loop {
+        match reader.next_event() {
+            Ok(Some(event)) => push(&mut all, event),
+            Ok(None) => return (all, None),
+            Err(ReadError::Stream(error)) => return (whole(all), Some(error)),
+            Err(ReadError::Io { source, .. }) => panic!("reading from memory: {source}"),
+        }
+    }
+}
+
+/// Any bytes: no panic, an error's position lies in the input, and what was accepted keeps the format's promises and
+/// says the same when it is written again.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn decode(data: &[u8]) {
+    let (all, error) = events([data]);
+    if let Some(error) = &error {
+        assert!(error.position <= data.len() as u64, "{error} in {} bytes", data.len());
+    }
+    for stream in all.split_inclusive(|event| matches!(event, Owned::End(_))) {
+        if let Some(Owned::End(end)) = stream.last() {
+            kept(stream, end);
+            if end.version == Version::V1_1 {
+                let again = encode(stream);
+                assert_eq!(Bytes::from(again.len()), end.len, "another spelling of the same");
+                assert_eq!(without_end(&events([again.as_slice()]).0), without_end(stream));
+            }
+        }
+    }
+}
+
+/// What an accepted stream promises.
+fn kept(stream: &[Owned], end: &End) {
+    let Some(Owned::Header(header)) = stream.first() else { panic!("no header first") };
+    let mut totals = Totals::default();
+    let mut last = Bytes::ZERO;
+    for event in stream {
+        let extent = match event {
+            Owned::Check(_) => {
+                totals.checks += 1;
+                continue;
+            }
+            Owned::Data { extent, bytes } => {
+                assert_eq!(Bytes::from(bytes.len()), extent.len(), "a record without all its data");
+                totals.data_records += 1;
+                totals.data = totals.data.saturating_add(extent.len());
+                extent
+            }
+            Owned::Zero(extent) => {
+                totals.zero_records += 1;
+                totals.zero = totals.zero.saturating_add(extent.len());
+                extent
+            }
+            Owned::Header(_) | Owned::End(_) => continue,
+        };
+        assert!(header.volume_size.is_none_or(|size| extent.end() <= size), "past the volume");
+        assert!(header.version == Version::V1_0 || extent.start() >= last, "not ascending");
+        last = extent.end();
+    }
+    assert_eq!(totals, end.totals);
+    assert!(header.version == Version::V1_0 || header.totals == Some(totals));
+}
+
+fn without_end(events: &[Owned]) -> &[Owned] {
+    match events {
+        [all @ .., Owned::End(_)] => all,
+        all => all,
+    }
+}
+
+/// One accepted stream, written again.
+fn encode(stream: &[Owned]) -> Vec<u8> {
+    let Some(Owned::Header(header)) = stream.first() else { panic!("no header first") };
+    let (mut encoder, mut out) = Encoder::start(header).expect("an accepted header");
+    for event in stream {
+        match event {
+            Owned::Check(check) => out.extend(encoder.check(check).expect("an accepted check")),
+            Owned::Data { extent, bytes } => {
+                out.extend(encoder.data(*extent, bytes).expect("an accepted record"));
+                out.extend(bytes);
+                out.extend(DATA_TRAILER);
+            }
+            Owned::Zero(extent) => {
+                for piece in encoder.zero(*extent).expect("an accepted record") {
+                    out.extend_from_slice(&piece);
+                }
+            }
+            Owned::Header(_) | Owned::End(_) => {}
+        }
+    }
+    let finished = encoder.finish().expect("an accepted stream");
+    out.extend(finished.bytes);
+    assert_eq!(finished.len, Bytes::from(out.len()));
+    assert_eq!(finished.blake3, blake3::hash(&out).into());
+    out
+}
+
+/// Any bytes: however the input is cut into pieces, events and errors are the same. The first byte chooses the pieces.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn chunks(data: &[u8]) {
+    let Some((&seed, input)) = data.split_first() else { return };
+    let whole = events([input]);
+    let step = usize::from(seed) + 1;
+    assert_eq!(events(input.chunks(step)), whole, "in pieces of {step} bytes");
+    let (first, second) = input.split_at(input.len() * usize::from(seed) / 256);
+    assert_eq!(events([first, &[], second]), whole, "in two pieces, the first of {} bytes", first.len());
+    assert_eq!(read(BufReader::with_capacity(step, input)), whole, "read with a buffer of {step} bytes");
+}
+
+/// Any bytes, taken as a plan of what to write: what is written is read, the volume that comes of it is the planned one,
+/// and under 1.1 no byte of it can be changed or left away unseen.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn roundtrip(data: &[u8]) {
+    let plan = Plan::new(&mut Dice(data));
+    let stream = encode(&plan.events);
+    let (all, error) = events([stream.as_slice()]);
+    assert_eq!(error, None);
+    let Some(Owned::Header(header)) = plan.events.first() else { panic!("no header first") };
+    assert_eq!(volume(&all), volume(&plan.events));
+    match header.version {
+        Version::V1_1 => assert_eq!(without_end(&all), plan.events.as_slice()),
+        Version::V1_0 => {
+            let expected = Header { totals: None, parent_size: None, ..(**header).clone() };
+            assert_eq!(all.first(), Some(&Owned::Header(Box::new(expected))));
+        }
+    }
+    let at = usize::from(plan.damage) % stream.len();
+    if header.version == Version::V1_1 {
+        let mut damaged = stream.clone();
+        damaged[at] ^= plan.flip;
+        assert!(events([damaged.as_slice()]).1.is_some(), "byte {at} changed by {:#x} unseen", plan.flip);
+        let cut = events([&stream[..at]]).1.expect("an error");
+        assert!(cut.is_cut() && cut.position == at as u64, "cut after {at} bytes: {cut}");
+    }
+}
+
+/// What comes of a zeroed volume to which the records are applied.
+fn volume(events: &[Owned]) -> Vec<u8> {
+    let mut content = vec![0xee; usize::from(VOLUME_SECTORS_MAX) * 512];
+    for event in events {
+        let (extent, bytes) = match event {
+            Owned::Data { extent, bytes } => (extent, Some(bytes)),
+            Owned::Zero(extent) => (extent, None),
+            _ => continue,
+        };
+        let (Some(from), Some(to)) = (extent.start().to_usize(), extent.end().to_usize()) else { continue };
+        match bytes {
+            Some(bytes) => content[from..to].copy_from_slice(bytes),
+            None => content[from..to].fill(0),
+        }
+    }
+    content
+}
+
+const VOLUME_SECTORS_MAX: u16 = 512;
+
+/// Small numbers out of bytes; zeros when they are used up.
+struct Dice<'a>(&'a [u8]);
+
+impl Dice<'_> {
+    fn byte(&mut self) -> u8 {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        *first
+    }
+
+    fn below(&mut self, limit: u16) -> u16 {
+        u16::from_be_bytes([self.byte(), self.byte()]) % limit.max(1)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        const LETTERS: [char; 16] =
+            ['a', 'Z', '0', '9', ' ', ':', '"', '\'', '\\', '#', '-', '@', 'ü', '\u{2028}', 'y', '.'];
+        let len = self.byte() % 8;
+        (len > 0).then(|| (1..len).map(|_| LETTERS[usize::from(self.byte() % 16)]).collect())
+    }
+
+    fn id(&mut self) -> Option<LayerId> {
+        let number = self.byte();
+        (number > 99).then(|| LayerId::new(format!("{number}:w5DLJD-l6Cx")).ok()).flatten()
+    }
+}
+
+/// A stream that may be written.
+struct Plan {
+    events: Vec<Owned>,
+    damage: u16,
+    flip: u8,
+}
+
+impl Plan {
+    fn new(dice: &mut Dice<'_>) -> Self {
+        let (damage, flip) = (dice.below(u16::MAX), dice.byte().max(1));
+        let (version, kind) = match dice.byte() % 3 {
+            0 => (Version::V1_1, Kind::Full),
+            1 => (Version::V1_1, Kind::Delta),
+            _ => (Version::V1_0, Kind::Delta),
+        };
+        let sectors = |count: u16| Bytes::new(u64::from(count) * 512);
+        let volume_size = sectors(dice.below(VOLUME_SECTORS_MAX + 1));
+        let base_size = if version == Version::V1_1 { sectors(dice.below(8192)) } else { volume_size };
+        let chunk_size = ChunkSize::from_bytes(sectors(1 + dice.below(256))).expect("not zero");
+        let mut meta: Vec<(String, String)> = Vec::new();
+        for n in 0..dice.byte() % 4 {
+            meta.extend(dice.text().map(|text| (format!("Key_{n}"), text)));
+        }
+        let (name, source, tool) = (dice.text(), dice.text(), dice.text());
+        let (layer, parent) = (dice.id(), dice.id());
+
+        let (mut totals, mut records) = (Totals::default(), Vec::new());
+        let mut at = Bytes::ZERO;
+        let next = |dice: &mut Dice<'_>, at: &mut Bytes, size: Bytes| {
+            let start = at.saturating_add(sectors(dice.below(16)));
+            let extent = Extent::between(start, start.saturating_add(sectors(1 + dice.below(64))).min(size))?;
+            *at = extent.end();
+            Some(extent)
+        };
+        for _ in 0..if kind == Kind::Full { 0 } else { dice.byte() % 4 } {
+            let Some(extent) = next(dice, &mut at, base_size) else { break };
+            let blake3 = version == Version::V1_1 && dice.byte().is_multiple_of(2);
+            let mut hasher = if blake3 { CheckHasher::blake3() } else { CheckHasher::crc32() };
+            hasher.update(&[dice.byte()]);
+            totals.checks += 1;
+            records.push(Owned::Check(Check { extent, hash: hasher.finish() }));
+        }
+        at = Bytes::ZERO;
+        for _ in 0..dice.byte() % 16 {
+            let Some(extent) = next(dice, &mut at, volume_size) else { break };
+            if dice.byte().is_multiple_of(3) {
+                totals.zero_records += 1;
+                totals.zero = totals.zero.saturating_add(extent.len());
+                records.push(Owned::Zero(extent));
+            } else {
+                totals.data_records += 1;
+                totals.data = totals.data.saturating_add(extent.len());
+                let bytes = vec![dice.byte(); extent.len().to_usize().unwrap_or(0)];
+                records.push(Owned::Data { extent, bytes });
+            }
+        }
+        let written = records.iter().filter_map(|event| match event {
+            Owned::Data { extent, .. } | Owned::Zero(extent) => Some(*extent),
+            _ => None,
+        });
+        let mut header = match (version, kind) {
+            (Version::V1_0, _) => {
+                let blocks = delta_blocks(written, chunk_size);
+                let level = if totals.checks > 0 { 1 + i32::from(dice.byte() % 3) } else { 0 };
+                Header { detect_level: Some(level), ..Header::v1_0(volume_size, chunk_size, totals, blocks) }
+            }
+            (_, Kind::Full) => Header::full(volume_size, chunk_size, totals),
+            (_, Kind::Delta) => Header::delta(volume_size, base_size, chunk_size, totals),
+        };
+        let created = (dice.byte().is_multiple_of(2)).then(|| "2026-11-21T03:00:00.5Z".to_owned());
+        let parent = parent.filter(|_| kind == Kind::Delta);
+        header = Header { name, source, tool, layer, parent, created, meta, ..header };
+        let events = std::iter::once(Owned::Header(Box::new(header))).chain(records).collect();
+        Self { events, damage, flip }
+    }
+}

@@ -1,0 +1,313 @@
+//! The text header: what it holds and when it is right.
+
+mod parse;
+mod v1_0;
+mod v1_1;
+mod yaml;
+
+use std::fmt;
+
+use extents::{Bytes, ChunkSize};
+
+use crate::LayerId;
+use crate::limits::{MAX_CHUNK_SIZE, MAX_HEADER_BYTES, MAX_HEADER_KEYS, MAX_LINE_BYTES, MAX_VOLUME_SIZE};
+
+pub(crate) use parse::HeaderParser;
+
+/// The version of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// As the original `lvdiff` writes it, and its variants.
+    V1_0,
+    /// With identity, zero records, checks of every record and an end record.
+    V1_1,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1_0 => "1.0",
+            Self::V1_1 => "1.1",
+        })
+    }
+}
+
+/// Whether a layer stands alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The whole volume: what no record covers reads as zeros.
+    Full,
+    /// What turns the parent into this layer: what no record covers is the parent's. Under 1.0 every layer is one.
+    Delta,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "full",
+            Self::Delta => "delta",
+        })
+    }
+}
+
+/// How much a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// How many base checks.
+    pub checks: u64,
+    /// How many data records.
+    pub data_records: u64,
+    /// How much data, its lines not counted.
+    pub data: Bytes,
+    /// How many zero records.
+    pub zero_records: u64,
+    /// How much reads as zeros by a record.
+    pub zero: Bytes,
+}
+
+/// The header of one stream.
+///
+/// Any value may be held; [`Encoder::start`](crate::Encoder::start) says what is wrong with one. What must be there
+/// depends on the version (FORMAT.md, sections 2 and 7): 1.1 needs both sizes and the totals and takes neither
+/// `detect_level` nor `delta_blocks`; a 1.0 stream may lack everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The version, from the magic line.
+    pub version: Version,
+    /// The volume's name, an LV name where it was an LV. Not to be trusted: any printable text.
+    pub name: Option<String>,
+    /// Whether the layer needs a parent.
+    pub kind: Kind,
+    /// The volume's size, whole sectors.
+    pub volume_size: Option<Bytes>,
+    /// The size of the chunks in which the difference was found. Records need not begin on its borders.
+    pub chunk_size: Option<ChunkSize>,
+    /// The parent's size, whole sectors. 1.1 deltas only.
+    pub parent_size: Option<Bytes>,
+    /// This layer's id (1.0: `VolumeUUID`).
+    pub layer: Option<LayerId>,
+    /// The parent's id (1.0: `Backing volumeUUID`).
+    pub parent: Option<LayerId>,
+    /// Where it was read from: `VG/LV` or a path.
+    pub source: Option<String>,
+    /// When, as RFC 3339 in UTC, such as `2026-11-21T03:00:00Z`.
+    pub created: Option<String>,
+    /// What wrote it, name and version.
+    pub tool: Option<String>,
+    /// What will follow. When writing also under 1.0, which does not carry it: there only `checks` counts.
+    pub totals: Option<Totals>,
+    /// 1.0 only: how many base checks were asked for, 0 to 3; the original wrote any number.
+    pub detect_level: Option<i32>,
+    /// 1.0 only: how many chunks the data records touch, see [`delta_blocks`](crate::delta_blocks).
+    pub delta_blocks: Option<u64>,
+    /// The user's own pairs, in order.
+    pub meta: Vec<(String, String)>,
+}
+
+impl Header {
+    /// The header of a full layer under 1.1, with what it must have.
+    #[must_use]
+    pub fn full(volume_size: Bytes, chunk_size: ChunkSize, totals: Totals) -> Self {
+        Self {
+            volume_size: Some(volume_size),
+            chunk_size: Some(chunk_size),
+            totals: Some(totals),
+            ..Self::empty(Version::V1_1, Kind::Full)
+        }
+    }
+
+    /// The header of a delta under 1.1, with what it must have.
+    #[must_use]
+    pub fn delta(volume_size: Bytes, parent_size: Bytes, chunk_size: ChunkSize, totals: Totals) -> Self {
+        Self { kind: Kind::Delta, parent_size: Some(parent_size), ..Self::full(volume_size, chunk_size, totals) }
+    }
+
+    /// The header of a delta under 1.0, with what it must have to be written. See
+    /// [`delta_blocks`](crate::delta_blocks) for that number.
+    #[must_use]
+    pub fn v1_0(volume_size: Bytes, chunk_size: ChunkSize, totals: Totals, delta_blocks: u64) -> Self {
+        Self {
+            volume_size: Some(volume_size),
+            chunk_size: Some(chunk_size),
+            totals: Some(totals),
+            delta_blocks: Some(delta_blocks),
+            ..Self::empty(Version::V1_0, Kind::Delta)
+        }
+    }
+
+    /// The header as text, from the magic line to the empty line.
+    pub(crate) fn print(&self) -> Result<Vec<u8>, HeaderError> {
+        let lines = match self.version {
+            Version::V1_0 => v1_0::lines(self)?,
+            Version::V1_1 => v1_1::lines(self)?,
+        };
+        limit("keys", lines.len(), MAX_HEADER_KEYS)?;
+        let mut text = format!("{MAGIC}{}\n", self.version);
+        for (key, value) in &lines {
+            limit("bytes in one line", key.len() + value.len() + ": \n".len(), MAX_LINE_BYTES)?;
+            text.extend([key, ": ", value, "\n"]);
+        }
+        text.push('\n');
+        limit("bytes", text.len(), MAX_HEADER_BYTES)?;
+        Ok(text.into_bytes())
+    }
+
+    fn empty(version: Version, kind: Kind) -> Self {
+        Self {
+            version,
+            name: None,
+            kind,
+            volume_size: None,
+            chunk_size: None,
+            parent_size: None,
+            layer: None,
+            parent: None,
+            source: None,
+            created: None,
+            tool: None,
+            totals: None,
+            detect_level: None,
+            delta_blocks: None,
+            meta: Vec::new(),
+        }
+    }
+}
+
+/// A header is wrong, or cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// A key that must be there is not.
+    #[error("the header lacks `{key}`")]
+    Missing {
+        /// The key.
+        key: &'static str,
+    },
+    /// A key that may not be there is.
+    #[error("the header has `{key}`, which {why}")]
+    Unwanted {
+        /// The key.
+        key: &'static str,
+        /// Why it may not be there.
+        why: &'static str,
+    },
+    /// Under 1.1: a key twice.
+    #[error("the header has `{key}` twice")]
+    Repeated {
+        /// The key, made printable.
+        key: String,
+    },
+    /// A user's key that is no key.
+    #[error("the header key `{key}` is not a letter or underscore followed by letters, digits and underscores")]
+    BadKey {
+        /// The key, made printable.
+        key: String,
+    },
+    /// A user's key that the format uses itself.
+    #[error("the header key `{key}` has a meaning of its own in the format")]
+    ReservedKey {
+        /// The key.
+        key: String,
+    },
+    /// A value that its key cannot have.
+    #[error("the header's `{key}` is `{value}`, expected {expected}")]
+    BadValue {
+        /// The key, made printable.
+        key: String,
+        /// The value, shortened and made printable.
+        value: String,
+        /// What it can have.
+        expected: &'static str,
+    },
+    /// The version cannot say this.
+    #[error("HYPERLAYER/1.0 cannot express {what}")]
+    NotExpressible {
+        /// What.
+        what: &'static str,
+    },
+    /// A header longer than one of the limits.
+    #[error("the header has {found} {what}, at most {limit} are allowed")]
+    TooLong {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        found: usize,
+        /// How many at most.
+        limit: usize,
+    },
+}
+
+/// What every stream begins with; the version follows.
+pub(crate) const MAGIC: &str = "HYPERLAYER/";
+
+const SIZE: &str = "a multiple of 512 below 2^63, in bytes";
+
+fn bad(key: &str, value: impl fmt::Display, expected: &'static str) -> HeaderError {
+    let key = crate::error::excerpt(key.as_bytes());
+    HeaderError::BadValue { key, value: crate::error::excerpt(value.to_string().as_bytes()), expected }
+}
+
+fn check_size(key: &str, size: Bytes) -> Result<(), HeaderError> {
+    let right = size.to_sectors().is_some() && size <= MAX_VOLUME_SIZE;
+    right.then_some(()).ok_or_else(|| bad(key, size, SIZE))
+}
+
+fn check_chunk_size(key: &str, size: ChunkSize) -> Result<(), HeaderError> {
+    let right = size.bytes() <= MAX_CHUNK_SIZE;
+    right.then_some(()).ok_or_else(|| bad(key, size, "a multiple of 512 up to 1073741824, in bytes"))
+}
+
+/// The published rule: letters, digits and underscores, no digit first.
+fn check_key(key: &str) -> Result<(), HeaderError> {
+    let right = key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && key.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+    right.then_some(()).ok_or_else(|| HeaderError::BadKey { key: crate::error::excerpt(key.as_bytes()) })
+}
+
+fn check_printable(key: &str, value: &str) -> Result<(), HeaderError> {
+    let right = !value.chars().any(char::is_control);
+    right.then_some(()).ok_or_else(|| bad(key, value, "text without control characters"))
+}
+
+/// Loosely: digits where RFC 3339 has digits, and UTC.
+fn check_time(key: &str, text: &str) -> Result<(), HeaderError> {
+    let form = b"dddd-dd-ddTdd:dd:dd";
+    let (time, rest) = text.as_bytes().split_at(text.len().min(form.len()));
+    let time_right = time.len() == form.len()
+        && time
+            .iter()
+            .zip(form)
+            .all(|(found, form)| if *form == b'd' { found.is_ascii_digit() } else { found == form });
+    let zone = match rest {
+        [b'.', fraction @ ..] => after_digits(fraction),
+        zone => Some(zone),
+    };
+    (time_right && matches!(zone, Some(b"Z" | b"+00:00")))
+        .then_some(())
+        .ok_or_else(|| bad(key, text, "a time such as 2026-11-21T03:00:00Z"))
+}
+
+/// What follows the digits, of which there must be one.
+fn after_digits(bytes: &[u8]) -> Option<&[u8]> {
+    let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+    (digits > 0).then(|| &bytes[digits..])
+}
+
+/// The user's pairs: each key right, once, and without a meaning of its own.
+fn check_meta(meta: &[(String, String)], reserved: &[&str]) -> Result<(), HeaderError> {
+    for (n, (key, value)) in meta.iter().enumerate() {
+        check_key(key)?;
+        check_printable(key, value)?;
+        if reserved.contains(&key.as_str()) {
+            return Err(HeaderError::ReservedKey { key: key.clone() });
+        }
+        if meta[..n].iter().any(|(other, _)| other == key) {
+            return Err(HeaderError::Repeated { key: key.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), HeaderError> {
+    (found <= limit).then_some(()).ok_or(HeaderError::TooLong { what, found, limit })
+}

@@ -1,0 +1,41 @@
+//! How long a stream will be.
+
+use extents::{Bytes, Extent};
+
+use crate::record::{DIGEST_HEX_BYTES, range};
+use crate::rules::counts;
+use crate::{DATA_TRAILER, EncodeError, Header, Version};
+
+/// The length of the 1.1 stream that has this header and these records, to the byte, with BLAKE3 as the checks' hash;
+/// `None` under 1.0, where the length of a check depends on its value.
+///
+/// # Errors
+/// The header cannot be written, or a range is no whole number of sectors.
+pub fn stream_len(
+    header: &Header,
+    checks: impl IntoIterator<Item = Extent<Bytes>>,
+    data: impl IntoIterator<Item = Extent<Bytes>>,
+    zero: impl IntoIterator<Item = Extent<Bytes>>,
+) -> Result<Option<Bytes>, EncodeError> {
+    let text = header.print()?;
+    let (Version::V1_1, Some(totals)) = (header.version, header.totals) else { return Ok(None) };
+    let mut len = Bytes::from(text.len());
+    let mut add = |extent: Extent<Bytes>, around: &str, fixed_bytes: usize| {
+        let range = range(extent).ok_or(EncodeError::NotSectors { extent })?;
+        len = len.saturating_add(Bytes::from(around.len() + range.len() + fixed_bytes));
+        Ok::<_, EncodeError>(())
+    };
+    for extent in checks {
+        add(extent, "D  BLAKE3 \n", DIGEST_HEX_BYTES)?;
+    }
+    let mut payload = Bytes::ZERO;
+    for extent in data {
+        add(extent, "W  00000000\n", DATA_TRAILER.len())?;
+        payload = payload.saturating_add(extent.len());
+    }
+    for extent in zero {
+        add(extent, "Z \n", 0)?;
+    }
+    let end = Bytes::from("E  \n".len() + counts(totals).to_string().len() + DIGEST_HEX_BYTES);
+    Ok(Some(len.saturating_add(payload).saturating_add(end)))
+}

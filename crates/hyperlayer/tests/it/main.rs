@@ -1,0 +1,12 @@
+//! The format from outside.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test may fail the test")]
+
+mod corpus;
+mod dialects;
+mod encoder;
+mod golden;
+mod limits;
+mod prop;
+mod streams;
+mod truncation;

@@ -1,0 +1,18 @@
+//! What kind of failure an error is.
+
+/// What kind of failure an error is, coarse and stable, for whoever has to choose an exit code or a hint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A volume, a group or a file that was named does not exist.
+    NotFound,
+    /// The surroundings do not permit the work: a program is missing or faulty, a pool is unhealthy, too full, or in
+    /// somebody else's use.
+    Environment,
+    /// In use right now; the same may succeed later.
+    Busy,
+    /// A program was run and failed, or answered what it should not.
+    Failed,
+    /// What was asked for cannot be meant: a name that LVM would not take, a volume of the wrong type.
+    Invalid,
+}

@@ -1,0 +1,111 @@
+//! What is run.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+macro_rules! programs {
+    ($($name:ident = $file:literal in $package:literal),+ $(,)?) => {
+        /// Every program that this crate runs.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[non_exhaustive]
+        pub enum Program {
+            $(#[doc = concat!("`", $file, "`, Debian package `", $package, "`.")] $name,)+
+        }
+
+        impl Program {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The file's name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $file),+ }
+            }
+
+            /// The package that brings it, in Debian and what is made from Debian.
+            #[must_use]
+            pub const fn package(self) -> &'static str {
+                match self { $(Self::$name => $package),+ }
+            }
+        }
+    };
+}
+
+programs! {
+    Lvs = "lvs" in "lvm2",
+    Vgs = "vgs" in "lvm2",
+    Lvcreate = "lvcreate" in "lvm2",
+    Lvchange = "lvchange" in "lvm2",
+    Lvremove = "lvremove" in "lvm2",
+    Lvrename = "lvrename" in "lvm2",
+    Lvresize = "lvresize" in "lvm2",
+    Dmsetup = "dmsetup" in "dmsetup",
+    ThinDelta = "thin_delta" in "thin-provisioning-tools",
+    ThinDump = "thin_dump" in "thin-provisioning-tools",
+    Udevadm = "udevadm" in "udev",
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A program and its arguments, as a list: no shell ever sees them.
+///
+/// Its `Display` is the command line as one would type it, quoted for a POSIX shell where needed.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Command {
+    program: Program,
+    args: Vec<OsString>,
+}
+
+impl Command {
+    /// The program without arguments.
+    #[must_use]
+    pub const fn new(program: Program) -> Self {
+        Self { program, args: Vec::new() }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds several arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// The program.
+    #[must_use]
+    pub const fn program(&self) -> Program {
+        self.program
+    }
+
+    /// The arguments.
+    #[must_use]
+    pub fn arguments(&self) -> &[OsString] {
+        &self.args
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.program.name())?;
+        for arg in &self.args {
+            let arg = arg.to_string_lossy();
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+            if !arg.is_empty() && arg.chars().all(plain) {
+                write!(f, " {arg}")?;
+            } else {
+                write!(f, " '{}'", arg.replace('\'', r"'\''"))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Locks between processes, and the folder that they lie in.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::{Kind, Patience};
+
+/// Where Hyperlayer's tools keep what one run must know of another. All of them must use the same folder, or they do
+/// not see each other. `/run` is empty after a boot, as are the locks.
+pub const DEFAULT_STATE_DIR: &str = "/run/hyperlayer";
+
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The folder that holds locks and records of reservations, and the boot that they belong to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    boot_id: String,
+}
+
+impl StateDir {
+    /// The folder `path`, made with mode 0700 when it is first needed, in the present boot.
+    ///
+    /// # Errors
+    /// `/proc` does not tell the boot's id.
+    pub fn new(path: impl Into<PathBuf>) -> Result<Self, LockError> {
+        let boot_id = fs::read_to_string(BOOT_ID).map_err(|source| LockError::io(BOOT_ID, source))?;
+        Ok(Self::with_boot_id(path, boot_id.trim()))
+    }
+
+    /// The same in a boot of another name, for tests.
+    #[must_use]
+    pub fn with_boot_id(path: impl Into<PathBuf>, boot_id: impl Into<String>) -> Self {
+        Self { path: path.into(), boot_id: boot_id.into() }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the kernel calls the boot.
+    #[must_use]
+    pub fn boot_id(&self) -> &str {
+        &self.boot_id
+    }
+
+    /// The path of a file in the folder, which is made if needed.
+    pub(crate) fn file(&self, name: &str) -> Result<PathBuf, LockError> {
+        let refused = |source| LockError::io(&self.path, source);
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path).map_err(refused)?;
+        let found = fs::symlink_metadata(&self.path).map_err(refused)?;
+        // Whoever can write here can make us release another's reservation.
+        if !found.is_dir() || found.mode() & 0o022 != 0 {
+            return Err(LockError::Unsafe { path: self.path.clone() });
+        }
+        Ok(self.path.join(name))
+    }
+}
+
+/// A lock that one process has at a time, also against another lock in the same process. Released by dropping it and
+/// by the end of the process, however it ends.
+#[derive(Debug)]
+#[must_use = "the lock is released as soon as this is dropped"]
+pub struct ProcessLock {
+    _file: File,
+}
+
+impl ProcessLock {
+    /// Takes the lock `name`, a file name, waiting for another holder as long as `patience` allows. Runs no command.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] when it is still held then; or the file cannot be had.
+    pub fn acquire(state: &StateDir, name: &str, patience: Patience<'_>) -> Result<Self, LockError> {
+        let path = state.file(name)?;
+        let refused = |source| LockError::io(&path, source);
+        // Never removed: a file that is unlinked while another process waits for it would be two locks.
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(refused)?;
+        let mut tries = patience.tries();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(source)) => return Err(refused(source)),
+                Err(TryLockError::WouldBlock) if tries.pause() => {}
+                Err(TryLockError::WouldBlock) => {
+                    let mut text = String::new();
+                    let _ = file.take(32).read_to_string(&mut text);
+                    return Err(LockError::Held { path, holder: text.trim().parse().ok(), waited: patience.limit() });
+                }
+            }
+        }
+        // For the message of whoever waits. The lock holds without it.
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _file: file })
+    }
+}
+
+/// Why a lock could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Somebody else has it.
+    #[error("`{}` is locked by {} for longer than {} s", path.display(), holder.map_or("another process".to_owned(), |pid| format!("process {pid}")), waited.as_secs_f32())]
+    Held {
+        /// The lock's file.
+        path: PathBuf,
+        /// The process that has it, as far as it said so.
+        holder: Option<u32>,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The folder is not ours alone.
+    #[error("`{}` must be a folder that only its owner can write", path.display())]
+    Unsafe {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file cannot be used.
+    #[error("cannot use `{}`", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl LockError {
+    pub(crate) fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Io { path: path.into(), source }
+    }
+
+    /// What kind of failure this is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Held { .. } => Kind::Busy,
+            Self::Unsafe { .. } | Self::Io { .. } => Kind::Environment,
+        }
+    }
+}

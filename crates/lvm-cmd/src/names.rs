@@ -1,0 +1,315 @@
+//! Names of groups, volumes and tags, and what the device mapper makes of them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// LVM's `NAME_LEN` less its final zero: the longest name of a group or a volume, in bytes.
+const MAX_NAME: usize = 127;
+/// lvm(8), "TAGS": the longest tag, in bytes.
+const MAX_TAG: usize = 1024;
+/// Thin device ids have 24 bits (`MAX_DEV_ID` in the kernel's dm-thin.c).
+const MAX_THIN_ID: u32 = (1 << 24) - 1;
+
+/// lvm2 `lib/misc/lvm-string.c`, `apply_lvname_restrictions`, up to 2.03.30.
+const RESERVED_PREFIXES: [&str; 2] = ["pvmove", "snapshot"];
+const RESERVED_PARTS: [&str; 17] = [
+    "_cdata", "_cmeta", "_corig", "_cpool", "_cvol", "_imeta", "_iorig", "_mimage", "_mlog", "_pmspare", "_rimage",
+    "_rmeta", "_tdata", "_tmeta", "_vdata", "_vorigin", "_wcorig",
+];
+
+/// A name that LVM would not take.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("invalid {what} `{}`: {why}", text.escape_debug())]
+pub struct NameError {
+    what: &'static str,
+    text: String,
+    why: String,
+}
+
+impl NameError {
+    fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
+        Self { what, text: text.to_owned(), why: why.into() }
+    }
+
+    /// What kind of failure this is: always [`Kind::Invalid`](crate::Kind::Invalid).
+    #[must_use]
+    pub const fn kind(&self) -> crate::Kind {
+        crate::Kind::Invalid
+    }
+}
+
+/// The rules that groups and volumes share (lvm(8), "VALID NAMES").
+fn check_name(what: &'static str, text: &str) -> Result<(), NameError> {
+    let refused = |why: String| Err(NameError::new(what, text, why));
+    if text.is_empty() {
+        return refused("it is empty".to_owned());
+    }
+    if text.len() > MAX_NAME {
+        return refused(format!("it has {} bytes, at most {MAX_NAME} are allowed", text.len()));
+    }
+    if let Some(c) = text.chars().find(|&c| !c.is_ascii_alphanumeric() && !"+_.-".contains(c)) {
+        return refused(format!("`{}` is not among a-z A-Z 0-9 + _ . -", c.escape_debug()));
+    }
+    if text.starts_with('-') {
+        return refused("it starts with a hyphen".to_owned());
+    }
+    if text == "." || text == ".." {
+        return refused("it is a folder's name".to_owned());
+    }
+    Ok(())
+}
+
+macro_rules! text_type {
+    ($name:ident, $what:literal, $parse:expr) => {
+        impl $name {
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let check: fn(&'static str, &str) -> Result<(), NameError> = $parse;
+                check($what, text).map(|()| Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+    };
+}
+
+/// The name of a volume group. No hyphen first, none of the reserved ones.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VgName(Box<str>);
+
+text_type!(VgName, "volume group name", check_name);
+
+/// The name of a logical volume that a user may have given: no hyphen first, none of the names and parts of names that
+/// LVM keeps for its own hidden volumes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LvName(Box<str>);
+
+text_type!(LvName, "logical volume name", |what, text| {
+    check_name(what, text)?;
+    if let Some(prefix) = RESERVED_PREFIXES.iter().find(|prefix| text.starts_with(*prefix)) {
+        return Err(NameError::new(what, text, format!("names that start with `{prefix}` are reserved")));
+    }
+    if let Some(part) = RESERVED_PARTS.iter().find(|part| text.contains(*part)) {
+        return Err(NameError::new(what, text, format!("names that contain `{part}` are reserved")));
+    }
+    Ok(())
+});
+
+impl LvName {
+    /// A name from one of LVM's reports, where hidden volumes have reserved names, in square brackets.
+    pub(crate) fn reported(text: &str) -> Result<Self, NameError> {
+        let text = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+        check_name("logical volume name", text).map(|()| Self(text.into()))
+    }
+}
+
+/// A tag of a volume: at most 1024 of `a-z A-Z 0-9 _ + . - / = ! : & #`, no hyphen first (lvm(8), "TAGS").
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(Box<str>);
+
+text_type!(Tag, "tag", |what, text| {
+    let refused = |why: String| Err(NameError::new(what, text, why));
+    if text.is_empty() {
+        return refused("it is empty".to_owned());
+    }
+    if text.len() > MAX_TAG {
+        return refused(format!("it has {} bytes, at most {MAX_TAG} are allowed", text.len()));
+    }
+    if let Some(c) = text.chars().find(|&c| !c.is_ascii_alphanumeric() && !"_+.-/=!:&#".contains(c)) {
+        return refused(format!("`{}` is not among a-z A-Z 0-9 _ + . - / = ! : & #", c.escape_debug()));
+    }
+    if text.starts_with('-') {
+        return refused("it starts with a hyphen".to_owned());
+    }
+    Ok(())
+});
+
+/// The UUID that LVM gave a volume: 32 letters and digits in groups, `jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(Box<str>);
+
+text_type!(Uuid, "LVM uuid", |what, text| {
+    let groups: Vec<usize> = text.split('-').map(str::len).collect();
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if groups == [6, 4, 4, 4, 4, 4, 6] && plain {
+        return Ok(());
+    }
+    Err(NameError::new(what, text, "expected 32 letters and digits in groups of 6-4-4-4-4-4-6"))
+});
+
+/// The number under which a pool knows one of its volumes: 0 to 16 777 215.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ThinId(u32);
+
+impl ThinId {
+    /// `None` above 24 bits.
+    #[must_use]
+    pub const fn new(id: u32) -> Option<Self> {
+        if id <= MAX_THIN_ID { Some(Self(id)) } else { None }
+    }
+
+    /// The plain number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for ThinId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ThinId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ThinId({})", self.0)
+    }
+}
+
+/// Which logical volume: a group and a name in it. Displayed as `VG/LV`.
+///
+/// ```
+/// use lvm_cmd::{LvRef, VgName};
+///
+/// let home: LvRef = "/dev/mapper/my--vg-home".parse()?;
+/// assert_eq!(home.to_string(), "my-vg/home");
+/// let vg: VgName = "vg0".parse()?;
+/// assert_eq!(LvRef::parse("home", Some(&vg))?.to_string(), "vg0/home");
+/// # Ok::<(), lvm_cmd::NameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LvRef {
+    vg: VgName,
+    lv: LvName,
+}
+
+impl LvRef {
+    /// The volume `lv` of the group `vg`.
+    #[must_use]
+    pub const fn new(vg: VgName, lv: LvName) -> Self {
+        Self { vg, lv }
+    }
+
+    /// From what a user may type: `VG/LV`, `/dev/VG/LV`, `/dev/mapper/VG-LV` (hyphens doubled), or, where
+    /// `default_vg` is given, a bare `LV`.
+    ///
+    /// # Errors
+    /// None of these forms, or an invalid name in one.
+    pub fn parse(text: &str, default_vg: Option<&VgName>) -> Result<Self, NameError> {
+        let refused = |why: &str| NameError::new("volume", text, why);
+        let forms = "expected VG/LV, /dev/VG/LV or /dev/mapper/VG-LV";
+        if let Some(dm_name) = text.strip_prefix("/dev/mapper/") {
+            return Self::from_dm_name(dm_name);
+        }
+        match text.strip_prefix("/dev/").unwrap_or(text).split_once('/') {
+            Some((vg, lv)) if !vg.is_empty() && !lv.contains('/') => Ok(Self::new(vg.parse()?, lv.parse()?)),
+            Some(_) => Err(refused(forms)),
+            None if text.starts_with("/dev/") => Err(refused(forms)),
+            None => match default_vg {
+                Some(vg) => Ok(Self::new(vg.clone(), text.parse()?)),
+                None => Err(refused("its volume group is not given: expected VG/LV")),
+            },
+        }
+    }
+
+    /// From the device mapper's name for it: `VG-LV`, with every hyphen within a name doubled.
+    ///
+    /// # Errors
+    /// Not two parts, or one that is no valid name: such a node is no volume of LVM's that a user may name.
+    pub fn from_dm_name(dm_name: &str) -> Result<Self, NameError> {
+        let refused = |why| NameError::new("device-mapper name", dm_name, why);
+        // libdm's dm_split_lvm_name: from the left, two hyphens are one of the name's, a single one separates.
+        let mut parts = vec![String::new()];
+        let mut rest = dm_name.chars().peekable();
+        while let Some(c) = rest.next() {
+            if c == '-' && rest.next_if_eq(&'-').is_none() {
+                parts.push(String::new());
+            } else if let Some(part) = parts.last_mut() {
+                part.push(c);
+            }
+        }
+        match parts.as_slice() {
+            [vg, lv] => Ok(Self::new(vg.parse()?, lv.parse()?)),
+            [_] => Err(refused("no single hyphen between group and volume (those within a name are doubled)")),
+            _ => Err(refused("a layer of a volume, or hyphens within a name that are not doubled")),
+        }
+    }
+
+    /// The group.
+    #[must_use]
+    pub const fn vg(&self) -> &VgName {
+        &self.vg
+    }
+
+    /// The name within the group.
+    #[must_use]
+    pub const fn lv(&self) -> &LvName {
+        &self.lv
+    }
+
+    /// Another volume of the same group.
+    #[must_use]
+    pub fn sibling(&self, lv: LvName) -> Self {
+        Self::new(self.vg.clone(), lv)
+    }
+
+    /// The device mapper's name: `VG-LV`, every hyphen within a name doubled.
+    #[must_use]
+    pub fn dm_name(&self) -> String {
+        format!("{}-{}", self.vg.0.replace('-', "--"), self.lv.0.replace('-', "--"))
+    }
+
+    /// The device mapper's name of a pool's own target (`-tpool`), which takes messages and reports the pool's status.
+    #[must_use]
+    pub fn dm_pool_name(&self) -> String {
+        format!("{}-tpool", self.dm_name())
+    }
+
+    /// The device node: `/dev/mapper/VG-LV`. Unlike `/dev/VG/LV` it is there as soon as the device mapper has it.
+    #[must_use]
+    pub fn dm_path(&self) -> PathBuf {
+        Path::new("/dev/mapper").join(self.dm_name())
+    }
+}
+
+/// `VG/LV`, `/dev/VG/LV` or `/dev/mapper/VG-LV`.
+impl FromStr for LvRef {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text, None)
+    }
+}
+
+impl fmt::Display for LvRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.vg, self.lv)
+    }
+}
+
+impl fmt::Debug for LvRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LvRef({self})")
+    }
+}

@@ -1,0 +1,190 @@
+//! One volume, one group.
+
+use extents::{Bytes, ChunkSize};
+
+use crate::{LvName, LvRef, Tag, ThinId, Uuid, VgName};
+
+/// One logical volume, as LVM reports it.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Lv {
+    /// Group and name.
+    pub name: LvRef,
+    /// LVM's own id of it, which survives a rename.
+    pub uuid: Uuid,
+    /// Type, permission, activity and more.
+    pub attr: LvAttr,
+    /// Its size as a device.
+    pub size: Bytes,
+    /// The pool of a thin volume.
+    pub pool: Option<LvName>,
+    /// What it is a snapshot of, while that exists; also a thin volume's external origin.
+    pub origin: Option<LvName>,
+    /// A thin volume's number in its pool.
+    pub thin_id: Option<ThinId>,
+    /// A pool's transaction id; for a thin volume that of its creation.
+    pub transaction_id: Option<u64>,
+    /// A pool's chunk.
+    pub chunk_size: Option<ChunkSize>,
+    /// How much of a pool's data, or of a thin volume, is mapped, in percent. Only where it is active.
+    pub data_percent: Option<f64>,
+    /// How much of a pool's metadata is used, in percent. Only where it is active.
+    pub metadata_percent: Option<f64>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// When it was made, in seconds since 1970, UTC.
+    pub created_seconds: Option<i64>,
+    /// A pool's metadata volume, a hidden one.
+    pub metadata_lv: Option<LvName>,
+    /// What a pool, or the pool of a thin volume, does with discards.
+    pub discards: Option<Discards>,
+}
+
+impl Lv {
+    /// Whether it carries this tag.
+    #[must_use]
+    pub fn has_tag(&self, tag: &Tag) -> bool {
+        self.tags.contains(tag)
+    }
+
+    /// The pool of a thin volume, with its group.
+    #[must_use]
+    pub fn pool_ref(&self) -> Option<LvRef> {
+        self.pool.as_ref().map(|pool| self.name.sibling(pool.clone()))
+    }
+
+    /// The external origin of a thin volume: an origin that is no thin volume of the same pool. What the volume has
+    /// not mapped reads as that origin's data there, not as zeros. `siblings` are all volumes of the group.
+    #[must_use]
+    pub fn external_origin<'a>(&'a self, siblings: &[Self]) -> Option<&'a LvName> {
+        let origin = self.origin.as_ref().filter(|_| self.attr.lv_type() == LvType::ThinVolume)?;
+        let inside = siblings.iter().any(|lv| lv.name.lv() == origin && lv.pool.is_some() && lv.pool == self.pool);
+        (!inside).then_some(origin)
+    }
+}
+
+/// What a pool does with a discard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Discards {
+    /// Unmaps, and passes it down to the pool's own device.
+    Passdown,
+    /// Unmaps only.
+    NoPassdown,
+    /// Nothing: discarding does not unmap.
+    Ignore,
+}
+
+/// What a volume is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LvType {
+    /// A thin volume; a thin snapshot is one too.
+    ThinVolume,
+    /// A thin pool.
+    ThinPool,
+    /// Anything else: LVM's letter for it, `-` for a linear or striped one.
+    Other(char),
+}
+
+/// Whether a volume may be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Permission {
+    /// Yes.
+    ReadWrite,
+    /// No.
+    ReadOnly,
+}
+
+/// The ten letters of `lv_attr` (lvs(8), "NOTES").
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct LvAttr([u8; 10]);
+
+impl LvAttr {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        // Later letters, where a newer LVM adds some, say nothing that is asked for here.
+        let letters = text.as_bytes().first_chunk()?;
+        letters.is_ascii().then_some(Self(*letters))
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn lv_type(self) -> LvType {
+        match self.0[0] {
+            b'V' => LvType::ThinVolume,
+            b't' => LvType::ThinPool,
+            other => LvType::Other(char::from(other)),
+        }
+    }
+
+    /// Whether it is read-only by its metadata (`r`). See [`is_read_only_now`](Self::is_read_only_now).
+    #[must_use]
+    pub fn permission(self) -> Permission {
+        if self.0[1] == b'r' { Permission::ReadOnly } else { Permission::ReadWrite }
+    }
+
+    /// Whether the volume cannot be written at this moment: by its metadata (`r`), or because it was activated
+    /// read-only (`R`).
+    #[must_use]
+    pub fn is_read_only_now(self) -> bool {
+        matches!(self.0[1], b'r' | b'R')
+    }
+
+    /// Whether the device mapper has it, suspended or not.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        matches!(self.0[4], b'a' | b's' | b'I' | b'S' | b'm' | b'M' | b'd' | b'i' | b'c' | b'C')
+    }
+
+    /// Whether somebody has the device open: mounted, or a program.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self.0[5] == b'o'
+    }
+
+    /// A pool that zeroes each chunk before it is first mapped (`lvcreate -Zy`). Otherwise what is not written in a new
+    /// chunk is somebody's old data.
+    #[must_use]
+    pub fn zeroes_new_chunks(self) -> bool {
+        self.0[7] == b'z'
+    }
+
+    /// Whether a plain `lvchange -ay` leaves it inactive, as is the default for thin snapshots.
+    #[must_use]
+    pub fn skips_activation(self) -> bool {
+        self.0[9] == b'k'
+    }
+
+    /// LVM's letter for what is wrong with it; `None` for nothing. `F` failed, `D` a pool out of data space, `M` its
+    /// metadata read-only, `p` a physical volume is missing.
+    #[must_use]
+    pub fn trouble(self) -> Option<char> {
+        Some(char::from(self.0[8])).filter(|letter| *letter != '-')
+    }
+}
+
+impl std::fmt::Display for LvAttr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|letter| std::fmt::Write::write_char(f, char::from(*letter)))
+    }
+}
+
+impl std::fmt::Debug for LvAttr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LvAttr({self})")
+    }
+}
+
+/// One volume group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Vg {
+    /// Its name.
+    pub name: VgName,
+    /// LVM's id of it.
+    pub uuid: Uuid,
+    /// Space in all.
+    pub size: Bytes,
+    /// Space that no volume has.
+    pub free: Bytes,
+    /// The unit in which volumes are sized.
+    pub extent_size: Bytes,
+}

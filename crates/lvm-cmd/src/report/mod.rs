@@ -1,0 +1,139 @@
+//! What LVM says about groups and volumes.
+
+mod lv;
+mod rows;
+
+pub use lv::{Discards, Lv, LvAttr, LvType, Permission, Vg};
+use rows::{LvRow, VgRow, rows};
+
+use crate::similar::{hint, similar};
+use crate::{Command, ExecError, Executor, Kind, LvRef, Program, VgName};
+
+/// Settings of lvm.conf that would change a report under our feet: `lv_time` as seconds since 1970, tags split by
+/// commas (which no tag can contain).
+const CONFIG: &str = r#"report{time_format="%s" list_item_separator=","}"#;
+
+const LV_FIELDS: &str = "lv_name,vg_name,lv_uuid,lv_attr,lv_size,pool_lv,origin,thin_id,transaction_id,chunk_size,\
+                         data_percent,metadata_percent,lv_tags,lv_time,metadata_lv,discards";
+const VG_FIELDS: &str = "vg_name,vg_uuid,vg_size,vg_free,vg_extent_size";
+
+/// All volumes of a group but LVM's hidden ones. Runs one command, and a second to find similar names where the group
+/// does not exist.
+///
+/// # Errors
+/// [`ReportError::UnknownVg`], or LVM fails, or its answer is not understood.
+pub fn volumes(exec: &dyn Executor, vg: &VgName) -> Result<Vec<Lv>, ReportError> {
+    let what = || format!("the volumes of group `{vg}`");
+    let rows: Vec<LvRow> = match exec.run(&report(Program::Lvs, LV_FIELDS).arg(vg.as_str())) {
+        Ok(output) => rows(&output.stdout, |section| section.lv, what)?,
+        Err(source) if source.is_not_found() => {
+            let groups = groups(exec)?;
+            if groups.iter().any(|known| known.name == *vg) {
+                return Err(ReportError::List { what: what(), source });
+            }
+            let similar = similar(vg.as_str(), groups.iter().map(|known| known.name.as_str()));
+            return Err(ReportError::UnknownVg { name: vg.clone(), similar });
+        }
+        Err(source) => return Err(ReportError::List { what: what(), source }),
+    };
+    rows.into_iter().map(LvRow::typed).collect()
+}
+
+/// One volume. Lists its whole group, since that costs one command too and knows the similar names; where more than
+/// one volume of a group is looked for, use [`volumes`] and [`find`].
+///
+/// # Errors
+/// As [`volumes`], or [`ReportError::UnknownLv`].
+pub fn volume(exec: &dyn Executor, name: &LvRef) -> Result<Lv, ReportError> {
+    find(&volumes(exec, name.vg())?, name).cloned()
+}
+
+/// The volume of this name among those of a group. Runs no command.
+///
+/// # Errors
+/// [`ReportError::UnknownLv`] with up to three similar names.
+pub fn find<'a>(volumes: &'a [Lv], name: &LvRef) -> Result<&'a Lv, ReportError> {
+    volumes.iter().find(|lv| lv.name == *name).ok_or_else(|| {
+        let names = volumes.iter().filter(|lv| lv.name.vg() == name.vg()).map(|lv| lv.name.lv().as_str());
+        ReportError::UnknownLv { name: name.clone(), similar: similar(name.lv().as_str(), names) }
+    })
+}
+
+/// All volume groups. Runs one command.
+///
+/// # Errors
+/// LVM fails, or its answer is not understood.
+pub fn groups(exec: &dyn Executor) -> Result<Vec<Vg>, ReportError> {
+    let what = || "the volume groups".to_owned();
+    let output =
+        exec.run(&report(Program::Vgs, VG_FIELDS)).map_err(|source| ReportError::List { what: what(), source })?;
+    rows(&output.stdout, |section| section.vg, what)?.into_iter().map(VgRow::typed).collect()
+}
+
+fn report(program: Program, fields: &str) -> Command {
+    Command::new(program)
+        .args(["--reportformat", "json", "--units", "b", "--nosuffix", "--config", CONFIG, "-o"])
+        .arg(fields)
+}
+
+/// Why a report could not be had, or has not what was looked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// LVM did not report.
+    #[error("cannot list {what}")]
+    List {
+        /// What was to be listed.
+        what: String,
+        /// Why not.
+        source: ExecError,
+    },
+    /// The report is no JSON of the expected form.
+    #[error("cannot understand LVM's report of {what}")]
+    Json {
+        /// What was to be listed.
+        what: String,
+        /// What is wrong, and in which line.
+        source: serde_json::Error,
+    },
+    /// A value in a report is not what it should be.
+    #[error("LVM reports {field} `{}` of `{object}`: expected {expected}", found.escape_debug())]
+    Value {
+        /// The volume or group.
+        object: String,
+        /// LVM's name of the field.
+        field: &'static str,
+        /// The value.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// There is no such group.
+    #[error("volume group `{name}` not found{}", hint(similar))]
+    UnknownVg {
+        /// The group that was asked for.
+        name: VgName,
+        /// Groups with names close to it.
+        similar: Vec<String>,
+    },
+    /// There is no such volume.
+    #[error("logical volume `{name}` not found{}", hint(similar))]
+    UnknownLv {
+        /// The volume that was asked for.
+        name: LvRef,
+        /// Volumes of the group with names close to it.
+        similar: Vec<String>,
+    },
+}
+
+impl ReportError {
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::List { source, .. } => source.kind(),
+            Self::Json { .. } | Self::Value { .. } => Kind::Failed,
+            Self::UnknownVg { .. } | Self::UnknownLv { .. } => Kind::NotFound,
+        }
+    }
+}

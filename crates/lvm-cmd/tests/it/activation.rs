@@ -1,0 +1,112 @@
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use lvm_cmd::{Activation, ActivationOptions, Kind, Lv, Patience, Scripted};
+use tempfile::TempDir;
+
+use crate::{chain, parsed, row};
+
+const ON: &str = "$ lvchange -ay -K vg0/data\n= 0\n";
+const OFF: &str = "$ lvchange -an vg0/data\n= 0\n";
+const BUSY: &str = "$ lvchange -an vg0/data\n! Logical volume vg0/data in use.\n= 5\n";
+const SETTLE: &str = "$ udevadm settle --timeout=1\n= 0\n";
+
+fn script(steps: &[&str]) -> Scripted {
+    Scripted::from_transcript(&steps.concat()).unwrap()
+}
+
+fn volume(attr: &str) -> Lv {
+    parsed(&[row(&[("lv_attr", attr)])]).remove(0)
+}
+
+/// A folder in which the node is already.
+fn nodes() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("vg0-data"), "").unwrap();
+    folder
+}
+
+fn options(nodes: &TempDir, limit: u64) -> ActivationOptions<'static> {
+    let mut options = ActivationOptions::new(Patience::new(Duration::from_millis(limit)));
+    options.nodes = nodes.path().to_owned();
+    options
+}
+
+#[test]
+fn what_was_inactive_is_so_again() {
+    let nodes = nodes();
+    let exec = script(&[ON, OFF]);
+    let active = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap();
+    assert_eq!(active.path(), nodes.path().join("vg0-data"));
+    drop(active);
+}
+
+#[test]
+fn what_was_active_stays_so() {
+    let nodes = nodes();
+    let exec = script(&[]);
+    Activation::ensure(&exec, &volume("Vwi-a-tz--"), options(&nodes, 0)).unwrap().release().unwrap();
+}
+
+#[test]
+fn panic_deactivates() {
+    let nodes = nodes();
+    let exec = script(&[ON, OFF]);
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        let _active = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap();
+        panic!("in the middle");
+    }));
+    assert!(caught.is_err());
+}
+
+#[test]
+fn a_volume_in_use_is_tried_again() {
+    let nodes = nodes();
+    let exec = script(&[ON, BUSY, BUSY, OFF]);
+    let active = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 10_000)).unwrap();
+    active.release().unwrap();
+}
+
+#[test]
+fn one_that_stays_in_use_is_reported() {
+    let nodes = nodes();
+    let exec = script(&[ON, BUSY, BUSY]);
+    let active = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 50)).unwrap();
+    let error = active.release().unwrap_err();
+    assert_eq!(error.kind(), Kind::Busy);
+    assert!(error.to_string().contains("later: `lvchange -an vg0/data`"), "{error}");
+}
+
+#[test]
+fn a_node_that_comes_late_is_waited_for() {
+    let nodes = tempfile::tempdir().unwrap();
+    let exec = script(&[ON, SETTLE, OFF]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(100));
+            fs::write(nodes.path().join("vg0-data"), "").unwrap();
+        });
+        drop(Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 1900)).unwrap());
+    });
+}
+
+#[test]
+fn without_a_node_the_volume_is_deactivated() {
+    let nodes = tempfile::tempdir().unwrap();
+    let exec = script(&[ON, SETTLE, OFF]);
+    let error = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 60)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    assert!(error.to_string().contains("does not appear"), "{error}");
+}
+
+#[test]
+fn a_refused_activation_undoes_nothing() {
+    let nodes = nodes();
+    let exec = script(&["$ lvchange -ay -K vg0/data\n! Check of pool vg0/pool failed (status:1).\n= 5\n"]);
+    let error = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "cannot activate `vg0/data`: `lvchange -ay -K vg0/data` exited with status 5: Check of pool vg0/pool failed (status:1)."
+    );
+}

@@ -1,0 +1,172 @@
+//! The host's executor, with shell scripts in the place of LVM.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use lvm_cmd::{Command, ExecError, Executor, Exit, Host, Kind, MAX_STDERR, Program};
+use tempfile::TempDir;
+
+/// A folder in which `lvs` is this shell script, and an executor that looks nowhere else.
+fn host(script: &str) -> (TempDir, Host) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lvs");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let host = Host::with_directories([folder.path()]);
+    (folder, host)
+}
+
+fn lvs() -> Command {
+    Command::new(Program::Lvs)
+}
+
+#[test]
+fn both_outputs_are_collected() {
+    let (_folder, host) = host("echo out; echo err >&2; printf '%s|' \"$@\"");
+    let output = host.run(&lvs().args(["a b", "$HOME", ""])).unwrap();
+    assert_eq!((output.text().as_ref(), output.stderr.as_str()), ("out\na b|$HOME||", "err\n"));
+}
+
+#[test]
+fn a_missing_program_names_its_package() {
+    let (folder, host) = host("");
+    let error = host.run(&Command::new(Program::ThinDelta)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    let expected = format!(
+        "program `thin_delta` not found in {}; it is in the Debian package `thin-provisioning-tools`",
+        folder.path().display()
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(host.location(Program::ThinDelta), None);
+    assert_eq!(host.location(Program::Lvs), Some(folder.path().join("lvs")));
+}
+
+#[test]
+fn a_program_that_cannot_be_started() {
+    let (folder, host) = host("");
+    fs::set_permissions(folder.path().join("lvs"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(host.run(&lvs()), Err(ExecError::Start { .. })));
+}
+
+#[test]
+fn failures_carry_status_and_words() {
+    let (_folder, host) = host("echo lost; echo '  Logical volume vg0/x in use.' >&2; exit ${1:-5}");
+    let error = host.run(&lvs()).unwrap_err();
+    assert_eq!(error.to_string(), "`lvs` exited with status 5: Logical volume vg0/x in use.");
+    assert_eq!(error.kind(), Kind::Busy);
+    let mut running = host.spawn(&lvs().arg("3")).unwrap();
+    let mut text = String::new();
+    running.stdout().unwrap().read_to_string(&mut text).unwrap();
+    let error = running.wait().unwrap_err();
+    assert_eq!(text, "lost\n");
+    assert!(matches!(error, ExecError::Failed { exit: Exit::Code(3), .. }), "{error}");
+}
+
+#[test]
+fn kinds_of_refusals() {
+    let (_folder, host) = host("echo \"$1\" >&2; exit 5");
+    for (text, kind) in [
+        ("  Logical volume vg0/x in use.", Kind::Busy),
+        ("  Logical volume vg0/x contains a filesystem in use.", Kind::Busy),
+        ("device-mapper: message ioctl on p-tpool  failed: Device or resource busy", Kind::Busy),
+        ("  Failed to find logical volume \"vg0/x\"", Kind::NotFound),
+        ("  Volume group \"vg1\" not found", Kind::NotFound),
+        ("  /run/lock/lvm/P_global:aux: open failed: Permission denied", Kind::Environment),
+        ("  Logical Volume \"x\" already exists in volume group \"vg0\"", Kind::Failed),
+    ] {
+        assert_eq!(host.run(&lvs().arg(text)).unwrap_err().kind(), kind, "{text}");
+    }
+}
+
+#[test]
+fn death_by_signal_is_told() {
+    let (_folder, host) = host("kill -TERM $$");
+    let error = host.run(&lvs()).unwrap_err();
+    assert!(matches!(error, ExecError::Failed { exit: Exit::Signal(15), .. }), "{error}");
+}
+
+#[test]
+fn the_environment_is_ours() {
+    let (_folder, host) = host("/usr/bin/env; read -r line && echo \"got $line\"; exit 0");
+    let output = host.run(&lvs()).unwrap();
+    let text = output.text();
+    let mut found: Vec<_> = text
+        .lines()
+        .filter(|line| !["PWD=", "_=", "SHLVL=", "OLDPWD="].iter().any(|own| line.starts_with(own)))
+        .collect();
+    found.sort_unstable();
+    let path = "PATH=/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin";
+    assert_eq!(found, ["LC_ALL=C", "LVM_SUPPRESS_FD_WARNINGS=1", path]);
+}
+
+#[test]
+fn the_child_has_a_process_group_of_its_own() {
+    // Field 5 of stat is the group; the name in field 2 has no blanks here.
+    let (_folder, host) = host("read -r _ _ _ _ group _ < /proc/$$/stat; echo $$ $group");
+    let output = host.run(&lvs()).unwrap();
+    let text = output.text();
+    let (pid, group) = text.trim().split_once(' ').unwrap();
+    assert_eq!(pid, group);
+}
+
+#[test]
+fn much_of_both_outputs_streams_through() {
+    let script = "head -c 20000000 /dev/zero & head -c 3000000 /dev/zero | tr '\\0' e >&2; wait";
+    let (_folder, host) = host(script);
+    let mut running = host.spawn(&lvs()).unwrap();
+    let mut total = 0;
+    let mut stdout = running.stdout().unwrap();
+    let mut buffer = vec![0; 65536];
+    loop {
+        match stdout.read(&mut buffer).unwrap() {
+            0 => break,
+            read => total += read,
+        }
+    }
+    assert_eq!(total, 20_000_000);
+    running.wait().unwrap();
+    let output = host.run(&lvs()).unwrap();
+    assert_eq!((output.stdout.len(), output.stderr.len()), (20_000_000, MAX_STDERR));
+}
+
+#[test]
+fn untaken_output_does_not_block_the_end() {
+    let (_folder, host) = host("exec cat /dev/zero");
+    let error = host.spawn(&lvs()).unwrap().wait().unwrap_err();
+    // SIGPIPE: the child has the default for it, whatever this process has.
+    assert!(matches!(error, ExecError::Failed { exit: Exit::Signal(13), .. }), "{error}");
+}
+
+#[test]
+fn dropping_kills_the_child_and_what_it_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let pids = folder.path().join("pids");
+    let (_scripts, host) = host(&format!("sleep 300 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", pids.display()));
+    let running = host.spawn(&lvs()).unwrap();
+    wait_until(|| pids.exists());
+    let text = fs::read_to_string(&pids).unwrap();
+    drop(running);
+    for pid in text.split_whitespace() {
+        wait_until(|| is_gone(pid));
+    }
+}
+
+/// Gone, or dead and waiting for its adopter to notice.
+fn is_gone(pid: &str) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
+    stat.map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
+}
+
+#[track_caller]
+fn wait_until(condition: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("not within ten seconds");
+}

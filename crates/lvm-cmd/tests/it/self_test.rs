@@ -1,0 +1,108 @@
+use std::path::Path;
+
+use lvm_cmd::{Executor, Kind, Scripted, SelfTestError, ThinId, self_test, spawn_delta, spawn_dump};
+
+use crate::{chain, parsed, pool_row, row};
+
+fn answer(scratch: &Path, steps: &str) -> Result<(), SelfTestError> {
+    let image = scratch.join("thin_delta-self-test.img");
+    let exec = Scripted::from_transcript(&steps.replace("IMAGE", image.to_str().unwrap())).unwrap();
+    let result = self_test(&exec, scratch);
+    assert_eq!(image.metadata().unwrap().len(), 2 << 20);
+    result
+}
+
+const ASK: &str = "$ thin_delta --snap1 1 --snap2 2 IMAGE\n";
+
+#[test]
+fn a_right_answer() {
+    let scratch = tempfile::tempdir().unwrap();
+    let right = "| <superblock uuid=\"\" time=\"1\" transaction=\"3\" data_block_size=\"128\" nr_data_blocks=\"1024\">\n\
+                 |   <diff left=\"1\" right=\"2\">\n\
+                 |     <same begin=\"0\" length=\"5\"/>\n\
+                 |     <different begin=\"5\" length=\"1\"/>\n\
+                 |     <same begin=\"6\" length=\"4\"/>\n\
+                 |   </diff>\n|~</superblock>\n= 0\n";
+    answer(scratch.path(), &format!("{ASK}{right}")).unwrap();
+    // Again, over the file that is there.
+    answer(scratch.path(), &format!("{ASK}{right}")).unwrap();
+    assert_eq!(scratch.path().read_dir().unwrap().count(), 1);
+}
+
+#[test]
+fn the_version_that_loses_changes() {
+    let scratch = tempfile::tempdir().unwrap();
+    let wrong = "| <diff left=\"1\" right=\"2\">\n|   <same begin=\"0\" length=\"10\"/>\n| </diff>\n= 0\n\
+                 $ thin_delta -V\n| thin_delta 1.0.4\n= 0\n";
+    let error = answer(scratch.path(), &format!("{ASK}{wrong}")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    assert_eq!(
+        error.to_string(),
+        "`thin_delta` (version `1.0.4`) is faulty: of the built-in test image it says \
+         `<same begin=\"0\" length=\"10\"/>` instead of `<same begin=\"0\" length=\"5\"/> \
+         <different begin=\"5\" length=\"1\"/> <same begin=\"6\" length=\"4\"/>`; versions 1.0.0 to 1.0.5 are known to be \
+         faulty; install thin-provisioning-tools 1.0.6 or newer (0.9.0 is right too)"
+    );
+}
+
+#[test]
+fn the_version_that_refuses() {
+    let scratch = tempfile::tempdir().unwrap();
+    let refused = "! unknown option\n= 64\n$ thin_delta -V\n= 1\n";
+    let error = answer(scratch.path(), &format!("{ASK}{refused}")).unwrap_err();
+    assert!(matches!(error, SelfTestError::Unusable { .. }));
+    assert!(error.to_string().starts_with("`thin_delta` cannot compare two volumes; versions 1.0.0"), "{error}");
+    assert!(chain(&error).ends_with("exited with status 64: unknown option"), "{}", chain(&error));
+}
+
+#[test]
+fn a_folder_without_direct_io_is_not_the_programs_fault() {
+    let scratch = tempfile::tempdir().unwrap();
+    let refused = "! syscall 'open' failed: Invalid argument\n! Note: you cannot run this tool\n= 1\n";
+    let error = answer(scratch.path(), &format!("{ASK}{refused}")).unwrap_err();
+    assert!(matches!(error, SelfTestError::Scratch { .. }), "{error}");
+}
+
+#[test]
+fn a_symlink_in_the_scratch_folder_is_not_followed() {
+    let scratch = tempfile::tempdir().unwrap();
+    let precious = scratch.path().join("precious");
+    std::fs::write(&precious, "data").unwrap();
+    for name in [format!("thin_delta-self-test.{}.new", std::process::id()), "thin_delta-self-test.img".to_owned()] {
+        std::os::unix::fs::symlink(&precious, scratch.path().join(name)).unwrap();
+    }
+    answer(scratch.path(), &format!("{ASK}= missing\n")).unwrap_err();
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "data");
+}
+
+#[test]
+fn none_at_all() {
+    let scratch = tempfile::tempdir().unwrap();
+    let error = answer(scratch.path(), &format!("{ASK}= missing\n")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    assert!(chain(&error).contains("Debian package `thin-provisioning-tools`"), "{}", chain(&error));
+}
+
+#[test]
+fn the_real_one_where_it_is_installed() {
+    let host = lvm_cmd::Host::new();
+    if host.location(lvm_cmd::Program::ThinDelta).is_some() {
+        self_test(&host, tempfile::tempdir().unwrap().path()).unwrap();
+    }
+}
+
+#[test]
+fn deltas_and_dumps_of_a_reserved_snapshot() {
+    let exec = Scripted::from_transcript(
+        "$ thin_delta -m --snap1 2 --snap2 3 /dev/mapper/vg0-pool_tmeta\n= 0\n\
+         $ thin_dump -m --dev-id 3 /dev/mapper/vg0-pool_tmeta\n= 0\n",
+    )
+    .unwrap();
+    let id = |id| ThinId::new(id).unwrap();
+    let pool = parsed(&[pool_row()]).remove(0);
+    spawn_delta(&exec, &pool, id(2), id(3)).unwrap().wait().unwrap();
+    spawn_dump(&exec, &pool, id(3)).unwrap().wait().unwrap();
+    let volume = parsed(&[row(&[])]).remove(0);
+    let error = spawn_dump(&exec, &volume, id(3)).unwrap_err();
+    assert_eq!(error.to_string(), "`vg0/data` is no thin pool: it has no metadata volume");
+}

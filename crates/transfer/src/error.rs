@@ -1,0 +1,274 @@
+//! Why a transfer failed, and what to do next.
+
+use std::io;
+
+use extents::{Bytes, ChunkSize, Chunks, Extent, human};
+use hyperlayer::{DecodeError, EncodeError, LayerId, LayerIdError, ReadError, UnsupportedHash};
+
+use crate::lvm::LvmError;
+
+/// Why a transfer failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stream is cut, altered, or none.
+    #[error("the stream is refused")]
+    Stream {
+        /// Where and why.
+        source: DecodeError,
+    },
+    /// The stream's source failed.
+    #[error("cannot read the stream after byte {position}")]
+    Input {
+        /// How much was read, in bytes.
+        position: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing came.
+    #[error("there is no stream: the input is empty")]
+    NoStream,
+    /// A second stream follows the first one.
+    #[error("the input holds more than one layer")]
+    SecondLayer,
+    /// What was to be sent is no valid stream: a header that cannot be written, or a defect.
+    #[error("cannot write this as a stream")]
+    Encode {
+        /// Why not.
+        #[from]
+        source: EncodeError,
+    },
+    /// The stream's destination failed.
+    #[error("cannot write the stream")]
+    Output(#[source] io::Error),
+    /// A base check uses a hash of another tool.
+    #[error("the base cannot be checked")]
+    UnknownHash(#[source] UnsupportedHash),
+
+    /// A full layer was to be applied on a base.
+    #[error("the stream is a full layer, which replaces everything, and was to be applied on `{base}`")]
+    FullLayer {
+        /// The base.
+        base: String,
+    },
+    /// A delta was to be applied on nothing.
+    #[error("the stream is a delta and needs its base{}", named(parent.as_ref()))]
+    NeedsBase {
+        /// The layer that the base must hold.
+        parent: Option<LayerId>,
+    },
+    /// The stream was made against another layer than the base holds.
+    #[error(
+        "`{base}` is not the stream's base: the stream was made against layer {expected}, `{base}` is {}",
+        list(found)
+    )]
+    WrongBase {
+        /// The base.
+        base: String,
+        /// The stream's parent.
+        expected: LayerId,
+        /// What the base may stand for.
+        found: Vec<LayerId>,
+    },
+    /// The base carries the right tag, but could be written since.
+    #[error("`{base}` received layer {expected}, but it is writable and may have changed since")]
+    BaseWritable {
+        /// The base.
+        base: String,
+        /// The stream's parent.
+        expected: LayerId,
+    },
+    /// The base is being written.
+    #[error("`{base}` is writable and in use")]
+    BaseInUse {
+        /// The base.
+        base: String,
+    },
+    /// The base has another size than the stream's parent had.
+    #[error("`{base}` has {found} bytes, the volume that the stream was made against had {expected}")]
+    BaseSize {
+        /// The base.
+        base: String,
+        /// The parent's size.
+        expected: Bytes,
+        /// The base's size.
+        found: Bytes,
+    },
+    /// The base's content is not what the stream was made against.
+    #[error("the base differs from the one that the stream was made against, in bytes {extent}")]
+    BaseChanged {
+        /// The range that was checked.
+        extent: Extent<Bytes>,
+    },
+    /// A check lies where the base has nothing.
+    #[error("the stream checks bytes {check} of its base, which has only {size}")]
+    BaseTooSmall {
+        /// The base's size.
+        size: Bytes,
+        /// The range to check.
+        check: Extent<Bytes>,
+    },
+    /// The target cannot take base and result.
+    #[error("the target has {size} bytes and needs {needed}")]
+    TargetTooSmall {
+        /// The target's size.
+        size: Bytes,
+        /// What is needed.
+        needed: Bytes,
+    },
+    /// A map of changes goes past the largest offset.
+    #[error("chunks {chunks} lie past the largest offset there is")]
+    TooFar {
+        /// The run.
+        chunks: Extent<Chunks>,
+    },
+    /// A map of changes was made with another chunk, or of a pool that is damaged.
+    #[error("the delta is refused: {0}")]
+    OddDelta(String),
+    /// The output of `thin_delta` or `thin_dump` is not what it must be.
+    #[error("cannot understand what differs")]
+    Delta {
+        /// Where and why.
+        #[from]
+        source: thin_delta::Error,
+    },
+    /// Reading or writing a volume failed, or a request to stop ended it.
+    #[error(transparent)]
+    Copy(#[from] block_copy::Error),
+    /// LVM or the device mapper refused, or what they hold does.
+    #[error(transparent)]
+    Lvm(Box<LvmError>),
+    /// A text is no layer id.
+    #[error("cannot name the layer")]
+    LayerId {
+        /// Why not.
+        #[from]
+        source: LayerIdError,
+    },
+    /// Something failed, and undoing it failed too.
+    #[error("{left}; it was to be undone because of: {}", chain(cause))]
+    AndLeft {
+        /// What failed first.
+        cause: Box<Error>,
+        /// What could not be undone.
+        left: Box<Error>,
+    },
+}
+
+/// What a failure means to its caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operation failed.
+    Failed,
+    /// It was stopped on request.
+    Stopped,
+    /// What was asked for cannot be meant.
+    Usage,
+    /// The data was refused: cut, altered, or meant for another base.
+    Refused,
+    /// The surroundings were refused: a tool missing or faulty, a pool unhealthy or too full.
+    Surroundings,
+    /// Something was left that must be finished or removed.
+    Unfinished,
+}
+
+impl Error {
+    /// What this means to the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Copy(block_copy::Error::Stopped) => ErrorKind::Stopped,
+            Self::Input { source, .. } if is_about_content(source) => ErrorKind::Refused,
+            Self::Input { .. } | Self::Output(_) | Self::Encode { .. } | Self::TargetTooSmall { .. } => {
+                ErrorKind::Failed
+            }
+            Self::Copy(error) => match error.kind() {
+                block_copy::ErrorKind::NoSpace => ErrorKind::Surroundings,
+                _ => ErrorKind::Failed,
+            },
+            Self::Lvm(error) => error.kind(),
+            Self::AndLeft { .. } => ErrorKind::Unfinished,
+            _ => ErrorKind::Refused,
+        }
+    }
+
+    /// What to do next, where that is known: one sentence, with the command in backticks.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Stream { source } if source.is_cut() => {
+                "something ended the stream early: look at the sender's exit status and send it again".into()
+            }
+            Self::Stream { .. } => "nothing was applied; send the stream again".into(),
+            Self::SecondLayer => "`lvpatch` applies one layer; split the input".into(),
+            Self::FullLayer { .. } => "give a pool instead of a base: `lvpatch -g VG -p POOL NEW`".into(),
+            Self::NeedsBase { .. } => {
+                "name the base: `lvpatch -g VG -l BASE NEW`, or `--base FILE` for an image".into()
+            }
+            Self::WrongBase { expected, .. } => format!(
+                "if you know that it holds that layer, tag it: `lvchange -pr --addtag hyperlayer.layer={expected} VG/LV`; \
+                 or use `--force-base`, which leaves only the stream's checks"
+            ),
+            Self::BaseWritable { .. } => {
+                "use `--force-base` to rely on the stream's checks alone (`lvdiff -d 3` checks every block)".into()
+            }
+            Self::BaseInUse { .. } => "unmount it, or apply on a snapshot that has not changed".into(),
+            Self::BaseChanged { .. } => "apply it on an unchanged copy of the base, or send a full layer".into(),
+            Self::UnknownHash(_) => "`--no-base-check` applies the stream without these checks".into(),
+            Self::Lvm(error) => return error.hint(),
+            Self::AndLeft { left, .. } => return left.hint(),
+            _ => return None,
+        })
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Stream(source) => Self::Stream { source },
+            ReadError::Io { position, source } => match source.downcast::<block_copy::Error>() {
+                // What was stopped was stopped, wherever it was noticed.
+                Ok(stopped) => Self::Copy(stopped),
+                Err(source) => Self::Input { position, source },
+            },
+            other => Self::Input { position: 0, source: other.into() },
+        }
+    }
+}
+
+/// Whether the bytes themselves are wrong: a compressed stream that is cut or altered.
+fn is_about_content(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+fn named(parent: Option<&LayerId>) -> String {
+    parent.map_or_else(String::new, |parent| format!(", layer {parent}"))
+}
+
+fn list(ids: &[LayerId]) -> String {
+    let ids: Vec<_> = ids.iter().map(LayerId::as_str).collect();
+    if ids.is_empty() { "of no known layer".to_owned() } else { format!("layer {}", ids.join(" or ")) }
+}
+
+/// The error with all its causes in one line.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Two sizes for a sentence: for people and to the byte.
+pub(crate) fn both(size: Bytes) -> String {
+    format!("{} ({size} bytes)", human(size))
+}
+
+/// Two chunk sizes in one sentence.
+pub(crate) fn chunks_differ(expected: ChunkSize, found: ChunkSize) -> String {
+    format!("its chunks have {found} bytes, the pool's have {expected}")
+}

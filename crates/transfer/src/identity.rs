@@ -1,0 +1,67 @@
+//! Whether a stream is meant for a base.
+
+use extents::Bytes;
+use hyperlayer::{Header, Kind, LayerId};
+
+use crate::Error;
+
+/// What is known of the base that a stream is to be applied on.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// What its user calls it.
+    pub name: String,
+    /// Its size.
+    pub size: Bytes,
+    /// The layers that it may hold: its own UUID, the layer that was received into it, its content's digest.
+    pub ids: Vec<LayerId>,
+}
+
+/// How sure it is that the base is the one that the stream was made against.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identity {
+    /// The base is the stream's parent.
+    Proven,
+    /// The stream names no parent; only its checks of the base's content speak.
+    Unnamed,
+    /// The base is another layer, and was forced.
+    Forced,
+}
+
+/// Compares the stream's parent with the base. `force` lets another layer pass, never a wrong size.
+///
+/// # Errors
+/// The stream is a full layer, which has no base; its parent is another layer; or the sizes differ.
+pub fn identify(header: &Header, base: &Base, force: bool) -> Result<Identity, Error> {
+    if header.kind == Kind::Full {
+        return Err(Error::FullLayer { base: base.name.clone() });
+    }
+    let identity = match &header.parent {
+        None => Identity::Unnamed,
+        Some(parent) if base.ids.contains(parent) => Identity::Proven,
+        Some(_) if force => Identity::Forced,
+        Some(parent) => {
+            return Err(Error::WrongBase {
+                base: base.name.clone(),
+                expected: parent.clone(),
+                found: base.ids.clone(),
+            });
+        }
+    };
+    match header.parent_size {
+        Some(expected) if expected != base.size => {
+            Err(Error::BaseSize { base: base.name.clone(), expected, found: base.size })
+        }
+        _ => Ok(identity),
+    }
+}
+
+/// Checks that a stream which needs no base is one.
+///
+/// # Errors
+/// It is a delta.
+pub fn needs_no_base(header: &Header) -> Result<(), Error> {
+    match header.kind {
+        Kind::Full => Ok(()),
+        Kind::Delta => Err(Error::NeedsBase { parent: header.parent.clone() }),
+    }
+}

@@ -1,0 +1,272 @@
+//! What LVM, the device mapper, or what they hold stands in the way of.
+
+use extents::Bytes;
+use lvm_cmd::{
+    ActivationError, ExecError, Kind, LockError, LvName, LvRef, NameError, PoolError, PoolMode, ReleaseError,
+    ReportError, ReserveError, SelfTestError, SpawnError, Tag, VgName, VolumeError,
+};
+
+use crate::error::both;
+use crate::{Error, ErrorKind};
+
+macro_rules! lvm_errors {
+    ($($from:ident),+ ; $($rest:tt)*) => {
+        /// What stands in the way on LVM.
+        #[derive(Debug, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum LvmError {
+            $(
+                #[doc = concat!("See [`", stringify!($from), "`].")]
+                #[error(transparent)]
+                $from(#[from] $from),
+            )+
+            $($rest)*
+        }
+
+        $(
+            impl From<$from> for Error {
+                fn from(error: $from) -> Self {
+                    LvmError::from(error).into()
+                }
+            }
+        )+
+
+        impl LvmError {
+            /// What the program or the guard that failed says of it.
+            fn cause_kind(&self) -> Option<Kind> {
+                match self {
+                    $(Self::$from(error) => Some(error.kind()),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+lvm_errors! {
+    ActivationError, LockError, NameError, PoolError, ReleaseError, ReportError, ReserveError, SelfTestError, SpawnError,
+    VolumeError, ExecError;
+
+    /// Volumes of different groups.
+    #[error("`{new}` and `{base}` are in different volume groups")]
+    TwoGroups {
+        /// The volume to send.
+        new: LvRef,
+        /// Its base.
+        base: LvRef,
+    },
+    /// Volumes of different pools.
+    #[error("`{new}` and `{base}` are in different thin pools")]
+    TwoPools {
+        /// The volume to send.
+        new: LvRef,
+        /// Its base.
+        base: LvRef,
+    },
+    /// The volume and its base are one.
+    #[error("`{name}` is given as its own base")]
+    SameVolume {
+        /// The volume.
+        name: LvRef,
+    },
+    /// Not in the pool that was asked for.
+    #[error("`{name}` is in pool `{pool}`, not in `{asked}`")]
+    OtherPool {
+        /// The volume.
+        name: LvRef,
+        /// Its pool.
+        pool: LvRef,
+        /// The pool asked for.
+        asked: LvName,
+    },
+    /// No thin volume.
+    #[error("`{name}` is no thin volume")]
+    NotThin {
+        /// The volume.
+        name: LvRef,
+    },
+    /// No thin pool.
+    #[error("`{name}` is no thin pool")]
+    NotAPool {
+        /// The volume.
+        name: LvRef,
+    },
+    /// It may change while it is read.
+    #[error("`{name}` may change while it is read: it is writable, active{}", if *in_use { ", in use" } else { "" })]
+    Live {
+        /// The volume.
+        name: LvRef,
+        /// Whether something has it open.
+        in_use: bool,
+    },
+    /// It has no data of its own where it has mapped nothing.
+    #[error("`{name}` has the external origin `{origin}`; such volumes cannot be sent yet")]
+    ExternalOrigin {
+        /// The volume.
+        name: LvRef,
+        /// Its origin, by name or as `MAJOR:MINOR`.
+        origin: String,
+    },
+    /// The device is not what LVM reported.
+    #[error("`{name}` has {found} bytes as a device and {expected} by LVM's report; was it resized just now?")]
+    OtherSize {
+        /// The volume.
+        name: LvRef,
+        /// What LVM reported.
+        expected: Bytes,
+        /// What the device has.
+        found: Bytes,
+    },
+    /// Another volume has its name now.
+    #[error("`{name}` was removed and made anew meanwhile")]
+    Replaced {
+        /// The volume.
+        name: LvRef,
+    },
+    /// The metadata snapshot is not the one just reserved.
+    #[error("the metadata snapshot of `{pool}` is of transaction {found}, reserved was one of transaction {expected}")]
+    StaleMetadata {
+        /// The pool.
+        pool: LvRef,
+        /// When it was reserved.
+        expected: u64,
+        /// What was read.
+        found: u64,
+    },
+    /// The pool is damaged.
+    #[error("the metadata of pool `{pool}` must be checked and repaired first")]
+    NeedsCheck {
+        /// The pool.
+        pool: LvRef,
+    },
+    /// The pool takes no writes.
+    #[error("pool `{pool}` takes no writes now ({})", mode_text(*mode))]
+    PoolNotWritable {
+        /// The pool.
+        pool: LvRef,
+        /// What it still does.
+        mode: PoolMode,
+    },
+    /// Not enough room.
+    #[error("pool `{pool}` is too full: the layer may need {} of {what} space, free are {}", both(*needed), both(*free))]
+    PoolFull {
+        /// The pool.
+        pool: LvRef,
+        /// Data or metadata.
+        what: &'static str,
+        /// What the layer may need.
+        needed: Bytes,
+        /// What is free.
+        free: Bytes,
+    },
+    /// Another chunk than LVM reports.
+    #[error("pool `{pool}`: {what}")]
+    OtherChunk {
+        /// The pool.
+        pool: LvRef,
+        /// Both sizes.
+        what: String,
+    },
+    /// The answer is about other volumes.
+    #[error("the answer about pool `{pool}` is about other volumes than were asked for")]
+    OtherDevices {
+        /// The pool.
+        pool: LvRef,
+    },
+    /// A program was started without a way to read it.
+    #[error("a program has no output to read")]
+    NoOutput,
+    /// The name is taken.
+    #[error("`{name}` exists already")]
+    Exists {
+        /// The volume.
+        name: LvRef,
+    },
+    /// No whole number of the group's extents.
+    #[error("a volume of {size} bytes cannot be in group `{vg}`: its extents make it {found}")]
+    OddSize {
+        /// The group.
+        vg: VgName,
+        /// The size asked for.
+        size: Bytes,
+        /// What LVM makes of it.
+        found: Bytes,
+    },
+    /// A volume of ours could not be removed.
+    #[error("`{name}` is left, a volume that is not whole")]
+    Leftover {
+        /// The volume.
+        name: LvRef,
+        /// Why it could not be removed.
+        source: VolumeError,
+    },
+    /// A volume is whole and still carries our tag.
+    #[error("`{name}` is whole, but keeps the tag `{tag}`")]
+    TagLeft {
+        /// The volume.
+        name: LvRef,
+        /// The tag.
+        tag: Tag,
+        /// Why it could not be taken away.
+        source: VolumeError,
+    },
+}
+
+impl From<LvmError> for Error {
+    fn from(error: LvmError) -> Self {
+        Self::Lvm(Box::new(error))
+    }
+}
+
+impl LvmError {
+    /// What this means to the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::TwoGroups { .. }
+            | Self::TwoPools { .. }
+            | Self::SameVolume { .. }
+            | Self::OtherPool { .. }
+            | Self::NotThin { .. }
+            | Self::NotAPool { .. } => ErrorKind::Usage,
+            Self::NeedsCheck { .. } | Self::PoolNotWritable { .. } | Self::PoolFull { .. } => ErrorKind::Surroundings,
+            Self::Leftover { .. } | Self::TagLeft { .. } => ErrorKind::Unfinished,
+            Self::ActivationError(ActivationError::Deactivate { .. })
+            | Self::ReleaseError(ReleaseError::Release { .. }) => ErrorKind::Unfinished,
+            Self::StaleMetadata { .. } | Self::OtherDevices { .. } | Self::OtherChunk { .. } => ErrorKind::Refused,
+            _ => match self.cause_kind() {
+                Some(Kind::Environment | Kind::Busy) => ErrorKind::Surroundings,
+                Some(Kind::Invalid) => ErrorKind::Usage,
+                _ => ErrorKind::Failed,
+            },
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Live { name, .. } => format!(
+                "make a snapshot and send that: `lvcreate -s -pr -n NAME {name}`; or let `--snapshot` make one for this \
+                 run; or, where nobody writes to it, `lvchange -pr {name}`"
+            ),
+            Self::NeedsCheck { pool } => format!("deactivate it and run `lvconvert --repair {pool}`"),
+            Self::PoolNotWritable { pool, .. } => format!("look at `lvs -a {pool}`; extend it with `lvextend`"),
+            Self::PoolFull { pool, what: "metadata", .. } => format!("`lvextend --poolmetadatasize +SIZE {pool}`"),
+            Self::PoolFull { pool, .. } => format!("`lvextend -L +SIZE {pool}`, or remove old snapshots"),
+            Self::Exists { name } => format!("give another name, or remove it: `lvremove {name}`"),
+            Self::Leftover { name, .. } => format!("remove it: `lvremove {name}`"),
+            Self::TagLeft { name, tag, .. } => format!("take the tag away: `lvchange --deltag {tag} {name}`"),
+            Self::OddSize { .. } => "receive it in a group with smaller extents (`vgchange -s`)".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+fn mode_text(mode: PoolMode) -> &'static str {
+    match mode {
+        PoolMode::ReadWrite => "read-write",
+        PoolMode::OutOfDataSpace => "out of data space",
+        PoolMode::ReadOnly => "read-only",
+    }
+}

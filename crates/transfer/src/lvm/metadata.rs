@@ -1,0 +1,142 @@
+//! What a pool's metadata says of its volumes, read from a metadata snapshot that is held as short as possible.
+
+use std::io::BufReader;
+
+use block_copy::Progress;
+use lvm_cmd::{
+    ExecError, Exit, Lv, MetadataSnapshot, Running, ThinId, find, self_test, spawn_delta, spawn_dump, volumes,
+};
+use thin_delta::{DeltaReader, DumpReader, Side, Superblock};
+
+use super::{Lvm, LvmError, Selection};
+use crate::error::chunks_differ;
+use crate::input::Interruptible;
+use crate::{Delta, Error};
+
+/// How much of the XML is parsed at once, in bytes.
+const XML_BUFFER_BYTES: usize = 256 * 1024;
+/// The signal that ends a program whose output nobody reads (`signal(7)`).
+const SIGPIPE: i32 = 13;
+
+impl Selection {
+    /// What the new volume has that its base has not; without a base, what it has mapped.
+    ///
+    /// Tests `thin_delta` first. The metadata snapshot is released before this returns.
+    ///
+    /// # Errors
+    /// `thin_delta` is missing or faulty, the metadata snapshot cannot be had, the answer is not about these volumes,
+    /// or `progress` asks to stop.
+    pub fn delta(&self, lvm: &Lvm<'_>, progress: &dyn Progress) -> Result<Delta, Error> {
+        self_test(lvm.exec, lvm.scratch)?;
+        let snapshot = MetadataSnapshot::reserve(lvm.exec, &self.pool, lvm.state, lvm.patience.cancelled_by(lvm.stop))?;
+        let delta = self.check_unchanged(lvm, &snapshot).and_then(|()| match &self.base {
+            Some(base) => self.between(lvm, base, &snapshot, progress),
+            None => self.mapped(lvm, &snapshot, progress),
+        });
+        let released = snapshot.release();
+        let delta = delta?;
+        released?;
+        Ok(delta)
+    }
+
+    fn between(
+        &self,
+        lvm: &Lvm<'_>,
+        base: &Lv,
+        snapshot: &MetadataSnapshot<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Delta, Error> {
+        let geometry = self.geometry()?;
+        let (old, new) = (thin_id(base)?, thin_id(&self.new)?);
+        let running = spawn_delta(lvm.exec, &self.pool, old, new)?;
+        read(running, progress, |xml| {
+            let mut runs = DeltaReader::new(xml)?;
+            self.check(runs.superblock(), snapshot)?;
+            let side = |id: ThinId| thin_delta::ThinId::new(id.get()).map(Side::Device);
+            if (Some(runs.left()), Some(runs.right())) != (side(old), side(new)) {
+                return Err(LvmError::OtherDevices { pool: self.pool.name.clone() }.into());
+            }
+            Delta::between(runs.by_ref(), geometry)
+        })
+    }
+
+    fn mapped(&self, lvm: &Lvm<'_>, snapshot: &MetadataSnapshot<'_>, progress: &dyn Progress) -> Result<Delta, Error> {
+        let geometry = self.geometry()?;
+        let id = thin_id(&self.new)?;
+        let running = spawn_dump(lvm.exec, &self.pool, id)?;
+        read(running, progress, |xml| {
+            let mut mapped = DumpReader::new(xml)?;
+            self.check(mapped.superblock(), snapshot)?;
+            if mapped.device().id.get() != id.get() {
+                return Err(LvmError::OtherDevices { pool: self.pool.name.clone() }.into());
+            }
+            Delta::full(mapped.by_ref(), geometry)
+        })
+    }
+
+    /// Thin ids are used again. Where the pool has changed since the volumes were looked up, they must still be the
+    /// same ones.
+    fn check_unchanged(&self, lvm: &Lvm<'_>, snapshot: &MetadataSnapshot<'_>) -> Result<(), Error> {
+        let reserved = snapshot.transaction_ids();
+        if self.pool.transaction_id.is_some_and(|id| reserved == (id..=id)) {
+            return Ok(());
+        }
+        let now = volumes(lvm.exec, self.pool.name.vg())?;
+        for volume in std::iter::once(&self.new).chain(&self.base) {
+            let found = find(&now, &volume.name)?;
+            if (&found.uuid, found.thin_id) != (&volume.uuid, volume.thin_id) {
+                return Err(LvmError::Replaced { name: volume.name.clone() }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, superblock: &Superblock, snapshot: &MetadataSnapshot<'_>) -> Result<(), Error> {
+        if !snapshot.transaction_ids().contains(&superblock.transaction) {
+            return Err(LvmError::StaleMetadata {
+                pool: self.pool.name.clone(),
+                expected: *snapshot.transaction_ids().end(),
+                found: superblock.transaction,
+            }
+            .into());
+        }
+        if superblock.needs_check() {
+            return Err(LvmError::NeedsCheck { pool: self.pool.name.clone() }.into());
+        }
+        let expected = self.chunk()?;
+        if superblock.chunk_size != expected {
+            return Err(LvmError::OtherChunk {
+                pool: self.pool.name.clone(),
+                what: chunks_differ(expected, superblock.chunk_size),
+            }
+            .into());
+        }
+        Ok(())
+    }
+}
+
+/// Parses a program's output to its end and waits for the program. What it says itself explains more than a document
+/// that breaks off.
+fn read<T>(
+    mut running: Box<dyn Running>,
+    progress: &dyn Progress,
+    parse: impl FnOnce(BufReader<Interruptible<'_>>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let stdout = running.stdout().ok_or_else(|| Error::from(LvmError::NoOutput))?;
+    let xml = BufReader::with_capacity(XML_BUFFER_BYTES, Interruptible::new(stdout, progress));
+    let parsed = parse(xml);
+    if progress.stop_requested() {
+        // Dropping it kills the program.
+        return Err(block_copy::Error::Stopped.into());
+    }
+    match (running.wait(), parsed) {
+        (Ok(()), parsed) => parsed,
+        // We stopped reading, and that is what ended it.
+        (Err(ExecError::Failed { exit: Exit::Signal(SIGPIPE), .. }), Err(parse)) => Err(parse),
+        (Err(failed), _) => Err(failed.into()),
+    }
+}
+
+fn thin_id(volume: &Lv) -> Result<ThinId, Error> {
+    volume.thin_id.ok_or_else(|| LvmError::NotThin { name: volume.name.clone() }.into())
+}

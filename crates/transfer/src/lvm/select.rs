@@ -1,0 +1,160 @@
+//! Which volumes are read, and whether they can be.
+
+use std::cmp::Ordering;
+
+use extents::{Bytes, ChunkSize};
+use lvm_cmd::{Lv, LvName, LvRef, LvType, find, volumes};
+
+use super::{Lvm, LvmError};
+use crate::{Error, Geometry};
+
+/// The volumes of one transfer, as LVM reports them.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// All volumes of the group.
+    pub group: Vec<Lv>,
+    /// The pool of both.
+    pub pool: Lv,
+    /// The volume to send.
+    pub new: Lv,
+    /// Its base; `None` for a full layer.
+    pub base: Option<Lv>,
+}
+
+impl Selection {
+    /// Looks the volumes up: thin ones, in one pool, which is `pool` where one is asked for. Runs one command.
+    ///
+    /// # Errors
+    /// There is no such volume, or it is not of that kind.
+    pub fn find(lvm: &Lvm<'_>, new: &LvRef, base: Option<&LvRef>, pool: Option<&LvName>) -> Result<Self, Error> {
+        if let Some(base) = base.filter(|base| base.vg() != new.vg()) {
+            return Err(LvmError::TwoGroups { new: new.clone(), base: base.clone() }.into());
+        }
+        let group = volumes(lvm.exec, new.vg())?;
+        let new = thin(&group, new)?.clone();
+        let base = base.map(|base| thin(&group, base).cloned()).transpose()?;
+        if let Some(base) = &base {
+            if base.uuid == new.uuid {
+                return Err(LvmError::SameVolume { name: new.name }.into());
+            }
+            if base.pool != new.pool {
+                return Err(LvmError::TwoPools { new: new.name, base: base.name.clone() }.into());
+            }
+        }
+        let its_pool = new.pool_ref().ok_or_else(|| LvmError::NotThin { name: new.name.clone() })?;
+        if let Some(asked) = pool.filter(|asked| *asked != its_pool.lv()) {
+            return Err(LvmError::OtherPool { name: new.name, pool: its_pool, asked: asked.clone() }.into());
+        }
+        let pool = find(&group, &its_pool)?.clone();
+        Ok(Self { group, pool, new, base })
+    }
+
+    /// The sizes of both.
+    ///
+    /// # Errors
+    /// LVM does not say the pool's chunk.
+    pub fn geometry(&self) -> Result<Geometry, Error> {
+        Ok(Geometry {
+            size: self.new.size,
+            base_size: self.base.as_ref().map_or(Bytes::ZERO, |base| base.size),
+            chunk: self.chunk()?,
+        })
+    }
+
+    /// The pool's chunk.
+    ///
+    /// # Errors
+    /// LVM does not say it.
+    pub fn chunk(&self) -> Result<ChunkSize, Error> {
+        chunk_of(&self.pool)
+    }
+
+    /// Checks that no volume can change while it is read, and that none reads through to another one.
+    ///
+    /// # Errors
+    /// The first one that can, or does.
+    pub fn check_quiet(&self) -> Result<(), Error> {
+        for volume in std::iter::once(&self.new).chain(&self.base) {
+            if !is_quiet(volume) {
+                return Err(LvmError::Live { name: volume.name.clone(), in_use: volume.attr.is_open() }.into());
+            }
+            if let Some(origin) = volume.external_origin(&self.group) {
+                let origin = volume.name.sibling(origin.clone()).to_string();
+                return Err(LvmError::ExternalOrigin { name: volume.name.clone(), origin }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a layer is received.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// All volumes of the group.
+    pub group: Vec<Lv>,
+    /// What a delta is applied on; `None` for a full layer.
+    pub base: Option<Lv>,
+    /// Where the new volume will be.
+    pub pool: Lv,
+}
+
+impl Destination {
+    /// Looks the base and its pool up, or the pool alone, and whether the new volume's name is free. Runs one command.
+    ///
+    /// # Errors
+    /// There is no such volume, or it is not of that kind; or there is one of the new name.
+    pub fn find(lvm: &Lvm<'_>, base: Option<&LvRef>, pool: &LvRef, new: &LvName) -> Result<Self, Error> {
+        let on = base.unwrap_or(pool);
+        let group = volumes(lvm.exec, on.vg())?;
+        let base = base.map(|base| thin(&group, base).cloned()).transpose()?;
+        let pool = match &base {
+            Some(base) => base.pool_ref().ok_or_else(|| LvmError::NotThin { name: base.name.clone() })?,
+            None => pool.clone(),
+        };
+        let pool = find(&group, &pool)?.clone();
+        chunk_of(&pool)?;
+        let name = pool.name.sibling(new.clone());
+        if group.iter().any(|volume| volume.name == name) {
+            return Err(LvmError::Exists { name }.into());
+        }
+        Ok(Self { group, base, pool })
+    }
+
+    /// The pool's chunk.
+    ///
+    /// # Errors
+    /// LVM does not say it.
+    pub fn chunk(&self) -> Result<ChunkSize, Error> {
+        chunk_of(&self.pool)
+    }
+}
+
+/// Whether nobody writes to the volume: it is read-only, inactive, or a snapshot that nobody has open.
+#[must_use]
+pub fn is_quiet(volume: &Lv) -> bool {
+    let attr = volume.attr;
+    attr.permission() == lvm_cmd::Permission::ReadOnly
+        || !attr.is_active()
+        || (volume.origin.is_some() && !attr.is_open())
+}
+
+pub(super) fn chunk_of(pool: &Lv) -> Result<ChunkSize, Error> {
+    pool.chunk_size.ok_or_else(|| LvmError::NotAPool { name: pool.name.clone() }.into())
+}
+
+fn thin<'a>(group: &'a [Lv], name: &LvRef) -> Result<&'a Lv, Error> {
+    let volume = find(group, name)?;
+    match volume.attr.lv_type() {
+        LvType::ThinVolume => Ok(volume),
+        _ => Err(LvmError::NotThin { name: volume.name.clone() }.into()),
+    }
+}
+
+/// Whether `new` was made before `base`, so that the user most likely turned them round. Names alone say nothing.
+#[must_use]
+pub fn newest_first(new: &Lv, base: &Lv) -> bool {
+    match (new.created_seconds, base.created_seconds) {
+        (Some(new), Some(base)) => new.cmp(&base) != Ordering::Less,
+        _ => true,
+    }
+}

@@ -1,0 +1,87 @@
+//! The volumes of a transfer, open to be read.
+
+use block_copy::{Access, ReadAt, Volume};
+use lvm_cmd::{Activation, ActivationOptions, Lv, thin_target};
+
+use super::LvmError;
+use super::{Lvm, Selection};
+use crate::Error;
+
+/// Active, open volumes. What was inactive becomes so again when this is closed or dropped.
+#[derive(Debug)]
+pub struct Source<'a> {
+    new: Opened<'a>,
+    base: Option<Opened<'a>>,
+}
+
+#[derive(Debug)]
+struct Opened<'a> {
+    // Closed before it is deactivated: fields are dropped in this order.
+    volume: Volume,
+    activation: Activation<'a>,
+}
+
+impl<'a> Source<'a> {
+    /// Activates and opens both volumes. Runs one to three commands for each.
+    ///
+    /// # Errors
+    /// One cannot be activated or opened, has another size than LVM says, or reads through to an external origin.
+    pub fn open(lvm: &Lvm<'a>, selection: &Selection) -> Result<Self, Error> {
+        let new = Opened::open(lvm, &selection.new)?;
+        let base = selection.base.as_ref().map(|base| Opened::open(lvm, base)).transpose()?;
+        Ok(Self { new, base })
+    }
+
+    /// Activates and opens one volume alone. Runs one to three commands.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_one(lvm: &Lvm<'a>, volume: &Lv) -> Result<Self, Error> {
+        Ok(Self { new: Opened::open(lvm, volume)?, base: None })
+    }
+
+    /// The volume to send.
+    #[must_use]
+    pub fn new_volume(&self) -> &dyn ReadAt {
+        &self.new.volume
+    }
+
+    /// Its base.
+    #[must_use]
+    pub fn base(&self) -> Option<&dyn ReadAt> {
+        self.base.as_ref().map(|base| &base.volume as &dyn ReadAt)
+    }
+
+    /// Closes the volumes and deactivates what was inactive.
+    ///
+    /// # Errors
+    /// One stays active.
+    pub fn close(self) -> Result<(), Error> {
+        let base = self.base.map_or(Ok(()), Opened::close);
+        self.new.close().and(base)
+    }
+}
+
+impl<'a> Opened<'a> {
+    fn open(lvm: &Lvm<'a>, lv: &Lv) -> Result<Self, Error> {
+        let activation = Activation::ensure(lvm.exec, lv, ActivationOptions::new(lvm.patience))?;
+        let target = thin_target(lvm.exec, &lv.name)?;
+        if Some(target.thin_id) != lv.thin_id {
+            return Err(LvmError::Replaced { name: lv.name.clone() }.into());
+        }
+        if let Some(origin) = target.external_origin {
+            return Err(LvmError::ExternalOrigin { name: lv.name.clone(), origin }.into());
+        }
+        let volume = Volume::open(activation.path(), Access::Read)?;
+        if volume.size() != lv.size {
+            return Err(LvmError::OtherSize { name: lv.name.clone(), expected: lv.size, found: volume.size() }.into());
+        }
+        Ok(Self { volume, activation })
+    }
+
+    fn close(self) -> Result<(), Error> {
+        let Self { volume, activation } = self;
+        drop(volume);
+        Ok(activation.release()?)
+    }
+}

@@ -1,0 +1,214 @@
+//! From a stream to a volume: decode, check, write.
+
+use std::io::BufRead;
+
+use block_copy::{PooledBuf, Progress, Queue, ReadAt, WriteAt, WriteQueue, read_pieces, write_behind};
+use extents::{Bytes, ChunkSize, Chunks, Extent};
+use hyperlayer::{Check, End, Event, Header, Reader};
+
+use crate::Error;
+
+/// A stream of which the header is read and nothing else.
+#[derive(Debug)]
+pub struct Incoming<R> {
+    reader: Reader<R>,
+    header: Header,
+}
+
+/// How a stream is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Apply {
+    /// The destination's chunk: data is written in whole ones.
+    pub chunk: ChunkSize,
+    /// The size of the base; zero where there is none and the target is fresh.
+    pub base_size: Bytes,
+    /// Whether the base is held against the stream's checks.
+    pub check_base: bool,
+    /// The bounds of the pipeline.
+    pub queue: Queue,
+}
+
+impl<R: BufRead> Incoming<R> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// There is none, or it is wrong.
+    pub fn open(input: R) -> Result<Self, Error> {
+        let mut reader = Reader::new(input);
+        match reader.next_event()? {
+            Some(Event::Header(header)) => {
+                let header = *header;
+                Ok(Self { reader, header })
+            }
+            _ => Err(Error::NoStream),
+        }
+    }
+
+    /// What the stream says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The size of the volume that results on a base of `base_size`: a stream of 1.0 may not say it.
+    #[must_use]
+    pub fn size(&self, base_size: Bytes) -> Bytes {
+        self.header.volume_size.unwrap_or(base_size)
+    }
+
+    /// The most chunks of length `chunk` that the stream's data can take; `None` where a stream of 1.0 does not say
+    /// how much it holds.
+    #[must_use]
+    pub fn chunks_needed(&self, chunk: ChunkSize) -> Option<Chunks> {
+        let (records, data) = match (self.header.totals, self.header.delta_blocks) {
+            (Some(totals), _) => (totals.data_records, totals.data.get()),
+            (None, Some(blocks)) => (blocks, blocks.saturating_mul(self.header.chunk_size?.bytes().get())),
+            (None, None) => return None,
+        };
+        let source_chunk = self.header.chunk_size.map_or(512, |chunk| chunk.bytes().get());
+        // A record on borders of the destination's chunks fills them; any other may touch one more at each end.
+        let edges = if source_chunk.is_multiple_of(chunk.bytes().get()) { records.min(1) } else { 2 * records };
+        let most = (data / chunk.bytes().get()).saturating_add(edges);
+        Some(self.header.volume_size.map_or(Chunks::new(most), |size| chunk.count(size).min(Chunks::new(most))))
+    }
+
+    /// Checks the base and applies the stream on `target`, which has the base's content and is at least as large as
+    /// both the base and the result. When this returns, the target holds the new layer and is durable. On an error it
+    /// holds anything: it must not be used.
+    ///
+    /// # Errors
+    /// The stream is cut, altered, made for another base, or not the only one; or a read or write fails, or `progress`
+    /// asks to stop.
+    pub fn apply(self, target: &dyn WriteAt, how: Apply, progress: &dyn Progress) -> Result<End, Error> {
+        let size = self.size(how.base_size);
+        // What only one of base and result has: past the end of a volume that once was larger, old chunks still wait.
+        let resized = Extent::between(size.min(how.base_size), size.max(how.base_size));
+        let mut resized = resized.filter(|_| !how.base_size.is_zero());
+        let target_size = target.size();
+        if target_size < size.max(how.base_size) {
+            return Err(Error::TargetTooSmall { size: target_size, needed: size.max(how.base_size) });
+        }
+        let base = BaseReader { base: target, queue: how.queue, progress };
+        write_behind(target, how.chunk, how.queue, progress, |queue| {
+            let mut assembler = Assembler { queue, piece: how.queue.piece, filling: None };
+            self.run(
+                |check| if how.check_base { base.check(&check) } else { Ok(()) },
+                |write| {
+                    // After the checks, which may lie there.
+                    if let Some(resized) = resized.take() {
+                        queue.zero(resized)?;
+                    }
+                    assembler.take(write)
+                },
+            )
+        })
+    }
+
+    /// Reads the stream through and checks all of it, and the base where there is one, without writing anything.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn verify(self, base: Option<&dyn ReadAt>, queue: Queue, progress: &dyn Progress) -> Result<End, Error> {
+        let base = base.map(|base| BaseReader { base, queue, progress });
+        self.run(|check| base.as_ref().map_or(Ok(()), |base| base.check(&check)), |_| Ok(()))
+    }
+
+    /// Hands on what the stream says, to its very end; there must be no second one behind it.
+    fn run(
+        mut self,
+        mut check: impl FnMut(Check) -> Result<(), Error>,
+        mut write: impl FnMut(Write<'_>) -> Result<(), Error>,
+    ) -> Result<End, Error> {
+        let end = loop {
+            match self.reader.next_event()? {
+                Some(Event::Check(what)) => check(what)?,
+                Some(Event::DataStart(_)) => {}
+                Some(Event::Data { at, bytes }) => write(Write::Data { at, bytes })?,
+                Some(Event::Zero(extent)) => write(Write::Zero(extent))?,
+                Some(Event::End(end)) => break end,
+                Some(Event::Header(_)) | None => return Err(Error::NoStream),
+            }
+        };
+        write(Write::End)?;
+        match self.reader.next_event()? {
+            None => Ok(end),
+            Some(_) => Err(Error::SecondLayer),
+        }
+    }
+}
+
+/// What happens to the target, in the stream's order.
+enum Write<'a> {
+    Data { at: Bytes, bytes: &'a [u8] },
+    Zero(Extent<Bytes>),
+    End,
+}
+
+/// Joins the pieces in which a record comes to writes of a full buffer each, so that whole chunks are written whole.
+struct Assembler<'q, 'w> {
+    queue: &'q WriteQueue<'w>,
+    piece: Bytes,
+    filling: Option<(Extent<Bytes>, PooledBuf)>,
+}
+
+impl Assembler<'_, '_> {
+    fn take(&mut self, write: Write<'_>) -> Result<(), Error> {
+        match write {
+            Write::Data { at, bytes } => self.data(at, bytes),
+            Write::Zero(extent) => {
+                self.flush()?;
+                Ok(self.queue.zero(extent)?)
+            }
+            Write::End => self.flush(),
+        }
+    }
+
+    fn data(&mut self, mut at: Bytes, mut bytes: &[u8]) -> Result<(), Error> {
+        while let Some(all) = Extent::new(at, bytes.len().into()) {
+            if self.filling.as_ref().is_some_and(|(filled, _)| filled.end() != at || self.is_border(at)) {
+                self.flush()?;
+            }
+            let Some(part) = all.pieces(self.piece).next() else { break };
+            let (now, later) = bytes.split_at(part.len().to_usize().unwrap_or(bytes.len()));
+            let (filled, mut buf) = self.filling.take().unwrap_or_else(|| (part, self.queue.buffer()));
+            let len = buf.len();
+            buf.set_len(len + now.len());
+            buf[len..].copy_from_slice(now);
+            self.filling = Some((filled.join(part).unwrap_or(part), buf));
+            (at, bytes) = (part.end(), later);
+        }
+        Ok(())
+    }
+
+    fn is_border(&self, at: Bytes) -> bool {
+        at.get().is_multiple_of(self.piece.get())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        match self.filling.take() {
+            Some((filled, buf)) => Ok(self.queue.write_buf(filled.start(), buf)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Holds a base against a stream's checks.
+struct BaseReader<'a, B: ?Sized> {
+    base: &'a B,
+    queue: Queue,
+    progress: &'a dyn Progress,
+}
+
+impl<B: ReadAt + ?Sized> BaseReader<'_, B> {
+    fn check(&self, check: &Check) -> Result<(), Error> {
+        let mut hasher = check.hasher().map_err(Error::UnknownHash)?;
+        if check.extent.end() > self.base.size() {
+            return Err(Error::BaseTooSmall { size: self.base.size(), check: check.extent });
+        }
+        read_pieces(self.base, [check.extent], self.queue, self.progress, |piece| {
+            hasher.update(&piece.buf);
+            Ok::<_, Error>(())
+        })?;
+        if hasher.finish() == check.hash { Ok(()) } else { Err(Error::BaseChanged { extent: check.extent }) }
+    }
+}
