@@ -4,6 +4,7 @@
 // This program's whole purpose is to tell a person what happens.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod ci;
 mod command;
 mod demo;
@@ -42,6 +43,8 @@ enum Task {
         #[arg(long)]
         fast: bool,
     },
+    /// How fast the tools are, as ratios against dd, cat and sha1sum in the same run
+    Bench,
     /// What a change must pass: format, clippy, docs, fuzz targets over their seeds, test
     Ci {
         /// All but `test`
@@ -133,6 +136,7 @@ fn run(task: Task) -> Result<ExitCode> {
             setup::ensure()?;
             eprintln!("setup: nothing is missing");
         }
+        Task::Bench => bench::bench()?,
         Task::Demo => demo::demo(&Limits::default())?,
         Task::Test { fast } => return Ok(verdict(test::run(fast, &Limits::default())?)),
         Task::Ci { without_test } => ci::ci(!without_test, &Limits::default())?,
