@@ -1,1 +1,19 @@
-//! What the tests of several crates share.
+//! What the tests of several crates share: content that proves its place ([`stamped`]), thin volumes as a model
+//! ([`ThinVolume`], [`Pair`]), and the workspace's binaries in a cleared environment ([`Tool`], [`contract!`]).
+//!
+//! A dev-dependency only. **Panics.** All over: a test that cannot go on fails.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
+
+mod contract;
+mod patience;
+mod stamp;
+mod thin;
+mod tool;
+
+pub use contract::{check_help, check_refused};
+pub use patience::{LIMIT, eventually, within_limit};
+pub use stamp::{BLOCK_BYTES, stamped};
+pub use thin::{Pair, ThinVolume, chunk_runs, delta_xml, pairs};
+pub use tool::{Finished, Spawned, Tool};

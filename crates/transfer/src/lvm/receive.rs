@@ -4,8 +4,8 @@ use block_copy::{Access, ReadAt, Volume};
 use extents::{Bytes, ChunkSize, Chunks};
 use hyperlayer::LayerId;
 use lvm_cmd::{
-    Activation, ActivationOptions, Change, Lv, LvName, LvRef, NewVolume, Permission, PoolMode, PoolStatus, Tag, change,
-    create_snapshot, create_thin, pool_status, rename, resize, volume,
+    Activation, ActivationError, Change, Lv, LvName, LvRef, NewVolume, Permission, PoolMode, PoolStatus, Tag,
+    VolumeError, change, create_snapshot, create_thin, pool_status, rename, resize, volume,
 };
 
 use super::LvmError;
@@ -178,7 +178,7 @@ impl<'a> Receiving<'a> {
 /// Activates and opens a volume to be written by nobody else.
 fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activation<'a>), Error> {
     let lv = volume(lvm.exec, name)?;
-    let activation = Activation::ensure(lvm.exec, &lv, ActivationOptions::new(lvm.state, lvm.patience))?;
+    let activation = Activation::ensure(lvm.exec, &lv, lvm.activation())?;
     let volume = lvm.patience.retry(
         || Volume::open(activation.path(), Access::Write),
         // udev looks at every new device.
@@ -219,7 +219,7 @@ impl<'a> Undo<'a> {
         let layer: Vec<Tag> = layer.map(layer_tag).transpose()?.into_iter().collect();
         let permission = Some(finish.permission);
         change(exec, &self.temporary, &Change { add_tags: &layer, permission, ..Change::default() })?;
-        activation.release()?;
+        activation.release().map_err(refused)?;
         rename(exec, &self.temporary, name)?;
         // From here on it is the user's.
         self.exists = false;
@@ -249,6 +249,16 @@ impl Drop for Undo<'_> {
         if let Err(error) = self.remove() {
             tracing::error!("{error}");
         }
+    }
+}
+
+/// The volume is removed then, so that nobody has to deactivate it later.
+fn refused(error: ActivationError) -> Error {
+    match error {
+        ActivationError::Deactivate { name, source } => {
+            VolumeError::Refused { action: "deactivate", name, source }.into()
+        }
+        error => error.into(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use extents::{Bytes, ChunkSize};
-use lvm_cmd::{Lv, LvName, LvRef, LvType, find, is_active_for_us, volumes};
+use lvm_cmd::{Discards, Lv, LvName, LvRef, LvType, find, is_active_for_us, volumes};
 
 use super::{Lvm, LvmError};
 use crate::{Error, Geometry};
@@ -126,6 +126,12 @@ impl Destination {
     /// LVM does not say it.
     pub fn chunk(&self) -> Result<ChunkSize, Error> {
         chunk_of(&self.pool)
+    }
+
+    /// Whether the pool unmaps what is discarded.
+    #[must_use]
+    pub fn unmaps(&self) -> bool {
+        self.pool.discards != Some(Discards::Ignore)
     }
 }
 
