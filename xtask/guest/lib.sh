@@ -34,10 +34,14 @@ fail() {
     exit 1
 }
 
-# The log: each of the scenario's own commands with its time and line, and the command at which it failed.
-started=${EPOCHREALTIME/./}
-trap 'milliseconds=$(((${EPOCHREALTIME/./} - started) / 1000)); printf "[%d.%d s] line %d: %s\n" $((milliseconds / 1000)) $((milliseconds % 1000 / 100)) $LINENO "$BASH_COMMAND" >&2' DEBUG
+# The log: where a command failed, and each of the scenario's own commands with its time and line.
 trap 'echo "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/} line $LINENO)" >&2' ERR
+started=${EPOCHREALTIME/./}
+log_step() {
+    local tenths=$(((${EPOCHREALTIME/./} - started) / 100000))
+    echo "[$((tenths / 10)).$((tenths % 10)) s] line $1: $2" >&2
+}
+trap 'log_step $LINENO "$BASH_COMMAND"' DEBUG
 
 # The device of VG/LV; anything else is a path already.
 device() {

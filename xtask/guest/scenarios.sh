@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs all of /payload/scenarios, one after another, each in a process group of its own with a limit.
+# Runs all of /payload/scenarios, one after another, each with a time limit.
 #
 # Prints `ok NAME (12 s)`, or the log and `FAILED NAME (12 s): reason`. Leaves results.tsv (name, ok or FAILED, seconds, reason)
 # and NAME.log under $RESULTS. A scenario says `# limit: 300` when the usual 120 s are too few for it.
@@ -9,10 +9,12 @@ mount -o discard "$DISK1" /scratch
 
 # Removes all that is left of a scenario; prints what a scenario has no right to leave.
 clean_up() {
-    local vgs pool line
+    local left pool line
     # A stopped or forgotten program may hold what is removed below.
-    for _ in 1 2 3 4 5 6 7 8 9 10; do pgrep -s "$session" >/dev/null && sleep 0.2; done
-    pkill -KILL -s "$session" && echo 'processes were still running'
+    for _ in 1 2 3 4 5 6 7 8 9 10; do [ -z "$(cat $group/cgroup.procs)" ] || sleep 0.2; done
+    left=$(xargs -r -d '\n' ps -o args= -p <$group/cgroup.procs)
+    [ -z "$left" ] || echo "still running: $left"
+    echo 1 >$group/cgroup.kill
     dmsetup status --target thin-pool | while read -r pool line; do
         set -- $line
         if [ "$7" != - ]; then
@@ -22,31 +24,31 @@ clean_up() {
     done
     awk '$1 ~ "^/dev/(mapper|dm-|loop)" { print $2 }' /proc/mounts | tac | xargs -r umount -l
     cd /
-    vgs=$(vgs --noheadings -o vg_name 2>/dev/null)
-    # Whatever state a scenario has brought its volumes into, LVM need not understand it.
-    # shellcheck disable=SC2086
-    [ -z "$vgs" ] || timeout 60 vgremove -q -q -ff -y $vgs >/dev/null 2>&1 || true
-    [ "$(dmsetup ls)" = 'No devices found' ] || dmsetup remove_all --force --retry >/dev/null 2>&1
+    # Whatever a scenario has done to its volumes: without LVM, which might refuse, and in one command.
+    dmsetup remove_all --deferred >/dev/null
     losetup -D
     rm -rf /scratch/* "$work" /run/lock/hyperlayer* /run/hyperlayer*
     udevadm settle
-    line=$(dmsetup ls)
-    [ "$line" = 'No devices found' ] || echo "these could not be removed: $line"
-    line=$(losetup -l -n)
-    [ -z "$line" ] || echo "these could not be removed: $line"
+    left=$(dmsetup ls | grep -v '^No devices found'; losetup -l -n)
+    [ -z "$left" ] || echo "could not be removed: $left"
 }
 
 work=/tmp/work
+group=/sys/fs/cgroup/scenario
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir $group
+
 for scenario in /payload/scenarios/*.sh; do
     name=$(basename "$scenario" .sh)
     log=$RESULTS/$name.log
     limit=$(sed -n 's/^# limit: *\([0-9]*\).*/\1/p' "$scenario")
     mkdir -p $work
     start=$EPOCHREALTIME
-    # Its own session, so that what it leaves running is found.
-    WORK=$work setsid timeout --foreground --kill-after=5 "${limit:-120}" bash "$scenario" </dev/null >"$log" 2>&1 &
-    session=$!
-    wait $session
+    # In a control group, so that whatever it leaves running is found. Signals to its process group stay among its own.
+    (
+        echo $BASHPID >$group/cgroup.procs
+        WORK=$work exec timeout --kill-after=5 "${limit:-120}" bash "$scenario"
+    ) </dev/null >"$log" 2>&1
     status=$?
     reason=
     case $status in

@@ -4,20 +4,25 @@
 // This program's whole purpose is to tell a person what happens.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
+mod ci;
 mod command;
+mod demo;
 mod scenarios;
 mod setup;
+mod test;
 mod vm;
 mod workspace;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use scenarios::Tally;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
-use vm::{Guest, Limits, Payload, machine::Size};
+use vm::{Guest, Limits, Payload, build_binaries, machine::Size};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's own tasks", disable_help_subcommand = true)]
@@ -30,6 +35,29 @@ struct Arguments {
 enum Task {
     /// Install the Debian packages that are missing (as root), or print the command that does
     Setup,
+    /// The project's main job from end to end: on real LVM where this machine has it, else in a guest
+    Demo,
+    /// All tests, those on real LVM in a guest included
+    Test {
+        /// Leave out what needs the guest
+        #[arg(long)]
+        fast: bool,
+    },
+    /// How fast the tools are, as ratios against dd, cat and sha1sum in the same run
+    Bench,
+    /// What a change must pass: format, clippy, docs, fuzz targets over their seeds, test
+    Ci {
+        /// All but `test`
+        #[arg(long)]
+        without_test: bool,
+    },
+    /// Run long scenarios of xtask/soak in a guest
+    Soak {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        limits: LimitArguments,
+    },
     /// A guest with a real kernel, LVM and thin pools
     #[command(subcommand)]
     Vm(Vm),
@@ -75,13 +103,13 @@ enum Vm {
 #[derive(clap::Args)]
 struct LimitArguments {
     /// Stop the guest after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().time.as_secs())]
     timeout: u64,
     /// Its processors
-    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().size.cpus)]
     cpus: u32,
     /// Its memory
-    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    #[arg(long, value_name = "MIB", default_value_t = Limits::default().size.memory_mib)]
     memory: u32,
 }
 
@@ -108,6 +136,13 @@ fn run(task: Task) -> Result<ExitCode> {
             setup::ensure()?;
             eprintln!("setup: nothing is missing");
         }
+        Task::Bench => bench::bench()?,
+        Task::Demo => demo::demo(&Limits::default())?,
+        Task::Test { fast } => return Ok(verdict(test::run(fast, &Limits::default())?)),
+        Task::Ci { without_test } => ci::ci(!without_test, &Limits::default())?,
+        Task::Soak { names, limits } => {
+            return Ok(verdict(scenarios::run(&scenarios::select("soak", &names)?, &limits.limits())?));
+        }
         Task::Vm(vm) => return run_vm(vm),
     }
     Ok(ExitCode::SUCCESS)
@@ -117,7 +152,7 @@ fn run_vm(vm: Vm) -> Result<ExitCode> {
     match vm {
         Vm::Build { fresh } => {
             Guest::prepare(fresh)?;
-            Payload::with_binaries()?;
+            build_binaries(true)?;
         }
         Vm::Run { script, arguments, with, limits } => {
             let guest = Guest::prepare(false)?;
@@ -130,18 +165,19 @@ fn run_vm(vm: Vm) -> Result<ExitCode> {
             return Ok(ExitCode::from(status));
         }
         Vm::Scenarios { filters, limits } => {
-            let tally = scenarios::run(&scenarios::select("scenarios", &filters)?, &limits.limits())?;
-            if tally.failed > 0 {
-                return Ok(ExitCode::FAILURE);
-            }
+            return Ok(verdict(scenarios::run(&scenarios::select("scenarios", &filters)?, &limits.limits())?));
         }
         Vm::Shell { with, limits } => Guest::prepare(false)?.shell(&mut payload(&with)?, limits.limits().size)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+fn verdict(tally: Tally) -> ExitCode {
+    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn payload(with: &[PathBuf]) -> Result<Payload> {
-    let mut payload = Payload::with_binaries()?;
+    let mut payload = Payload::new(&build_binaries(true)?);
     for path in with {
         let name = path.file_name().with_context(|| format!("{} has no name", path.display()))?;
         payload.copy(path, Path::new("with").join(name));

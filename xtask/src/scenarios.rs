@@ -1,7 +1,7 @@
 //! The scenarios on real LVM: all in one guest, one after another.
 
 use crate::{
-    vm::{Guest, Limits, Payload},
+    vm::{Guest, Limits, Payload, build_binaries},
     workspace,
 };
 use anyhow::{Context, Result, bail};
@@ -15,6 +15,19 @@ use std::{
 pub(crate) struct Tally {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
 }
 
 /// The scenario files of a folder under `xtask/` whose names contain one of the filters; all of them without filters.
@@ -37,7 +50,7 @@ pub(crate) fn select(folder: &str, filters: &[String]) -> Result<Vec<PathBuf>> {
 /// Runs them in a new guest; a scenario of which nothing is known at the end has failed.
 pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
     let guest = Guest::prepare(false)?;
-    let mut payload = Payload::with_binaries()?;
+    let mut payload = Payload::new(&build_binaries(true)?);
     for file in scenarios {
         payload.copy(file, Path::new("scenarios").join(file.file_name().unwrap_or_default()));
     }
@@ -52,8 +65,8 @@ pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
     for name in unknown {
         println!("FAILED {name}: the guest ended before it was done");
     }
-    println!("scenarios: {} passed, {} failed", tally.passed, tally.failed);
-    println!("logs: {}", outcome.results.display());
+    eprintln!("logs are in {}", outcome.results.display());
+    println!("scenarios: {tally}");
     Ok(tally)
 }
 

@@ -13,10 +13,9 @@ const fn tool(program: &'static str, package: &'static str) -> Tool {
     Tool { program, package }
 }
 
-/// For compiling (zstd and BLAKE3 bring C, libFuzzer C++) and for the guest.
-const TOOLS: [Tool; 6] = [
+/// For compiling (zstd and BLAKE3 bring C) and for the guest.
+const TOOLS: [Tool; 5] = [
     tool("cc", "gcc libc6-dev"),
-    tool("c++", "g++"),
     tool("mkfs.ext4", "e2fsprogs"),
     tool("debugfs", "e2fsprogs"),
     tool("mmdebstrap", "mmdebstrap"),

@@ -7,7 +7,7 @@ mod payload;
 mod run;
 mod sources;
 
-pub(crate) use payload::Payload;
+pub(crate) use payload::{Payload, build_binaries};
 
 use crate::{setup, workspace};
 use accel::Accel;
@@ -28,6 +28,12 @@ pub(crate) struct Guest {
 pub(crate) struct Limits {
     pub(crate) time: Duration,
     pub(crate) size: machine::Size,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(1800), size: machine::Size { cpus: 2, memory_mib: 2048 } }
+    }
 }
 
 impl Guest {

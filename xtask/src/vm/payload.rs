@@ -20,15 +20,15 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// The release binaries, built now, and everything in `xtask/guest`.
-    pub(crate) fn with_binaries() -> Result<Self> {
+    /// These binaries, and everything in `xtask/guest`.
+    pub(crate) fn new(binaries: &[PathBuf]) -> Self {
         let mut payload = Self::default();
-        for binary in build_binaries()? {
+        for binary in binaries {
             let name = binary.file_name().map(PathBuf::from).unwrap_or_default();
-            payload.copy(&binary, Path::new("bin").join(name));
+            payload.copy(binary, Path::new("bin").join(name));
         }
         payload.copy(&workspace::guest(), "");
-        Ok(payload)
+        payload
     }
 
     pub(crate) fn copy(&mut self, source: &Path, to: impl Into<PathBuf>) {
@@ -89,12 +89,15 @@ fn copy(source: &Path, to: &Path) -> Result<()> {
 }
 
 /// All of `bins/` in release form, linked statically: the guest's C library may be older than the host's.
-fn build_binaries() -> Result<Vec<PathBuf>> {
+pub(crate) fn build_binaries(show_progress: bool) -> Result<Vec<PathBuf>> {
     let names = workspace::binaries()?;
     let triple = workspace::host_triple()?;
     eprintln!("vm: building {}", names.join(", "));
     let mut build = cargo();
-    build.args(["build", "--quiet", "--release", "--target", &triple]);
+    build.args(["build", "--release", "--target", &triple]);
+    if !show_progress {
+        build.arg("--quiet");
+    }
     build.args(names.iter().flat_map(|name| ["-p", name]));
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     run(build.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static")))?;

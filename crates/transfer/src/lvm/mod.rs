@@ -51,7 +51,7 @@ impl<'a> Lvm<'a> {
 
     /// How volumes are activated.
     fn activation(&self) -> ActivationOptions<'a> {
-        ActivationOptions { nodes: self.nodes.to_owned(), patience: self.patience }
+        ActivationOptions { nodes: self.nodes.to_owned(), state: self.state, patience: self.patience }
     }
 }
 

@@ -1,0 +1,5 @@
+//! The workspace keeps to its own rules.
+
+#![allow(clippy::unwrap_used)]
+
+mod directions;
