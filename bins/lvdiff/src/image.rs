@@ -29,6 +29,17 @@ fn is_image(path: &str) -> bool {
     kind.is_some_and(|kind| kind.is_file() || (kind.is_block_device() && LvRef::parse(path, None).is_err()))
 }
 
+/// Says how to name a file as an image, where what is no volume's name is one.
+pub(crate) fn hint(failure: Failure, name: &str) -> Failure {
+    match fs::metadata(name) {
+        Ok(found) if found.is_file() && !name.contains('/') => {
+            failure.hint(format!("`{name}` is a file: `--scan A B` compares two, `--full ./{name}` sends all of one"))
+        }
+        Ok(found) if found.is_file() => failure.hint(format!("`{name}` is a file: `--scan A B` compares two")),
+        _ => failure,
+    }
+}
+
 /// Sends the difference of two images, or all of one.
 ///
 /// # Errors
@@ -40,6 +51,9 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     }
     let new = Image::open(&args.new)?;
     let base = args.base.as_deref().map(Image::open).transpose()?;
+    if let Some(output) = &args.output {
+        check_no_input(output, std::iter::once(&new).chain(&base))?;
+    }
     let found = compare(args, &new, base.as_ref(), stop)?;
     let layer = Layer {
         name: file_name(&args.new),
@@ -57,9 +71,28 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     if args.dry_run {
         return report::show(args, &header, &plan);
     }
-    send::send(args, &header, &plan, &new.volume, base.as_ref().map(|base| &base.volume as &dyn ReadAt), stop)?;
-    new.check_unchanged()?;
-    base.map_or(Ok(()), |base| base.check_unchanged())
+    let unchanged = || std::iter::once(&new).chain(&base).try_for_each(Image::check_unchanged);
+    send::send(
+        args,
+        &header,
+        &plan,
+        &new.volume,
+        base.as_ref().map(|base| &base.volume as &dyn ReadAt),
+        &unchanged,
+        stop,
+    )
+}
+
+/// The stream would take the place of an image.
+fn check_no_input<'a>(output: &Path, images: impl IntoIterator<Item = &'a Image>) -> Outcome {
+    let Ok(found) = fs::metadata(output) else { return Ok(()) };
+    match images.into_iter().find(|image| (image.opened.dev(), image.opened.ino()) == (found.dev(), found.ino())) {
+        None => Ok(()),
+        Some(image) => Err(Failure::msg(
+            Exit::Usage,
+            format!("the stream cannot be written to `{}`, which is the image `{}`", output.display(), image.path),
+        )),
+    }
 }
 
 /// What is known of the images before their data is sent.
@@ -127,7 +160,7 @@ impl Image {
         if state(&now) == state(&self.opened) {
             return Ok(());
         }
-        Err(Failure::msg(Exit::Refused, format!("`{}` changed while it was read; the stream is worthless", self.path)))
+        Err(Failure::msg(Exit::Refused, format!("`{}` changed while it was read; the stream has no end", self.path)))
     }
 }
 

@@ -6,7 +6,7 @@ use transfer::lvm::{Lvm, Run, Selection, Source, TemporarySnapshot, layer_of, ne
 
 use crate::args::Args;
 use crate::layer::Layer;
-use crate::{report, send};
+use crate::{image, report, send};
 
 /// Sends the difference of two thin volumes, or all of one.
 ///
@@ -16,8 +16,9 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     send::check_output(args)?;
     let vg = args.vg.as_deref().map(str::parse::<VgName>).transpose().or_fail(Exit::Usage)?;
     let pool = args.pool.as_deref().map(|pool| pool_name(pool, vg.as_ref())).transpose()?;
-    let new = LvRef::parse(&args.new, vg.as_ref()).or_fail(Exit::Usage)?;
-    let base = args.base.as_deref().map(|base| LvRef::parse(base, vg.as_ref())).transpose().or_fail(Exit::Usage)?;
+    let named = |name: &String| LvRef::parse(name, vg.as_ref()).or_fail(Exit::Usage).map_err(|e| image::hint(e, name));
+    let new = named(&args.new)?;
+    let base = args.base.as_ref().map(named).transpose()?;
     cli::require_root("image mode (`--scan`, `--delta`)")?;
 
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
@@ -59,7 +60,7 @@ fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selecti
         return report::show(args, &header, &plan);
     }
     let source = Source::open(lvm, selection)?;
-    let sent = send::send(args, &header, &plan, source.new_volume(), source.base(), stop);
+    let sent = send::send(args, &header, &plan, source.new_volume(), source.base(), &|| Ok(()), stop);
     let closed = source.close();
     sent?;
     Ok(closed?)

@@ -12,19 +12,21 @@ use transfer::{Plan, Sent, diff};
 use crate::args::{Args, Compression};
 use crate::layer::work;
 
-/// Writes the stream and says the hashes of what was written.
+/// Writes the stream and says the hashes of what was written. `unchanged` is asked when all is read, before the
+/// stream's end is written: without it, no reader takes the stream.
 ///
 /// # Errors
-/// Reading or writing fails, or a signal asks to stop. A file is then not there, or as it was.
+/// Reading or writing fails, or a signal asks to stop, or `unchanged` says no. A file is then not there, or as it was.
 pub(crate) fn send(
     args: &Args,
     header: &Header,
     plan: &Plan,
     new: &dyn ReadAt,
     base: Option<&dyn ReadAt>,
+    unchanged: &dyn Fn() -> Outcome,
     stop: &Stop,
 ) -> Outcome {
-    let stream = Stream { args, header, plan, new, base, stop };
+    let stream = Stream { args, header, plan, new, base, unchanged, stop };
     match &args.output {
         None => stream.write(cli::stdout_for_data()?).map(|(_, written)| written.say()),
         Some(path) => {
@@ -57,6 +59,7 @@ struct Stream<'a> {
     plan: &'a Plan,
     new: &'a dyn ReadAt,
     base: Option<&'a dyn ReadAt>,
+    unchanged: &'a dyn Fn() -> Outcome,
     stop: &'a Stop,
 }
 
@@ -71,8 +74,12 @@ impl Stream<'_> {
         };
         let mut output = Output::start(sink, encoding, self.stop.clone()).or_fail(Exit::Failed)?;
         let progress = Progress::new("sending", Some(work(self.plan)), self.args.common.quiet, self.stop.clone());
-        let put = &mut |part| output.put(part);
+        // One part behind, so that the end comes last of all.
+        let mut last = None;
+        let put = &mut |part| last.replace(part).map_or(Ok(()), |part| output.put(part));
         let sent = diff(self.header, self.plan, self.new, self.base, Queue::default(), &progress, put)?;
+        (self.unchanged)()?;
+        last.map_or(Ok(()), |end| output.put(end)).map_err(transfer::Error::output)?;
         let (sink, written) = output.finish().map_err(transfer::Error::output)?;
         drop(progress);
         Ok((sink, Hashes { sent, written }))

@@ -47,7 +47,8 @@ impl Failure {
     }
 
     /// The text for stderr, every line with the program's name before it.
-    pub(crate) fn render(&self, program: &str) -> String {
+    #[must_use]
+    pub fn render(&self, program: &str) -> String {
         let mut text = format!("{program}: {}", printable(&format!("{:#}", self.error)));
         for hint in &self.hints {
             let _ = write!(text, "\n{program}: hint: {}", printable(hint));

@@ -24,9 +24,10 @@ impl Stop {
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // In this order: the kill is armed by the signal before it.
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.requested))?;
-            signal_hook::flag::register(signal, Arc::clone(&stop.requested))?;
             let number = usize::try_from(signal).map_err(io::Error::other)?;
+            // Known before anybody can see that a stop is requested.
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.signal), number)?;
+            signal_hook::flag::register(signal, Arc::clone(&stop.requested))?;
         }
         Ok(stop)
     }

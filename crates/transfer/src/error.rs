@@ -146,7 +146,7 @@ pub enum Error {
         source: LayerIdError,
     },
     /// Something failed, and undoing it failed too.
-    #[error("{left}; it was to be undone because of: {}", chain(cause))]
+    #[error("{}; it was to be undone because of: {}", chain(left), chain(cause))]
     AndLeft {
         /// What failed first.
         cause: Box<Error>,
@@ -209,13 +209,15 @@ impl Error {
             }
             Self::Stream { .. } => "nothing was applied; send the stream again".into(),
             Self::SecondLayer => "`lvpatch` applies one layer; split the input".into(),
-            Self::FullLayer { .. } => "give a pool instead of a base: `lvpatch -g VG -p POOL NEW`".into(),
+            Self::FullLayer { .. } => {
+                "give no base: `lvpatch -g VG -p POOL NEW`, or only `--output FILE` for an image".into()
+            }
             Self::NeedsBase { .. } => {
                 "name the base: `lvpatch -g VG -l BASE NEW`, or `--base FILE` for an image".into()
             }
             Self::WrongBase { expected, .. } => format!(
-                "if you know that it holds that layer, tag it: `lvchange -pr --addtag hyperlayer.layer={expected} VG/LV`; \
-                 or use `--force-base`, which leaves only the stream's checks"
+                "if you know that it holds that layer, tag it: `lvchange -pr --addtag hyperlayer.layer={expected} VG/LV`, \
+                 or say so of an image: `--base-id {expected}`; or use `--force-base`, which leaves only the stream's checks"
             ),
             Self::BaseWritable { .. } => {
                 "use `--force-base` to rely on the stream's checks alone (`lvdiff -d 3` checks every block)".into()
