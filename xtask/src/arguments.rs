@@ -17,6 +17,7 @@ Usage: cargo xtask TASK
   demo                    the main job from end to end: on real LVM where this machine has it, else in a guest
   test [--fast]           all tests; --fast leaves out those on real LVM, which need the guest
   ci [--without-test]     what a change must pass: format, clippy, docs, fuzz targets over their seeds, test
+  bench                   how fast the tools are, as ratios against dd, cat and sha1sum in the same run
   setup                   install the Debian packages that are missing (as root), or print the command that does
   soak NAME...            long scenarios of xtask/soak, in a guest
 
@@ -41,6 +42,7 @@ Options of `vm` and `soak`, before SCRIPT:
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
     Help,
+    Bench,
     Demo,
     Test { fast: bool },
     Ci { without_test: bool },
@@ -82,6 +84,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Task> {
     }
     let Some(mut rest) = rest(&mut parser, name == "vm run")? else { return Ok(Task::Help) };
     let task = match name.as_str() {
+        "bench" => Task::Bench,
         "demo" => Task::Demo,
         "test" => Task::Test { fast: rest.flag("fast") },
         "ci" => Task::Ci { without_test: rest.flag("without-test") },
@@ -180,6 +183,7 @@ mod tests {
         for (line, task) in [
             ("", Task::Help),
             ("vm run --help", Task::Help),
+            ("bench", Task::Bench),
             ("demo", Task::Demo),
             ("test", Task::Test { fast: false }),
             ("test --fast", Task::Test { fast: true }),

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
+mod bench;
 mod ci;
 mod command;
 mod demo;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Help => print!("{}", arguments::HELP),
+        Task::Bench => bench::bench()?,
         Task::Demo => demo::demo(&Limits::default())?,
         Task::Test { fast } => return test::run(fast, &Limits::default()).map(verdict),
         Task::Ci { without_test } => ci::ci(!without_test, &Limits::default())?,

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     }
     warn_if_turned_round(&selection);
 
-    if !args.snapshot || selection.check_quiet().is_ok() {
+    if !args.snapshot || selection.check_quiet(&lvm).is_ok() {
         return with_quiet(args, &lvm, &selection, &selection, stop);
     }
     let snapshots = Snapshots::of_the_live(&lvm, &mut this, &selection)?;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
 
 /// Sends `selection`, under the names that the user gave.
 fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selection, stop: &Stop) -> Outcome {
-    selection.check_quiet()?;
+    selection.check_quiet(lvm)?;
     let progress = Progress::new("comparing", None, args.common.quiet, stop.clone());
     let layer = Layer {
         name: Some(named.new.name.lv().to_string()),
@@ -92,7 +92,7 @@ struct Snapshots<'a> {
 
 impl<'a> Snapshots<'a> {
     fn of_the_live(lvm: &Lvm<'a>, run: &mut Run, selection: &Selection) -> Result<Self, transfer::Error> {
-        let mut of = |volume: &lvm_cmd::Lv| match transfer::lvm::is_quiet(volume) {
+        let mut of = |volume: &lvm_cmd::Lv| match transfer::lvm::is_quiet(lvm, volume) {
             true => Ok(None),
             false => TemporarySnapshot::create(*lvm, run, &volume.name).map(Some),
         };

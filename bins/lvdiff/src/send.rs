@@ -73,7 +73,7 @@ impl Stream<'_> {
         let progress = Progress::new("sending", Some(work(self.plan)), self.args.common.quiet, self.stop.clone());
         let put = &mut |part| output.put(part);
         let sent = diff(self.header, self.plan, self.new, self.base, Queue::default(), &progress, put)?;
-        let (sink, written) = output.finish().map_err(transfer::Error::Output)?;
+        let (sink, written) = output.finish().map_err(transfer::Error::output)?;
         drop(progress);
         Ok((sink, Hashes { sent, written }))
     }

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use crate::{Command, ExecError, Executor, Kind, Lv, LvRef, Patience, Program};
+use crate::share::Share;
+use crate::{Command, ExecError, Executor, Kind, LockError, Lv, LvRef, Patience, Program, StateDir};
 
 /// How a volume is activated.
 #[derive(Clone, Debug)]
 pub struct ActivationOptions<'a> {
     /// The folder in which its node is to appear.
     pub nodes: PathBuf,
+    /// Where runs see each other.
+    pub state: &'a StateDir,
     /// How long to wait for the node, and for others to close the volume before it is deactivated.
     pub patience: Patience<'a>,
 }
@@ -16,12 +19,13 @@ pub struct ActivationOptions<'a> {
 impl<'a> ActivationOptions<'a> {
     /// The node in `/dev/mapper`.
     #[must_use]
-    pub fn new(patience: Patience<'a>) -> Self {
-        Self { nodes: PathBuf::from("/dev/mapper"), patience }
+    pub fn new(state: &'a StateDir, patience: Patience<'a>) -> Self {
+        Self { nodes: PathBuf::from("/dev/mapper"), state, patience }
     }
 }
 
-/// A volume that is active, and is deactivated again when this is dropped, if it was inactive before.
+/// A volume that is active, and is deactivated again when this is dropped, if it was inactive before and no other run of
+/// ours needs it still.
 #[derive(Debug)]
 #[must_use = "the volume is deactivated as soon as this is dropped"]
 pub struct Activation<'a> {
@@ -29,31 +33,46 @@ pub struct Activation<'a> {
     name: LvRef,
     node: PathBuf,
     options: ActivationOptions<'a>,
-    ours: bool,
+    /// Nothing where the volume was active by itself.
+    share: Option<Share>,
 }
 
 impl<'a> Activation<'a> {
-    /// Activates `volume`, skip-activation flag or not, unless its report says that it is active, and waits for its
-    /// device node. Runs no command where it is active and its node is there, else one, and one more (`udevadm
-    /// settle`) where the node does not come at once.
+    /// Activates `volume`, skip-activation flag or not, unless it is active, and waits for its device node. Runs no
+    /// command where it is active and its node is there, else one, and one more (`udevadm settle`) where the node does
+    /// not come at once.
     ///
     /// # Errors
-    /// LVM fails, or the node does not appear.
+    /// LVM fails, the node does not appear, or the other runs cannot be told.
     pub fn ensure(
         exec: &'a dyn Executor,
         volume: &Lv,
         options: ActivationOptions<'a>,
     ) -> Result<Self, ActivationError> {
         let name = volume.name.clone();
-        let ours = !volume.attr.is_active();
-        if ours {
+        let node = options.nodes.join(name.dm_name());
+        let switch = Share::switch(options.state, options.patience)?;
+        let joined = Share::join(options.state, volume)?;
+        if joined.is_none() && volume.attr.is_active() && !node.exists() {
+            // Slow to come, or gone again since the report, with the run that had activated it.
+            settle(exec, &options.patience);
+        }
+        let (share, is_there) = match joined {
+            Some(share) => (Some(share), node.exists()),
+            None if volume.attr.is_active() && node.exists() => (None, true),
+            None => (Some(Share::found(options.state, volume)?), false),
+        };
+        if !is_there {
             // Not read-only, though LVM could (`activation/read_only_volume_list`): a thin pool that becomes active along
             // with such a volume is then loaded read-only too, which the kernel refuses (lvm2 2.03.16).
-            exec.run(&Command::new(Program::Lvchange).args(["-ay", "-K", &name.to_string()]))
-                .map_err(|source| ActivationError::Activate { name: name.clone(), source })?;
+            let command = Command::new(Program::Lvchange).args(["-ay", "-K", &name.to_string()]);
+            if let Err(source) = exec.run(&command) {
+                share.into_iter().filter(|share| share.is_last().unwrap_or(false)).for_each(Share::end);
+                return Err(ActivationError::Activate { name, source });
+            }
         }
-        let node = options.nodes.join(name.dm_name());
-        let this = Self { exec, name, node, options, ours };
+        let this = Self { exec, name, node, options, share };
+        drop(switch);
         this.wait_for_node()?;
         Ok(this)
     }
@@ -64,7 +83,8 @@ impl<'a> Activation<'a> {
         &self.node
     }
 
-    /// Deactivates the volume if it was inactive before, and says whether that worked. As often as `patience` allows
+    /// Deactivates the volume if it was inactive before and this is the last of our runs to use it, and says whether
+    /// that worked. As often as `patience` allows
     /// while something, such as udev's blkid, has it open. Runs one command a try, or none.
     ///
     /// # Errors
@@ -88,9 +108,17 @@ impl<'a> Activation<'a> {
     }
 
     fn deactivate(&mut self) -> Result<(), ActivationError> {
-        if !std::mem::take(&mut self.ours) {
+        let Some(share) = self.share.take() else { return Ok(()) };
+        let _switch = Share::switch(self.options.state, self.options.patience)?;
+        if !share.is_last()? {
             return Ok(());
         }
+        let done = self.lvchange_an();
+        share.end();
+        done
+    }
+
+    fn lvchange_an(&self) -> Result<(), ActivationError> {
         let mut tries = self.options.patience.tries();
         let command = Command::new(Program::Lvchange).args(["-an", &self.name.to_string()]);
         loop {
@@ -124,6 +152,9 @@ fn settle(exec: &dyn Executor, patience: &Patience<'_>) {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActivationError {
+    /// Other runs cannot be told, or keep it locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// LVM does not activate it.
     #[error("cannot activate `{name}`")]
     Activate {
@@ -157,6 +188,7 @@ impl ActivationError {
         match self {
             Self::Activate { source, .. } | Self::Deactivate { source, .. } => source.kind(),
             Self::NoNode { .. } => Kind::Environment,
+            Self::Lock(source) => source.kind(),
         }
     }
 

@@ -35,7 +35,8 @@
 //! # Limitations
 //! A guard undoes its work in `Drop`, so it survives errors and panics, and signals where the program turns them into
 //! an early return. It cannot survive `SIGKILL` or a power cut; what is left of a [`MetadataSnapshot`] then is found
-//! and released by the next run on the same pool, and an [`Activation`] stays active.
+//! and released by the next run on the same pool; a volume that was activated stays active until the next run that
+//! needs it lets it go.
 
 #![forbid(unsafe_code)]
 
@@ -52,6 +53,7 @@ mod record;
 mod report;
 mod self_test;
 mod selftest_image;
+mod share;
 mod similar;
 mod volume;
 
@@ -66,7 +68,8 @@ pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
 pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};
 pub use patience::Patience;
-pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, pool_status, thin_target};
+pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, mapped, pool_status, thin_target};
 pub use report::{Discards, Lv, LvAttr, LvType, Permission, ReportError, Vg, find, groups, volume, volumes};
 pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
+pub use share::is_active_for_us;
 pub use volume::{Change, NewVolume, VolumeError, change, create_snapshot, create_thin, remove, rename, resize};

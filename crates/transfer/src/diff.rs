@@ -64,7 +64,7 @@ pub fn diff(
 
     let finished = out.encoder.finish()?;
     let sent = Sent { len: finished.len, blake3: finished.blake3 };
-    (out.put)(Box::new(finished.bytes)).map_err(Error::Output)?;
+    (out.put)(Box::new(finished.bytes)).map_err(Error::output)?;
     Ok(sent)
 }
 
@@ -94,7 +94,7 @@ struct Framing<'a> {
 
 impl Framing<'_> {
     fn put(&mut self, part: impl AsRef<[u8]> + Send + 'static) -> Result<(), Error> {
-        (self.put)(Box::new(part)).map_err(Error::Output)
+        (self.put)(Box::new(part)).map_err(Error::output)
     }
 
     fn data(&mut self, piece: Piece) -> Result<(), Error> {
@@ -106,7 +106,7 @@ impl Framing<'_> {
 
     fn zero(&mut self, extent: Extent<Bytes>) -> Result<(), Error> {
         for bytes in self.encoder.zero(extent)? {
-            (self.put)(Box::new(bytes)).map_err(Error::Output)?;
+            (self.put)(Box::new(bytes)).map_err(Error::output)?;
         }
         Ok(())
     }

@@ -193,10 +193,17 @@ impl Error {
         }
     }
 
+    /// What a stream's destination failed with. What was stopped was stopped, wherever it was noticed.
+    #[must_use]
+    pub fn output(error: io::Error) -> Self {
+        error.downcast::<block_copy::Error>().map_or_else(Self::Output, Self::Copy)
+    }
+
     /// What to do next, where that is known: one sentence, with the command in backticks.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::NoStream => "look at what the sender says on standard error".into(),
             Self::Stream { source } if source.is_cut() => {
                 "something ended the stream early: look at the sender's exit status and send it again".into()
             }

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use block_copy::{PooledBuf, Progress, Queue, ReadAt, WriteAt, WriteQueue, read_pieces, write_behind};
 use extents::{Bytes, ChunkSize, Chunks, Extent};
-use hyperlayer::{Check, End, Event, Header, Reader};
+use hyperlayer::{Check, End, Event, Header, ReadError, Reader};
 
 use crate::Error;
 
@@ -35,12 +35,14 @@ impl<R: BufRead> Incoming<R> {
     /// There is none, or it is wrong.
     pub fn open(input: R) -> Result<Self, Error> {
         let mut reader = Reader::new(input);
-        match reader.next_event()? {
-            Some(Event::Header(header)) => {
+        match reader.next_event() {
+            Ok(Some(Event::Header(header))) => {
                 let header = *header;
                 Ok(Self { reader, header })
             }
-            _ => Err(Error::NoStream),
+            Err(ReadError::Stream(error)) if error.is_cut() && error.position == 0 => Err(Error::NoStream),
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(Error::NoStream),
         }
     }
 
@@ -56,20 +58,44 @@ impl<R: BufRead> Incoming<R> {
         self.header.volume_size.unwrap_or(base_size)
     }
 
-    /// The most chunks of length `chunk` that the stream's data can take; `None` where a stream of 1.0 does not say
-    /// how much it holds.
+    /// The most chunks of length `chunk` that a pool must have free for the stream on a snapshot of a base of
+    /// `base_size` (zero for none): for data, and for zeros in a part of a chunk, which can then not be shared with the
+    /// base any more. `None` where a stream of 1.0 does not say how much it holds.
+    ///
+    /// `unmaps` says whether the pool unmaps what is discarded; where it does not, all zeros take chunks. What the base
+    /// may still have mapped past its end, nobody knows; there only the chunks at both ends are counted.
     #[must_use]
-    pub fn chunks_needed(&self, chunk: ChunkSize) -> Option<Chunks> {
-        let (records, data) = match (self.header.totals, self.header.delta_blocks) {
-            (Some(totals), _) => (totals.data_records, totals.data.get()),
-            (None, Some(blocks)) => (blocks, blocks.saturating_mul(self.header.chunk_size?.bytes().get())),
+    pub fn chunks_needed(&self, chunk: ChunkSize, base_size: Bytes, unmaps: bool) -> Option<Chunks> {
+        let (records, data, zero_records, zero) = match (self.header.totals, self.header.delta_blocks) {
+            (Some(totals), _) => (totals.data_records, totals.data, totals.zero_records, totals.zero),
+            (None, Some(blocks)) => {
+                let data = self.header.chunk_size?.bytes().get().saturating_mul(blocks);
+                (blocks, Bytes::new(data), 0, Bytes::ZERO)
+            }
             (None, None) => return None,
         };
+        let size = self.size(base_size);
         let source_chunk = self.header.chunk_size.map_or(512, |chunk| chunk.bytes().get());
-        // A record on borders of the destination's chunks fills them; any other may touch one more at each end.
-        let edges = if source_chunk.is_multiple_of(chunk.bytes().get()) { records.min(1) } else { 2 * records };
-        let most = (data / chunk.bytes().get()).saturating_add(edges);
-        Some(self.header.volume_size.map_or(Chunks::new(most), |size| chunk.count(size).min(Chunks::new(most))))
+        // Ranges on borders of the pool's chunks fill them, but where a volume ends; any other may touch one more at
+        // each end.
+        let aligned = source_chunk.is_multiple_of(chunk.bytes().get());
+        let edges = |ranges: u64| 2u64.saturating_mul(if aligned { ranges.min(1) } else { ranges });
+        let whole = |bytes: Bytes| bytes.get() / chunk.bytes().get();
+        let kept = |bytes| if unmaps { 0 } else { whole(bytes) };
+        let mut most = whole(data).saturating_add(edges(records));
+        if !base_size.is_zero() {
+            most = most.saturating_add(edges(zero_records)).saturating_add(kept(zero));
+            // Both ends of what only one of base and result has.
+            let resized = u64::from(size != base_size);
+            most = most.saturating_add(2 * resized).saturating_add(kept(base_size.saturating_sub(size)));
+        }
+        Some(chunk.count(size.max(base_size)).min(Chunks::new(most)))
+    }
+
+    /// How many data records the stream holds, where it says so.
+    #[must_use]
+    pub fn records(&self) -> Option<u64> {
+        self.header.totals.map(|totals| totals.data_records).or(self.header.delta_blocks)
     }
 
     /// Checks the base and applies the stream on `target`, which has the base's content and is at least as large as

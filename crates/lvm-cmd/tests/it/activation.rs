@@ -2,7 +2,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use lvm_cmd::{Activation, ActivationOptions, Kind, Lv, Patience, Scripted};
+use lvm_cmd::{Activation, ActivationOptions, Kind, Lv, Patience, Scripted, StateDir, is_active_for_us};
 use tempfile::TempDir;
 
 use crate::{chain, parsed, row};
@@ -28,9 +28,14 @@ fn nodes() -> TempDir {
 }
 
 fn options(nodes: &TempDir, limit: u64) -> ActivationOptions<'static> {
-    let mut options = ActivationOptions::new(Patience::new(Duration::from_millis(limit)));
+    let mut options = ActivationOptions::new(state(nodes), Patience::new(Duration::from_millis(limit)));
     options.nodes = nodes.path().to_owned();
     options
+}
+
+/// A state folder beside the nodes.
+fn state(nodes: &TempDir) -> &'static StateDir {
+    Box::leak(Box::new(StateDir::with_boot_id(nodes.path().join("state"), "boot")))
 }
 
 #[test]
@@ -109,4 +114,56 @@ fn a_refused_activation_undoes_nothing() {
         chain(&error),
         "cannot activate `vg0/data`: `lvchange -ay -K vg0/data` exited with status 5: Check of pool vg0/pool failed (status:1)."
     );
+}
+
+#[test]
+fn the_last_run_deactivates() {
+    let nodes = nodes();
+    let exec = script(&[ON, OFF]);
+    let inactive = volume("Vwi---tz-k");
+    let first = Activation::ensure(&exec, &inactive, options(&nodes, 0)).unwrap();
+    // Whether the second one's report is from before the activation or from after it.
+    for report in [&inactive, &volume("Vwi-a-tz-k")] {
+        let second = Activation::ensure(&exec, report, options(&nodes, 0)).unwrap();
+        second.release().unwrap();
+    }
+    first.release().unwrap();
+}
+
+#[test]
+fn the_first_run_leaves_it_to_the_second() {
+    let nodes = nodes();
+    let exec = script(&[ON, OFF]);
+    let first = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap();
+    let second = Activation::ensure(&exec, &volume("Vwi-aotz-k"), options(&nodes, 0)).unwrap();
+    first.release().unwrap();
+    assert!(is_active_for_us(state(&nodes), &volume("Vwi-aotz-k")));
+    second.release().unwrap();
+    assert!(!is_active_for_us(state(&nodes), &volume("Vwi-aotz-k")));
+}
+
+#[test]
+fn what_a_killed_run_had_activated_is_deactivated() {
+    let nodes = nodes();
+    let exec = script(&[ON]);
+    let killed = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap();
+    let uuid = volume("Vwi---tz-k").uuid;
+    // What the process's end does to its locks, and no more.
+    let marker = nodes.path().join(format!("state/active-{uuid}"));
+    fs::copy(&marker, nodes.path().join("copy")).unwrap();
+    fs::rename(nodes.path().join("copy"), &marker).unwrap();
+    std::mem::forget(killed);
+
+    assert!(is_active_for_us(state(&nodes), &volume("Vwi-a-tz-k")));
+    assert!(!is_active_for_us(state(&nodes), &volume("Vwi-aotz-k")), "somebody else has it open");
+    let exec = script(&[OFF]);
+    Activation::ensure(&exec, &volume("Vwi-a-tz-k"), options(&nodes, 0)).unwrap().release().unwrap();
+    assert!(!is_active_for_us(state(&nodes), &volume("Vwi-a-tz-k")));
+}
+
+#[test]
+fn an_old_report_of_a_volume_that_is_gone_again() {
+    let nodes = tempfile::tempdir().unwrap();
+    let exec = script(&[SETTLE, ON, SETTLE, OFF]);
+    Activation::ensure(&exec, &volume("Vwi-a-tz-k"), options(&nodes, 60)).unwrap_err();
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use hyperlayer::{Header, LayerId};
-use lvm_cmd::{DEFAULT_SCRATCH_DIR, Executor, Lv, Patience, StateDir, Tag};
+use lvm_cmd::{ActivationOptions, DEFAULT_SCRATCH_DIR, Executor, Lv, Patience, StateDir, Tag};
 
 use crate::{Base, Error, Identity, identify};
 
@@ -33,6 +33,8 @@ pub struct Lvm<'a> {
     pub state: &'a StateDir,
     /// A folder on a disk, for the image that `thin_delta` is tested with.
     pub scratch: &'a Path,
+    /// The folder in which the device mapper's nodes are.
+    pub nodes: &'a Path,
     /// How long to wait for udev, for locks, and for others to let go.
     pub patience: Patience<'a>,
     /// Becomes true when the operation is to stop. What is being undone then is waited for all the same.
@@ -40,10 +42,16 @@ pub struct Lvm<'a> {
 }
 
 impl<'a> Lvm<'a> {
-    /// With the usual patience, a minute, and the usual folder for the test of `thin_delta`.
+    /// With the usual patience, a minute, and the usual folders.
     pub fn new(exec: &'a dyn Executor, state: &'a StateDir, stop: &'a AtomicBool) -> Self {
         let patience = Patience::new(Duration::from_secs(60));
-        Self { exec, state, scratch: Path::new(DEFAULT_SCRATCH_DIR), patience, stop }
+        let (scratch, nodes) = (Path::new(DEFAULT_SCRATCH_DIR), Path::new("/dev/mapper"));
+        Self { exec, state, scratch, nodes, patience, stop }
+    }
+
+    /// How volumes are activated.
+    fn activation(&self) -> ActivationOptions<'a> {
+        ActivationOptions { nodes: self.nodes.to_owned(), state: self.state, patience: self.patience }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use extents::{Bytes, ChunkSize};
-use lvm_cmd::{Lv, LvName, LvRef, LvType, find, volumes};
+use lvm_cmd::{Discards, Lv, LvName, LvRef, LvType, find, is_active_for_us, volumes};
 
 use super::{Lvm, LvmError};
 use crate::{Error, Geometry};
@@ -73,9 +73,9 @@ impl Selection {
     ///
     /// # Errors
     /// The first one that can, or does.
-    pub fn check_quiet(&self) -> Result<(), Error> {
+    pub fn check_quiet(&self, lvm: &Lvm<'_>) -> Result<(), Error> {
         for volume in std::iter::once(&self.new).chain(&self.base) {
-            if !is_quiet(volume) {
+            if !is_quiet(lvm, volume) {
                 return Err(LvmError::Live { name: volume.name.clone(), in_use: volume.attr.is_open() }.into());
             }
             if let Some(origin) = volume.external_origin(&self.group) {
@@ -127,14 +127,22 @@ impl Destination {
     pub fn chunk(&self) -> Result<ChunkSize, Error> {
         chunk_of(&self.pool)
     }
+
+    /// Whether the pool unmaps what is discarded.
+    #[must_use]
+    pub fn unmaps(&self) -> bool {
+        self.pool.discards != Some(Discards::Ignore)
+    }
 }
 
-/// Whether nobody writes to the volume: it is read-only, inactive, or a snapshot that nobody has open.
+/// Whether nobody writes to the volume: it is read-only, inactive (or active only for us), or a snapshot that nobody has
+/// open.
 #[must_use]
-pub fn is_quiet(volume: &Lv) -> bool {
+pub fn is_quiet(lvm: &Lvm<'_>, volume: &Lv) -> bool {
     let attr = volume.attr;
     attr.permission() == lvm_cmd::Permission::ReadOnly
         || !attr.is_active()
+        || is_active_for_us(lvm.state, volume)
         || (volume.origin.is_some() && !attr.is_open())
 }
 

@@ -1,7 +1,7 @@
 //! The volumes of a transfer, open to be read.
 
 use block_copy::{Access, ReadAt, Volume};
-use lvm_cmd::{Activation, ActivationOptions, Lv, thin_target};
+use lvm_cmd::{Activation, Lv, thin_target};
 
 use super::LvmError;
 use super::{Lvm, Selection};
@@ -64,7 +64,7 @@ impl<'a> Source<'a> {
 
 impl<'a> Opened<'a> {
     fn open(lvm: &Lvm<'a>, lv: &Lv) -> Result<Self, Error> {
-        let activation = Activation::ensure(lvm.exec, lv, ActivationOptions::new(lvm.patience))?;
+        let activation = Activation::ensure(lvm.exec, lv, lvm.activation())?;
         let target = thin_target(lvm.exec, &lv.name)?;
         if Some(target.thin_id) != lv.thin_id {
             return Err(LvmError::Replaced { name: lv.name.clone() }.into());

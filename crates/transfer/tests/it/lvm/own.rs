@@ -1,0 +1,121 @@
+use std::time::Duration;
+
+use lvm_cmd::{Lv, Patience, ProcessLock};
+use testkit::{lv_row, lvs_step};
+use transfer::ErrorKind;
+use transfer::lvm::{Run, TemporarySnapshot};
+
+use super::{Machine, fails, lv, lv_ref, ok, own_name, removal, removal_command, script};
+
+const RECEIVING: &str = "hyperlayer.receiving=data";
+const TEMPORARY: &str = "hyperlayer.temporary";
+
+/// More than Linux gives (`/proc/sys/kernel/pid_max`), so that none of them lives.
+const DEAD: u32 = 4_200_000;
+const ALIVE: u32 = 4_200_001;
+
+fn group(volumes: &[(String, &str)]) -> Vec<Lv> {
+    volumes.iter().map(|(name, tags)| lv(&[("lv_name", name), ("lv_tags", tags)])).collect()
+}
+
+#[test]
+fn what_dead_runs_left_is_removed_and_nothing_else() {
+    let machine = Machine::new();
+    let (dead, temporary) = (format!("hyperlayer-{DEAD}-1"), format!("hyperlayer-{DEAD}-2"));
+    let reused = own_name(7);
+    let group = group(&[
+        (dead.clone(), RECEIVING),
+        (temporary.clone(), "mine,hyperlayer.temporary"),
+        // Made by a process that had our number before us.
+        (reused.clone(), RECEIVING),
+        // Its process lives.
+        (format!("hyperlayer-{ALIVE}-1"), RECEIVING),
+        // Our name without our tag.
+        (format!("hyperlayer-{DEAD}-3"), ""),
+        (format!("hyperlayer-{DEAD}-4"), "hyperlayer.layer=monday,hyperlayer.temporary2"),
+        // Our tag without our name.
+        ("data".to_owned(), RECEIVING),
+        ("backup-hyperlayer".to_owned(), TEMPORARY),
+        ("hyperlayer-monday-1".to_owned(), TEMPORARY),
+        (format!("hyperlayer-{DEAD}"), TEMPORARY),
+    ]);
+    let steps = [removal(&dead, RECEIVING), removal(&temporary, TEMPORARY), removal(&reused, RECEIVING)].concat();
+    let exec = script(&steps);
+    let lvm = machine.lvm(&exec);
+    let run = Run::start(&lvm).unwrap();
+    let _alive = ProcessLock::acquire(&machine.state, &format!("run-{ALIVE}"), Patience::new(Duration::ZERO)).unwrap();
+    let removed = run.remove_leftovers(&lvm, &group).unwrap().0;
+    assert_eq!(removed, [lv_ref(&dead), lv_ref(&temporary), lv_ref(&reused)]);
+}
+
+/// Its tag is the proof: another volume that has the name meanwhile stays.
+#[test]
+fn a_leftover_that_is_another_volume_now_stays() {
+    let machine = Machine::new();
+    let name = format!("hyperlayer-{DEAD}-1");
+    let exec = script(&lvs_step(&[lv_row(&[("lv_name", &name)])]));
+    let lvm = machine.lvm(&exec);
+    let run = Run::start(&lvm).unwrap();
+    let error = run.remove_leftovers(&lvm, &group(&[(name, RECEIVING)])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unfinished, "{error:?}");
+}
+
+/// Each run is known by its lock, for as long as it lives.
+#[test]
+fn a_run_is_known_while_it_lives() {
+    let machine = Machine::new();
+    let exec = script("");
+    let lvm = machine.lvm(&exec);
+    let lock = || {
+        let name = format!("run-{}", std::process::id());
+        ProcessLock::acquire(&machine.state, &name, Patience::new(Duration::ZERO)).map(drop)
+    };
+    let run = Run::start(&lvm).unwrap();
+    lock().unwrap_err();
+    drop(run);
+    assert_eq!(std::fs::read_dir(machine.state.path()).unwrap().count(), 0, "nothing stays there");
+    lock().unwrap();
+}
+
+fn snapshot_command() -> String {
+    format!(
+        "lvcreate --snapshot --name {} --addtag {TEMPORARY} --permission r --setactivationskip y --activate n vg0/data",
+        own_name(1)
+    )
+}
+
+#[test]
+fn a_temporary_snapshot_goes_when_it_is_removed_or_dropped() {
+    for remove in [true, false] {
+        let machine = Machine::new();
+        let exec = script(&[ok(&snapshot_command()), removal(&own_name(1), TEMPORARY)].concat());
+        let lvm = machine.lvm(&exec);
+        let mut run = Run::start(&lvm).unwrap();
+        let snapshot = TemporarySnapshot::create(lvm, &mut run, &lv_ref("data")).unwrap();
+        assert_eq!(*snapshot.name(), lv_ref(&own_name(1)));
+        if remove { snapshot.remove().unwrap() } else { drop(snapshot) }
+    }
+}
+
+#[test]
+fn a_temporary_snapshot_that_stays_is_named() {
+    let machine = Machine::new();
+    let name = own_name(1);
+    let look = lvs_step(&[lv_row(&[("lv_name", &name), ("lv_tags", TEMPORARY)])]);
+    let exec = script(&[ok(&snapshot_command()), look, fails(&removal_command(&name, TEMPORARY))].concat());
+    let lvm = machine.lvm(&exec);
+    let mut run = Run::start(&lvm).unwrap();
+    let error = TemporarySnapshot::create(lvm, &mut run, &lv_ref("data")).unwrap().remove().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unfinished);
+    assert_eq!(error.hint(), Some(format!("remove it: `lvremove vg0/{name}`")));
+}
+
+#[test]
+fn a_snapshot_that_was_not_made_is_not_removed() {
+    let machine = Machine::new();
+    let exec = script(&fails(&snapshot_command()));
+    let lvm = machine.lvm(&exec);
+    let mut run = Run::start(&lvm).unwrap();
+    let error = TemporarySnapshot::create(lvm, &mut run, &lv_ref("data")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Failed);
+}

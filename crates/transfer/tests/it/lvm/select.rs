@@ -1,0 +1,191 @@
+use hyperlayer::{Header, LayerId, Totals};
+use testkit::{lv_row, lvs_step, pool_row};
+use transfer::lvm::{Destination, LvmError, Selection, identify_volume, is_quiet, layer_of, layers_of, newest_first};
+use transfer::{Error, ErrorKind, Identity};
+
+use super::{Machine, SIZE, UUID, lv, lv_name, lv_ref, script};
+use crate::chunk;
+
+/// A pool with two volumes, another pool with one, a linear volume.
+fn group() -> Vec<String> {
+    vec![
+        pool_row(),
+        lv_row(&[("lv_name", "new"), ("lv_uuid", "new111-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K"), ("thin_id", "4")]),
+        lv_row(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k")]),
+        lv_row(&[("lv_name", "else"), ("lv_uuid", "else11-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K"), ("pool_lv", "pool2")]),
+        lv_row(&[
+            ("lv_name", "root"),
+            ("lv_uuid", "root11-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K"),
+            ("lv_attr", "-wi-ao----"),
+            ("pool_lv", ""),
+            ("thin_id", ""),
+        ]),
+    ]
+}
+
+fn find(new: &str, base: Option<&str>, pool: Option<&str>) -> Result<Selection, Error> {
+    let machine = Machine::new();
+    let exec = script(&lvs_step(&group()));
+    let (base, pool) = (base.map(lv_ref), pool.map(lv_name));
+    Selection::find(&machine.lvm(&exec), &lv_ref(new), base.as_ref(), pool.as_ref())
+}
+
+#[test]
+fn volumes_of_one_pool() {
+    let found = find("new", Some("old"), Some("pool")).unwrap();
+    let names = (found.pool.name.clone(), found.new.name.clone(), found.base.as_ref().unwrap().name.clone());
+    assert_eq!(names, (lv_ref("pool"), lv_ref("new"), lv_ref("old")));
+    assert_eq!(found.geometry().unwrap().chunk, chunk(65536));
+    assert_eq!(found.geometry().unwrap().base_size.get(), SIZE);
+    let found = find("new", None, None).unwrap();
+    assert!(found.base.is_none() && found.geometry().unwrap().base_size.is_zero());
+}
+
+#[test]
+fn what_cannot_be_compared() {
+    let refused = |new, base, pool| {
+        let error = find(new, base, pool).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error:?}");
+        error.to_string()
+    };
+    assert_eq!(refused("new", Some("new"), None), "`vg0/new` is given as its own base");
+    assert_eq!(refused("new", Some("else"), None), "`vg0/new` and `vg0/else` are in different thin pools");
+    assert_eq!(refused("new", Some("root"), None), "`vg0/root` is no thin volume");
+    assert_eq!(refused("pool", None, None), "`vg0/pool` is no thin volume");
+    assert_eq!(refused("new", Some("old"), Some("pool2")), "`vg0/new` is in pool `vg0/pool`, not in `pool2`");
+    let error = find("old", Some("older"), None).unwrap_err();
+    assert!(matches!(&error, Error::Lvm(cause) if matches!(**cause, LvmError::ReportError(_))), "{error:?}");
+}
+
+#[test]
+fn volumes_of_two_groups() {
+    let (machine, exec) = (Machine::new(), script(""));
+    let base = "vg1/old".parse().unwrap();
+    let error = Selection::find(&machine.lvm(&exec), &lv_ref("new"), Some(&base), None).unwrap_err();
+    assert_eq!(error.to_string(), "`vg0/new` and `vg1/old` are in different volume groups");
+}
+
+#[test]
+fn what_may_change_is_not_read() {
+    // lv_attr: permission, activity, open; the origin; whether nobody can write to it meanwhile.
+    let table = [
+        ("Vwi-aotz--", "", false),
+        ("Vwi-a-tz--", "", false),
+        ("Vri-aotz--", "", true),
+        ("Vwi---tz--", "", true),
+        ("Vwi-a-tz--", "data", true),
+        ("Vwi-aotz--", "data", false),
+        ("Vwi---tz-k", "data", true),
+        // Read-only because it was activated so: anybody can change that without a trace.
+        ("VRi-a-tz--", "", false),
+    ];
+    for (attr, origin, quiet) in table {
+        assert_eq!(is_quiet(&lv(&[("lv_attr", attr), ("origin", origin)])), quiet, "{attr} {origin:?}");
+    }
+    let error = find("new", Some("old"), None).unwrap().check_quiet().unwrap_err();
+    assert_eq!(error.to_string(), "`vg0/new` may change while it is read: it is writable, active");
+    assert!(error.hint().unwrap().contains("lvcreate -s -pr -n NAME vg0/new"));
+}
+
+#[test]
+fn an_external_origin_is_refused() {
+    let mut found = find("old", None, None).unwrap();
+    found.check_quiet().unwrap();
+    found.new = lv(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k"), ("origin", "root")]);
+    let error = found.check_quiet().unwrap_err();
+    assert!(error.to_string().contains("has the external origin `vg0/root`"), "{error}");
+    found.new = lv(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k"), ("origin", "new")]);
+    found.check_quiet().unwrap();
+}
+
+#[test]
+fn turned_round() {
+    let at = |seconds: &str| lv(&[("lv_time", seconds)]);
+    assert!(newest_first(&at("1763696001"), &at("1763696000")));
+    assert!(newest_first(&at("1763696000"), &at("1763696000")));
+    assert!(!newest_first(&at("1763696000"), &at("1763696001")));
+}
+
+fn destination(base: Option<&str>, pool: &str, new: &str) -> Result<Destination, Error> {
+    let (machine, exec) = (Machine::new(), script(&lvs_step(&group())));
+    let base = base.map(lv_ref);
+    Destination::find(&machine.lvm(&exec), base.as_ref(), &lv_ref(pool), &lv_name(new))
+}
+
+#[test]
+fn where_a_layer_is_received() {
+    let found = destination(Some("old"), "old", "tuesday").unwrap();
+    assert_eq!((found.pool.name.clone(), found.base.as_ref().unwrap().name.clone()), (lv_ref("pool"), lv_ref("old")));
+    assert!(found.unmaps());
+    let found = destination(None, "pool", "tuesday").unwrap();
+    assert_eq!((found.pool.name.clone(), found.base.is_none()), (lv_ref("pool"), true));
+    assert_eq!(found.chunk().unwrap(), chunk(65536));
+}
+
+#[test]
+fn where_no_layer_is_received() {
+    let refused = |base, pool, new| destination(base, pool, new).unwrap_err();
+    let error = refused(Some("old"), "old", "new");
+    assert_eq!(error.to_string(), "`vg0/new` exists already");
+    assert_eq!(error.hint().as_deref(), Some("give another name, or remove it: `lvremove vg0/new`"));
+    assert_eq!(refused(None, "root", "tuesday").kind(), ErrorKind::Usage);
+    assert_eq!(refused(Some("pool"), "pool", "tuesday").kind(), ErrorKind::Usage);
+    assert_eq!(refused(Some("root"), "root", "tuesday").to_string(), "`vg0/root` is no thin volume");
+}
+
+fn id(text: &str) -> LayerId {
+    LayerId::new(text).unwrap()
+}
+
+fn delta_of(parent: &str) -> Header {
+    let size = extents::Bytes::new(SIZE);
+    Header { parent: Some(id(parent)), ..Header::delta(size, size, chunk(65536), Totals::default()) }
+}
+
+const RECEIVED: &str = "nightly,hyperlayer.layer=monday";
+
+/// A received volume is sent on under the name of its layer, as long as it cannot have changed.
+#[test]
+fn what_a_volume_is_called() {
+    let of = |attr, tags| lv(&[("lv_attr", attr), ("lv_tags", tags)]);
+    assert_eq!(layer_of(&of("Vri---tz-k", RECEIVED)).unwrap(), id("monday"));
+    assert_eq!(layers_of(&of("Vri---tz-k", RECEIVED)).unwrap(), [id(UUID), id("monday")]);
+    for (attr, tags) in [("Vwi---tz-k", RECEIVED), ("Vri---tz-k", ""), ("Vri---tz-k", "hyperlayer.layer=")] {
+        assert_eq!(layer_of(&of(attr, tags)).unwrap(), id(UUID), "{attr} {tags:?}");
+        assert_eq!(layers_of(&of(attr, tags)).unwrap(), [id(UUID)], "{attr} {tags:?}");
+    }
+}
+
+#[test]
+fn whether_a_volume_is_the_base() {
+    type Expected = Result<Identity, fn(&Error) -> bool>;
+    let wrong: Expected = Err(|error| matches!(error, Error::WrongBase { .. }));
+    let in_use: Expected = Err(|error| matches!(error, Error::BaseInUse { .. }));
+    let writable: Expected = Err(|error| matches!(error, Error::BaseWritable { .. }));
+    // lv_attr, tags, the stream's parent, forced; what comes of it.
+    let table = [
+        ("Vri---tz-k", RECEIVED, "monday", false, &Ok(Identity::Proven)),
+        ("Vri-aotz-k", RECEIVED, "monday", false, &Ok(Identity::Proven)),
+        ("Vri---tz-k", RECEIVED, "tuesday", false, &wrong),
+        ("Vri---tz-k", RECEIVED, "tuesday", true, &Ok(Identity::Forced)),
+        // It was received and made writable: who knows what is in it.
+        ("Vwi---tz-k", RECEIVED, "monday", false, &writable),
+        ("Vwi---tz-k", RECEIVED, "monday", true, &Ok(Identity::Forced)),
+        // The very volume that the stream was made against.
+        ("Vri---tz-k", "", UUID, false, &Ok(Identity::Proven)),
+        ("Vwi---tz-k", "", UUID, false, &Ok(Identity::Proven)),
+        ("Vwi-aotz--", "", UUID, false, &in_use),
+        ("Vwi-aotz--", "", UUID, true, &Ok(Identity::Proven)),
+    ];
+    for (attr, tags, parent, force, expected) in table {
+        let base = lv(&[("lv_attr", attr), ("lv_tags", tags)]);
+        match (identify_volume(&delta_of(parent), &base, force), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, *expected, "{attr} {tags:?} {parent}"),
+            (Err(error), Err(is_expected)) => {
+                assert!(is_expected(&error), "{attr} {tags:?} {parent}: {error:?}");
+                assert_eq!(error.kind(), ErrorKind::Refused);
+            }
+            (found, _) => panic!("{attr} {tags:?} {parent}: {found:?}"),
+        }
+    }
+}
