@@ -44,7 +44,7 @@ fn what_dead_runs_left_is_removed_and_nothing_else() {
     let lvm = machine.lvm(&exec);
     let run = Run::start(&lvm).unwrap();
     let _alive = ProcessLock::acquire(&machine.state, &format!("run-{ALIVE}"), Patience::new(Duration::ZERO)).unwrap();
-    let removed = run.remove_leftovers(&lvm, &group).unwrap().0;
+    let removed = run.remove_leftovers(&lvm, &group).unwrap().removed;
     assert_eq!(removed, [lv_ref(&dead), lv_ref(&temporary), lv_ref(&reused)]);
 }
 
