@@ -22,9 +22,12 @@ head -c 2M /dev/urandom | dd of=tuesday.img bs=1M seek=128 conv=notrunc status=n
 fallocate --punch-hole --offset 30M --length 4M tuesday.img
 step 'tuesday.img  five places overwritten, 2 MiB of new data, 4 MiB discarded'
 
-lvdiff --quiet --scan ./tuesday.img ./monday.img -o changes.hl
+lvdiff --scan ./tuesday.img ./monday.img -o changes.hl 2>digests || {
+    cat digests >&2
+    exit 1
+}
 step "lvdiff --scan ./tuesday.img ./monday.img -o changes.hl   ($(mib "$(stat -c %s changes.hl)"))"
-lvpatch --quiet --base ./monday.img --output ./received.img <changes.hl
+lvpatch --base ./monday.img --output ./received.img <changes.hl
 step 'lvpatch --base ./monday.img --output ./received.img < changes.hl'
 cmp tuesday.img received.img
 step 'cmp tuesday.img received.img: identical'
@@ -32,6 +35,6 @@ step 'cmp tuesday.img received.img: identical'
 # A stream that lost its end must not become anything.
 head -c -1 changes.hl >cut.hl
 status=0
-lvpatch --quiet --base ./monday.img --output ./cut.img <cut.hl 2>cut.log || status=$?
+lvpatch --base ./monday.img --output ./cut.img <cut.hl 2>cut.log || status=$?
 [ $status = 3 ] && [ ! -e cut.img ]
 step 'the same stream without its last byte: refused, nothing written'

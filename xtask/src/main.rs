@@ -4,6 +4,7 @@
 // This program's whole purpose is to tell a person what happens.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod arguments;
 mod bench;
 mod ci;
 mod command;
@@ -15,113 +16,16 @@ mod vm;
 mod workspace;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use arguments::Task;
 use scenarios::Tally;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
-use vm::{Guest, Limits, Payload, build_binaries, machine::Size};
-
-#[derive(Parser)]
-#[command(name = "cargo xtask", about = "The project's own tasks", disable_help_subcommand = true)]
-struct Arguments {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Subcommand)]
-enum Task {
-    /// Install the Debian packages that are missing (as root), or print the command that does
-    Setup,
-    /// The project's main job from end to end: on real LVM where this machine has it, else in a guest
-    Demo,
-    /// All tests, those on real LVM in a guest included
-    Test {
-        /// Leave out what needs the guest
-        #[arg(long)]
-        fast: bool,
-    },
-    /// How fast the tools are, as ratios against dd, cat and sha1sum in the same run
-    Bench,
-    /// What a change must pass: format, clippy, docs, fuzz targets over their seeds, test
-    Ci {
-        /// All but `test`
-        #[arg(long)]
-        without_test: bool,
-    },
-    /// Run long scenarios of xtask/soak in a guest
-    Soak {
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-        #[command(flatten)]
-        limits: LimitArguments,
-    },
-    /// A guest with a real kernel, LVM and thin pools
-    #[command(subcommand)]
-    Vm(Vm),
-}
-
-#[derive(Subcommand)]
-enum Vm {
-    /// Make the guest's disk and the binaries for it
-    Build {
-        /// Make the disk anew, with today's packages
-        #[arg(long)]
-        fresh: bool,
-    },
-    /// Run a script of yours in a new guest and return its exit status
-    ///
-    /// In it: the release binaries in PATH, two empty disks $DISK1 and $DISK2 of 8 GiB, and `. lib.sh` with the helpers of
-    /// the scenarios. What it writes under $RESULTS is afterwards in target/vm/results/SCRIPT.
-    Run {
-        script: PathBuf,
-        arguments: Vec<String>,
-        /// A file or folder to have under /payload/with, first in PATH (repeatable; before SCRIPT)
-        #[arg(long, value_name = "PATH")]
-        with: Vec<PathBuf>,
-        #[command(flatten)]
-        limits: LimitArguments,
-    },
-    /// Run the scenarios of xtask/scenarios whose names contain one of the words, or all
-    Scenarios {
-        filters: Vec<String>,
-        #[command(flatten)]
-        limits: LimitArguments,
-    },
-    /// A shell in a new guest
-    Shell {
-        /// A file or folder to have under /payload/with, first in PATH (repeatable)
-        #[arg(long, value_name = "PATH")]
-        with: Vec<PathBuf>,
-        #[command(flatten)]
-        limits: LimitArguments,
-    },
-}
-
-#[derive(clap::Args)]
-struct LimitArguments {
-    /// Stop the guest after so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().time.as_secs())]
-    timeout: u64,
-    /// Its processors
-    #[arg(long, value_name = "NUMBER", default_value_t = Limits::default().size.cpus)]
-    cpus: u32,
-    /// Its memory
-    #[arg(long, value_name = "MIB", default_value_t = Limits::default().size.memory_mib)]
-    memory: u32,
-}
-
-impl LimitArguments {
-    fn limits(&self) -> Limits {
-        let size = Size { cpus: self.cpus, memory_mib: self.memory };
-        Limits { time: Duration::from_secs(self.timeout), size }
-    }
-}
+use vm::{Guest, Limits, Payload, build_binaries};
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().task) {
+    match arguments::parse(lexopt::Parser::from_env()).and_then(run) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -132,55 +36,51 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
+        Task::Help => print!("{}", arguments::HELP),
+        Task::Bench => bench::bench()?,
+        Task::Demo => demo::demo(&Limits::default())?,
+        Task::Test { fast } => return test::run(fast, &Limits::default()).map(verdict),
+        Task::Ci { without_test } => ci::ci(!without_test, &Limits::default())?,
         Task::Setup => {
             setup::ensure()?;
             eprintln!("setup: nothing is missing");
         }
-        Task::Bench => bench::bench()?,
-        Task::Demo => demo::demo(&Limits::default())?,
-        Task::Test { fast } => return Ok(verdict(test::run(fast, &Limits::default())?)),
-        Task::Ci { without_test } => ci::ci(!without_test, &Limits::default())?,
         Task::Soak { names, limits } => {
-            return Ok(verdict(scenarios::run(&scenarios::select("soak", &names)?, &limits.limits())?));
+            return scenarios::run(&scenarios::select("soak", &names)?, &limits).map(verdict);
         }
-        Task::Vm(vm) => return run_vm(vm),
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn run_vm(vm: Vm) -> Result<ExitCode> {
-    match vm {
-        Vm::Build { fresh } => {
+        Task::Scenarios { words, limits } => {
+            return scenarios::run(&scenarios::select("scenarios", &words)?, &limits).map(verdict);
+        }
+        Task::Build { fresh } => {
             Guest::prepare(fresh)?;
-            build_binaries(true)?;
+            build_binaries()?;
         }
-        Vm::Run { script, arguments, with, limits } => {
-            let guest = Guest::prepare(false)?;
-            let mut payload = payload(&with)?;
-            payload.main(&script, &arguments)?;
-            let name = script.file_stem().context("the script has no name")?.to_string_lossy().into_owned();
-            let outcome = guest.run(&name, &payload, &limits.limits(), &mut std::io::stdout().lock())?;
-            let status = outcome.status?;
-            eprintln!("vm: exit status {status}; results in {}", outcome.results.display());
-            return Ok(ExitCode::from(status));
-        }
-        Vm::Scenarios { filters, limits } => {
-            return Ok(verdict(scenarios::run(&scenarios::select("scenarios", &filters)?, &limits.limits())?));
-        }
-        Vm::Shell { with, limits } => Guest::prepare(false)?.shell(&mut payload(&with)?, limits.limits().size)?,
+        Task::Run { script, arguments, with, limits } => return run_script(&script, &arguments, &with, &limits),
+        Task::Shell { with, limits } => Guest::prepare(false)?.shell(&mut payload(&with)?, limits.size)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn verdict(tally: Tally) -> ExitCode {
-    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+fn run_script(script: &Path, arguments: &[String], with: &[PathBuf], limits: &Limits) -> Result<ExitCode> {
+    let name = script.file_stem().context("the script has no name")?.to_string_lossy().into_owned();
+    let guest = Guest::prepare(false)?;
+    let mut payload = payload(with)?;
+    payload.main(script, arguments)?;
+    let outcome = guest.run(&name, &payload, limits, &mut std::io::stdout().lock())?;
+    let status = outcome.status?;
+    eprintln!("vm: exit status {status}; results in {}", outcome.results.display());
+    Ok(ExitCode::from(status))
 }
 
 fn payload(with: &[PathBuf]) -> Result<Payload> {
-    let mut payload = Payload::new(&build_binaries(true)?);
+    let mut payload = Payload::new(&build_binaries()?);
     for path in with {
         let name = path.file_name().with_context(|| format!("{} has no name", path.display()))?;
         payload.copy(path, Path::new("with").join(name));
     }
     Ok(payload)
+}
+
+fn verdict(tally: Tally) -> ExitCode {
+    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -50,8 +50,8 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let base_size = destination.base.as_ref().map_or(Bytes::ZERO, |base| base.size);
     let chunk = destination.chunk()?;
     let size = incoming.size(base_size);
-    Space { chunk, chunks: incoming.chunks_needed(chunk, base_size, destination.unmaps()), size }
-        .check(&lvm, &destination.pool)?;
+    let chunks = incoming.chunks_needed(chunk, base_size, destination.unmaps());
+    Space { chunk, chunks, records: incoming.records(), size }.check(&lvm, &destination.pool)?;
     if args.dry_run {
         return dry_run(args, &lvm, &destination, incoming, &header, identity, &progress);
     }

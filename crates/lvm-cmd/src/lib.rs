@@ -68,7 +68,7 @@ pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
 pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};
 pub use patience::Patience;
-pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, pool_status, thin_target};
+pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, mapped, pool_status, thin_target};
 pub use report::{Discards, Lv, LvAttr, LvType, Permission, ReportError, Vg, find, groups, volume, volumes};
 pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
 pub use share::is_active_for_us;

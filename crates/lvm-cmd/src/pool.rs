@@ -1,6 +1,6 @@
 //! A thin pool's state, and a thin volume's table, as the kernel tells them.
 
-use extents::{Bytes, Chunks};
+use extents::{Bytes, Chunks, Sectors};
 
 use crate::{Command, ExecError, Executor, Kind, LvRef, Program, ThinId};
 
@@ -226,6 +226,26 @@ pub fn pool_status(exec: &dyn Executor, pool: &LvRef) -> Result<PoolStatus, Pool
 pub fn thin_target(exec: &dyn Executor, volume: &LvRef) -> Result<ThinTarget, PoolError> {
     let line = query(exec, volume, &["table", "--target", "thin"], volume.dm_name())?;
     ThinTarget::parse(&line).map_err(|source| PoolError::Status { name: volume.clone(), source })
+}
+
+/// How much an active thin volume has mapped. Runs one command.
+///
+/// # Errors
+/// The volume is not active or not a thin one, or its pool has failed.
+pub fn mapped(exec: &dyn Executor, volume: &LvRef) -> Result<Sectors, PoolError> {
+    let line = query(exec, volume, &["status", "--target", "thin"], volume.dm_name())?;
+    parse_mapped(&line).map_err(|source| PoolError::Status { name: volume.clone(), source })
+}
+
+/// From a line of `dmsetup status`, `START LENGTH thin MAPPED HIGHEST`.
+fn parse_mapped(line: &str) -> Result<Sectors, StatusError> {
+    let mut words = Words::new(line);
+    words.sector_range()?;
+    words.expect("the target `thin`", |word| (word == "thin").then_some(()))?;
+    match words.peek() {
+        Some("Fail" | "Error") => Err(StatusError::Failed),
+        _ => words.number("a number of mapped sectors").map(Sectors::new),
+    }
 }
 
 /// Sends a message to an active pool. Runs one command.

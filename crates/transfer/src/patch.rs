@@ -92,6 +92,12 @@ impl<R: BufRead> Incoming<R> {
         Some(chunk.count(size.max(base_size)).min(Chunks::new(most)))
     }
 
+    /// How many data records the stream holds, where it says so.
+    #[must_use]
+    pub fn records(&self) -> Option<u64> {
+        self.header.totals.map(|totals| totals.data_records).or(self.header.delta_blocks)
+    }
+
     /// Checks the base and applies the stream on `target`, which has the base's content and is at least as large as
     /// both the base and the result. When this returns, the target holds the new layer and is durable. On an error it
     /// holds anything: it must not be used.

@@ -45,7 +45,7 @@ pub(crate) enum Console {
 }
 
 /// How much of the host one guest gets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Size {
     pub(crate) cpus: u32,
     pub(crate) memory_mib: u32,

@@ -1,5 +1,5 @@
 use extents::{Bytes, Chunks};
-use lvm_cmd::{Kind, PoolMode, PoolStatus, Scripted, ThinTarget, pool_status, thin_target};
+use lvm_cmd::{Kind, PoolMode, PoolStatus, Scripted, ThinTarget, mapped, pool_status, thin_target};
 use proptest::prelude::*;
 
 use crate::chain;
@@ -104,4 +104,17 @@ proptest! {
         let _ = PoolStatus::parse(&line);
         let _ = ThinTarget::parse(&line);
     }
+}
+
+#[test]
+fn what_a_volume_has_mapped() {
+    let name = "my-vg/data".parse().unwrap();
+    let ask = |answer: &str| {
+        let exec = Scripted::from_transcript(&format!("$ dmsetup status --target thin my--vg-data\n| {answer}\n= 0\n"));
+        mapped(&exec.unwrap(), &name)
+    };
+    assert_eq!(ask("0 131072 thin 1024 131071").unwrap(), extents::Sectors::new(1024));
+    assert_eq!(ask("0 131072 thin 0 -").unwrap(), extents::Sectors::ZERO);
+    assert_eq!(ask("0 131072 thin Fail").unwrap_err().kind(), Kind::Environment);
+    assert_eq!(ask("0 131072 linear 8:0 0").unwrap_err().kind(), Kind::Failed);
 }

@@ -176,6 +176,12 @@ lvm_errors! {
     /// A program was started without a way to read it.
     #[error("a program has no output to read")]
     NoOutput,
+    /// A volume just made has data mapped.
+    #[error("a new volume in pool `{pool}` is not empty: LVM and the pool's metadata disagree")]
+    NotEmpty {
+        /// The pool.
+        pool: LvRef,
+    },
     /// The name is taken.
     #[error("`{name}` exists already")]
     Exists {
@@ -229,7 +235,9 @@ impl LvmError {
             | Self::OtherPool { .. }
             | Self::NotThin { .. }
             | Self::NotAPool { .. } => ErrorKind::Usage,
-            Self::NeedsCheck { .. } | Self::PoolNotWritable { .. } | Self::PoolFull { .. } => ErrorKind::Surroundings,
+            Self::NotEmpty { .. } | Self::NeedsCheck { .. } | Self::PoolNotWritable { .. } | Self::PoolFull { .. } => {
+                ErrorKind::Surroundings
+            }
             Self::Leftover { .. } | Self::TagLeft { .. } => ErrorKind::Unfinished,
             Self::ActivationError(ActivationError::Deactivate { .. })
             | Self::ReleaseError(ReleaseError::Release { .. }) => ErrorKind::Unfinished,
@@ -250,6 +258,9 @@ impl LvmError {
                 "make a snapshot and send that: `lvcreate -s -pr -n NAME {name}`; or let `--snapshot` make one for this \
                  run; or, where nobody writes to it, `lvchange -pr {name}`"
             ),
+            Self::NotEmpty { pool } => {
+                format!("compare `thin_dump` of the pool's metadata with `lvs -o+thin_id {pool}`; see lvmthin(7)")
+            }
             Self::NeedsCheck { pool } => format!("deactivate it and run `lvconvert --repair {pool}`"),
             Self::PoolNotWritable { pool, .. } => format!("look at `lvs -a {pool}`; extend it with `lvextend`"),
             Self::PoolFull { pool, what: "metadata", .. } => format!("`lvextend --poolmetadatasize +SIZE {pool}`"),

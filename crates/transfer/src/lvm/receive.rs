@@ -5,7 +5,7 @@ use extents::{Bytes, ChunkSize, Chunks};
 use hyperlayer::LayerId;
 use lvm_cmd::{
     Activation, ActivationError, Change, Lv, LvName, LvRef, NewVolume, Permission, PoolMode, PoolStatus, Tag,
-    VolumeError, change, create_snapshot, create_thin, pool_status, rename, resize, volume,
+    VolumeError, change, create_snapshot, create_thin, mapped, pool_status, rename, resize, volume,
 };
 
 use super::LvmError;
@@ -20,6 +20,8 @@ pub struct Space {
     pub chunk: ChunkSize,
     /// The most chunks that its data takes; `None` where nobody knows.
     pub chunks: Option<Chunks>,
+    /// How many records that data comes in: what is together in a record is together in the metadata too.
+    pub records: Option<u64>,
     /// The size of the new volume.
     pub size: Bytes,
 }
@@ -73,10 +75,12 @@ impl Space {
         Ok(())
     }
 
-    /// At the worst every chunk lies in another node, which is copied as the snapshot is written to.
+    /// At the worst every record lies in nodes of its own, which are copied as the snapshot is written to.
     fn metadata_needed(self, chunks: Chunks) -> Bytes {
-        let nodes = self.chunk.count(self.size).get() / MAPPINGS_PER_NODE + 1;
-        Bytes::new(chunks.get().min(nodes) * NODE_BYTES + METADATA_FLOOR_BYTES)
+        let all = self.chunk.count(self.size).get() / MAPPINGS_PER_NODE + 1;
+        let full = chunks.get() / MAPPINGS_PER_NODE;
+        let touched = self.records.map_or(chunks.get(), |records| full.saturating_add(records.saturating_mul(2)));
+        Bytes::new(touched.min(chunks.get()).min(all) * NODE_BYTES + METADATA_FLOOR_BYTES)
     }
 }
 
@@ -128,14 +132,20 @@ impl<'a> Receiving<'a> {
         }
     }
 
-    /// A new, empty volume in `pool`, to become `name`. Runs three or four commands.
+    /// A new, empty volume in `pool`, to become `name`. Runs four or five commands.
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot).
     pub fn empty(lvm: Lvm<'a>, run: &mut Run, pool: &Lv, name: &LvName, size: Bytes) -> Result<Self, Error> {
         let undo = Undo::new(lvm, run, &pool.name, name)?;
         create_thin(lvm.exec, &pool.name, undo.temporary.lv(), size, &being_received(&undo.proof))?;
-        Self::open(undo.armed(), name, size)
+        let receiving = Self::open(undo.armed(), name, size)?;
+        // A pool whose metadata LVM lost track of gives a thin id out again, with all that was mapped under it.
+        match mapped(lvm.exec, &receiving.undo.temporary) {
+            Ok(nothing) if nothing.is_zero() => Ok(receiving),
+            Ok(_) => Err(receiving.abandon(LvmError::NotEmpty { pool: pool.name.clone() }.into())),
+            Err(error) => Err(receiving.abandon(error.into())),
+        }
     }
 
     /// What the stream is applied on.
