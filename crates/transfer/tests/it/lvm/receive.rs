@@ -27,7 +27,13 @@ fn resize(size: u64) -> String {
 
 /// Puts the name in that this process gives its first volume.
 fn own(text: &str) -> String {
-    text.replace("OWN", &own_name(1))
+    let name = own_name(1);
+    text.replace("NODE", &lv_ref(&name).dm_name()).replace("OWN", &name)
+}
+
+/// The step in which the kernel says how many sectors of the new volume are mapped.
+fn mapped(sectors: u64) -> String {
+    format!("$ dmsetup status --target thin NODE\n| 0 32768 thin {sectors} -\n= 0\n")
 }
 
 /// The step in which the new volume is looked at.
@@ -82,17 +88,32 @@ fn one_that_stays_writable_has_no_layer() {
     receive(&steps, SIZE, SIZE, &Finish { permission: Permission::ReadWrite, ..finish(SIZE) }).unwrap();
 }
 
-#[test]
-fn a_full_layer() {
-    let steps = [ok(EMPTY), look(), ok(ACTIVATE), ok(CHANGE), ok(DEACTIVATE), ok(RENAME), ok(UNTAG)];
+/// A new volume of the pool, of which the kernel says that so much is mapped.
+fn receive_full(steps: &[String]) -> Result<LvRef, Error> {
     let machine = Machine::new();
     machine.node(&own_name(1), SIZE);
     let exec = script(&own(&steps.concat()));
     let lvm = machine.lvm(&exec);
     let mut run = Run::start(&lvm).unwrap();
     let pool = lv(&[("lv_name", "pool"), ("lv_attr", "twi-aotz--"), ("pool_lv", "")]);
-    let receiving = Receiving::empty(lvm, &mut run, &pool, &lv_name("new"), size(SIZE)).unwrap();
-    assert_eq!(receiving.finish(&finish(SIZE)).unwrap(), lv_ref("new"));
+    let receiving = Receiving::empty(lvm, &mut run, &pool, &lv_name("new"), size(SIZE))?;
+    receiving.finish(&finish(SIZE))
+}
+
+#[test]
+fn a_full_layer() {
+    let steps = [ok(EMPTY), look(), ok(ACTIVATE), mapped(0), ok(CHANGE), ok(DEACTIVATE), ok(RENAME), ok(UNTAG)];
+    assert_eq!(receive_full(&steps).unwrap(), lv_ref("new"));
+}
+
+/// A thin id that the pool's metadata knows already comes with somebody's data.
+#[test]
+fn a_new_volume_that_is_not_empty() {
+    let steps = [ok(EMPTY), look(), ok(ACTIVATE), mapped(128), ok(DEACTIVATE), removed()];
+    let error = receive_full(&steps).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Surroundings, "{error:?}");
+    let failing = fails("dmsetup status --target thin NODE");
+    receive_full(&[ok(EMPTY), look(), ok(ACTIVATE), failing, ok(DEACTIVATE), removed()]).unwrap_err();
 }
 
 /// Whichever step fails, the volume is removed, and the error is the step's.

@@ -79,23 +79,27 @@ fn what_may_change_is_not_read() {
         // Read-only because it was activated so: anybody can change that without a trace.
         ("VRi-a-tz--", "", false),
     ];
+    let (machine, exec) = (Machine::new(), script(""));
+    let lvm = machine.lvm(&exec);
     for (attr, origin, quiet) in table {
-        assert_eq!(is_quiet(&lv(&[("lv_attr", attr), ("origin", origin)])), quiet, "{attr} {origin:?}");
+        assert_eq!(is_quiet(&lvm, &lv(&[("lv_attr", attr), ("origin", origin)])), quiet, "{attr} {origin:?}");
     }
-    let error = find("new", Some("old"), None).unwrap().check_quiet().unwrap_err();
+    let error = find("new", Some("old"), None).unwrap().check_quiet(&lvm).unwrap_err();
     assert_eq!(error.to_string(), "`vg0/new` may change while it is read: it is writable, active");
     assert!(error.hint().unwrap().contains("lvcreate -s -pr -n NAME vg0/new"));
 }
 
 #[test]
 fn an_external_origin_is_refused() {
+    let (machine, exec) = (Machine::new(), script(""));
+    let lvm = machine.lvm(&exec);
     let mut found = find("old", None, None).unwrap();
-    found.check_quiet().unwrap();
+    found.check_quiet(&lvm).unwrap();
     found.new = lv(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k"), ("origin", "root")]);
-    let error = found.check_quiet().unwrap_err();
+    let error = found.check_quiet(&lvm).unwrap_err();
     assert!(error.to_string().contains("has the external origin `vg0/root`"), "{error}");
     found.new = lv(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k"), ("origin", "new")]);
-    found.check_quiet().unwrap();
+    found.check_quiet(&lvm).unwrap();
 }
 
 #[test]
