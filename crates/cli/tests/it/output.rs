@@ -112,7 +112,6 @@ impl Write for Blocked {
 #[test]
 fn a_request_to_stop_is_heard_while_the_sink_blocks() {
     within_limit(|| {
-        let is_stop = |error: &io::Error| error.get_ref().is_some_and(|e| e.is::<block_copy::Error>());
         for parts in [1, 1000] {
             let (_hold, held) = mpsc::channel();
             let stop = Stop::default();
@@ -123,7 +122,7 @@ fn a_request_to_stop_is_heard_while_the_sink_blocks() {
             });
             let put = (0..parts).try_for_each(|_| output.put(Box::new([0; 1000])));
             let error = put.and_then(|()| output.finish().map(drop)).unwrap_err();
-            assert!(is_stop(&error), "{error:?}");
+            assert!(transfer::is_stop(&error), "{error:?}");
             asking.join().unwrap();
         }
     });
