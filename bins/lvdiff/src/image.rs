@@ -127,7 +127,8 @@ fn from_xml(path: &Path, size: Bytes, base_size: Bytes) -> Outcome<Found> {
     if runs.superblock().needs_check() {
         return Err(Failure::msg(Exit::Refused, "it comes from a pool that must be repaired").context(doing()));
     }
-    let delta = Delta::between(runs.by_ref(), Geometry { size, base_size, chunk })?;
+    let geometry = Geometry { size, base_size, chunk };
+    let delta = Delta::between(runs.by_ref(), geometry).map_err(|error| Failure::from(error).context(doing()))?;
     Ok(Found { delta, chunk, id: None, parent: None })
 }
 

@@ -1,10 +1,10 @@
 //! Image files.
 
+use std::fs;
 use std::path::Path;
-use std::{fs, io};
 
-use block_copy::{Access, BesideFile, Existing, Op, Queue, ReadAt, Volume, copy_sparse};
-use cli::{Exit, OrFail, Outcome, Progress, Stop};
+use block_copy::{Access, BesideFile, Existing, Queue, ReadAt, Volume, copy_sparse};
+use cli::{Exit, Failure, OrFail, Outcome, Progress, Stop};
 use extents::{Bytes, ChunkSize};
 use hyperlayer::{Header, Kind, LayerId};
 use transfer::scan::content;
@@ -19,9 +19,10 @@ use crate::{input, report};
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, output: &Path, stop: &Stop) -> Outcome {
     let progress = Progress::new("receiving", None, args.common.quiet, stop.clone());
-    if args.dry_run && fs::symlink_metadata(output).is_ok() {
-        let exists = io::Error::from(io::ErrorKind::AlreadyExists);
-        return Err(transfer::Error::from(block_copy::Error::system(Op::Create, output, None, exists)).into());
+    if fs::symlink_metadata(output).is_ok() {
+        // Said early; what comes in the meantime, the file's last step refuses.
+        return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", output.display()))
+            .hint("give another name, or remove it"));
     }
     let incoming = input::open(args, &progress)?;
     let header = incoming.header().clone();

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, IsTerminal, Read};
 
 use block_copy::Progress;
 use cli::{Exit, Failure, OrFail, Outcome};
-use transfer::{Incoming, Interruptible};
+use transfer::{Incoming, Interruptible, is_stop};
 
 use crate::args::Args;
 
@@ -63,8 +63,7 @@ impl<R: Read> Read for Zstd<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.0.read(buf).map_err(|error| {
             let is_system = error.raw_os_error().is_some();
-            let is_stop = error.get_ref().is_some_and(|inner| inner.is::<block_copy::Error>());
-            if is_system || is_stop || error.kind() != io::ErrorKind::Other {
+            if is_system || is_stop(&error) || error.kind() != io::ErrorKind::Other {
                 return error;
             }
             io::Error::new(io::ErrorKind::InvalidData, format!("the zstd frame is damaged: {error}"))

@@ -49,7 +49,7 @@ impl BesideFile {
         let mut place = target.to_owned();
         let mut permissions = None;
         match std::fs::metadata(target) {
-            Ok(_) if existing == Existing::Refuse => return Err(failed(io::ErrorKind::AlreadyExists.into())),
+            Ok(_) if existing == Existing::Refuse => return Err(failed(rustix::io::Errno::EXIST.into())),
             Ok(found) if found.is_file() => {
                 place = target.canonicalize().map_err(failed)?;
                 permissions = Some(found.permissions());

@@ -14,7 +14,7 @@ mod progress;
 mod root;
 mod signal;
 
-pub use exit::{Exit, HELP};
+pub use exit::Exit;
 pub use failure::{Failure, OrFail, Outcome, undone};
 pub use main_fn::{Common, main, say, say_removed, warn};
 pub use output::{Encoding, Output, Written, stdout_for_data, sync};

@@ -118,13 +118,13 @@ fn join<T>(thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
 
 /// The first stage: plain or compressed.
 enum Stage<W: Write> {
-    Plain(Hashed<W>),
+    Plain(Box<Hashed<W>>),
     Zstd(Box<zstd::Encoder<'static, Hashed<W>>>),
 }
 
 impl<W: Write> Stage<W> {
     fn new(mut sink: Hashed<W>, zstd_level: Option<i32>) -> io::Result<Self> {
-        let Some(level) = zstd_level else { return Ok(Self::Plain(sink)) };
+        let Some(level) = zstd_level else { return Ok(Self::Plain(Box::new(sink))) };
         sink.blake3 = Some(blake3::Hasher::new());
         let mut encoder = zstd::Encoder::new(sink, level)?;
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -142,7 +142,7 @@ impl<W: Write> Stage<W> {
 
     fn finish(self) -> io::Result<Hashed<W>> {
         match self {
-            Self::Plain(sink) => Ok(sink),
+            Self::Plain(sink) => Ok(*sink),
             Self::Zstd(encoder) => encoder.finish(),
         }
     }

@@ -16,6 +16,7 @@ mod tool;
 pub use contract::{check_help, check_refused};
 pub use lvs::{LVS, POOL_UUID, lv_row, lvs_step, pool_row};
 pub use patience::{LIMIT, eventually, within_limit};
+pub use rustix::process::Signal;
 pub use stamp::{BLOCK_BYTES, stamped};
 pub use thin::{Pair, ThinVolume, chunk_runs, delta_xml, pairs};
 pub use tool::{Finished, Spawned, Tool};

@@ -11,7 +11,7 @@ pub fn stamped(seed: u32, first_block: u64, len_bytes: usize) -> Vec<u8> {
     for block in (first_block..).take(len_bytes.div_ceil(BLOCK_BYTES)) {
         // The seed lies above all block numbers that a test has; one bit is always set.
         let word = ((u64::from(seed) << 31) ^ block | 1 << 63).to_le_bytes();
-        content.extend(word.iter().cycle().take(BLOCK_BYTES));
+        content.extend_from_slice(&word.repeat(BLOCK_BYTES / word.len()));
     }
     content.truncate(len_bytes);
     content

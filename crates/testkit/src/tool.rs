@@ -22,9 +22,26 @@ impl Tool {
     /// The binary `name`, to be run in `folder`.
     #[must_use]
     pub fn new(name: &str, folder: &Path) -> Self {
-        let mut command = Command::new(binary(name));
+        Self::of(&binary(name), folder).env_path("/usr/bin:/bin")
+    }
+
+    /// A command line for the shell, in whose path the workspace's binaries are; `tools` are those that it needs.
+    #[must_use]
+    pub fn shell(line: &str, tools: &[&str], folder: &Path) -> Self {
+        let folders = tools.iter().map(|tool| binary(tool).parent().unwrap().display().to_string());
+        let path = folders.chain(["/usr/bin:/bin".to_owned()]).collect::<Vec<_>>().join(":");
+        Self::of(Path::new("/bin/sh"), folder).env_path(&path).args(["-c", line])
+    }
+
+    fn env_path(mut self, path: &str) -> Self {
+        self.command.env("PATH", path);
+        self
+    }
+
+    fn of(program: &Path, folder: &Path) -> Self {
+        let mut command = Command::new(program);
         command.current_dir(folder).env_clear();
-        command.envs([("LC_ALL", "C.UTF-8"), ("COLUMNS", "100"), ("TZ", "UTC"), ("PATH", "/usr/bin:/bin")]);
+        command.envs([("LC_ALL", "C.UTF-8"), ("COLUMNS", "100"), ("TZ", "UTC")]);
         command.env("TMPDIR", folder).env("HOME", folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { command, stdin: Vec::new() }
@@ -89,6 +106,18 @@ pub struct Spawned {
 }
 
 impl Spawned {
+    /// Waits until it takes care of SIGINT, SIGTERM and SIGHUP itself, so that a signal does what a user sees it do.
+    pub fn until_it_catches_signals(&self) {
+        let status = format!("/proc/{}/status", self.child.id());
+        eventually("signal handlers", || {
+            let text = std::fs::read_to_string(&status).unwrap();
+            let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+            let all = [Signal::INT, Signal::TERM, Signal::HUP].map(|signal| 1 << (signal.as_raw() - 1));
+            all.iter().all(|bit| caught & bit != 0).then_some(())
+        });
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();

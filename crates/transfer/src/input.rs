@@ -93,3 +93,10 @@ impl fmt::Debug for Interruptible<'_> {
 pub fn stopped() -> io::Error {
     io::Error::other(block_copy::Error::Stopped)
 }
+
+/// Whether an error of reading or writing is that a request to stop was heard.
+#[must_use]
+pub fn is_stop(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(block_copy::Error::Stopped))
+}

@@ -26,6 +26,6 @@ pub use detect::{DetectLevel, checks};
 pub use diff::{Part, Sent, diff};
 pub use error::{Error, ErrorKind, undone};
 pub use identity::{Base, Identity, identify, needs_no_base};
-pub use input::{Interruptible, stopped};
+pub use input::{Interruptible, is_stop, stopped};
 pub use patch::{Apply, Incoming};
 pub use plan::{Plan, Record};

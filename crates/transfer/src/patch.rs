@@ -174,6 +174,7 @@ impl<R: BufRead> Incoming<R> {
 }
 
 /// What happens to the target, in the stream's order.
+#[derive(Clone, Copy)]
 enum Write<'a> {
     Data { at: Bytes, bytes: &'a [u8] },
     Zero(Extent<Bytes>),

@@ -29,7 +29,7 @@ pub fn scan(
 ) -> Result<Scan, Error> {
     let (mut data, mut zero, mut same) = (ExtentSet::new(), ExtentSet::new(), ExtentSet::new());
     let (mut content, mut base_content) = (blake3::Hasher::new(), blake3::Hasher::new());
-    let base_size = base.map_or(Bytes::ZERO, |base| base.size());
+    let base_size = base.map_or(Bytes::ZERO, ReadAt::size);
     let mut old = Vec::new();
     read_pieces(new, Extent::whole(new.size()), queue, progress, |piece| {
         content.update(&piece.buf);

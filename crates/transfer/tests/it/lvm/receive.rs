@@ -27,7 +27,13 @@ fn resize(size: u64) -> String {
 
 /// Puts the name in that this process gives its first volume.
 fn own(text: &str) -> String {
-    text.replace("OWN", &own_name(1))
+    let name = own_name(1);
+    text.replace("NODE", &lv_ref(&name).dm_name()).replace("OWN", &name)
+}
+
+/// The step in which the kernel says how many sectors of the new volume are mapped.
+fn mapped(sectors: u64) -> String {
+    format!("$ dmsetup status --target thin NODE\n| 0 32768 thin {sectors} -\n= 0\n")
 }
 
 /// The step in which the new volume is looked at.
@@ -102,11 +108,6 @@ fn a_new_volume_that_is_not_empty() {
     let error = receive_full(&steps).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Surroundings);
     assert!(error.to_string().contains("a new volume in pool `vg0/pool` is not empty"), "{error}");
-}
-
-fn mapped(sectors: u64) -> String {
-    let name = own_name(1).replace('-', "--");
-    format!("$ dmsetup status --target thin vg0-{name}\n| 0 32768 thin {sectors} -\n= 0\n")
 }
 
 fn receive_full(steps: &[String]) -> Result<LvRef, Error> {

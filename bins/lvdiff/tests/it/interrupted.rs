@@ -1,0 +1,73 @@
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::time::{Duration, SystemTime};
+
+use testkit::{Signal, Spawned, eventually};
+
+use crate::Folder;
+
+/// Reads the start of the stream: from then on the command is at work.
+fn started(running: &mut Spawned) -> Vec<u8> {
+    let mut start = vec![0; 100];
+    running.stdout.as_mut().unwrap().read_exact(&mut start).unwrap();
+    assert!(start.starts_with(b"HYPERLAYER/1.1\n"));
+    start
+}
+
+/// Nobody reads on, so that the command is, or will be, blocked on its pipe.
+#[test]
+fn while_the_pipe_is_full() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let folder = Folder::large();
+        let mut running = folder.lvdiff("--full ./large.img").spawn();
+        started(&mut running);
+        running.signal(signal);
+        let unread = running.stdout.take();
+        running.finish().says(code, &[&format!("lvdiff: stopped by signal {}", code - 128)]);
+        drop(unread);
+    }
+}
+
+/// A file that is being written is not there, and the one that it was to replace is.
+#[test]
+fn while_a_file_is_written() {
+    let folder = Folder::large();
+    folder.write("out.hl", b"the old one");
+    let running = folder.lvdiff("--full ./large.img --bwlimit 64k -o out.hl").spawn();
+    eventually("the temporary file", || folder.names().iter().any(|name| name.ends_with(".partial")).then_some(()));
+    running.signal(Signal::INT);
+    running.finish().says(130, &[]);
+    assert_eq!(folder.names(), ["large.img", "out.hl"]);
+    assert_eq!(folder.read("out.hl"), b"the old one");
+}
+
+fn touch(folder: &Folder, name: &str) {
+    let mut file = File::options().write(true).open(folder.path(name)).unwrap();
+    file.write_all(b"changed").unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(10)).unwrap();
+}
+
+/// Then the stream is of no one moment: it gets no end.
+#[test]
+fn an_image_that_changes_meanwhile() {
+    let folder = Folder::large();
+    let mut running = folder.lvdiff("--full ./large.img").spawn();
+    let mut stream = started(&mut running);
+    touch(&folder, "large.img");
+    let said = running.finish().says(3, &["`./large.img` changed while it was read"]);
+    stream.extend(&said.stdout);
+    let whole = folder.lvdiff("--full ./large.img").run().done().stdout;
+    assert!(stream.len() < whole.len());
+}
+
+/// And a file does not take its name.
+#[test]
+fn an_image_that_changes_while_a_file_is_written() {
+    let folder = Folder::large();
+    let limited = folder.lvdiff("--full ./large.img --bwlimit 16m -o out.hl").spawn();
+    eventually("the temporary file", || folder.names().iter().any(|name| name.ends_with(".partial")).then_some(()));
+    touch(&folder, "large.img");
+    limited.finish().says(3, &["changed while it was read"]);
+    assert_eq!(folder.names(), ["large.img"]);
+    fs::metadata(folder.path("out.hl")).unwrap_err();
+}
