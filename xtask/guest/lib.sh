@@ -7,6 +7,8 @@
 #                                   (EXTENT=64k before it: the group's extent size, for volumes of odd sizes)
 #   make_volume VG/POOL NAME SIZE   an active thin volume
 #   snap VG/LV NAME [lvcreate options]   a thin snapshot as LVM makes it: inactive, with the skip-activation flag
+#   make_layers CHUNK [lvcreate options]   src/pool with src/data (32 MiB, live) and its read-only snapshots src/one and src/two:
+#                                   two has 1 MiB at 4 MiB changed, 1 MiB at 9 MiB new, and 1 MiB at 16 MiB discarded
 #   activate VG/LV...  deactivate VG/LV...
 #   write_pattern VG/LV|FILE (OFFSET LENGTH SEED)...   bytes or with suffix k, m, g; the same arguments give the same content
 #   discard VG/LV OFFSET LENGTH     only whole chunks become unmapped (a volume's short last one never does)
@@ -21,6 +23,8 @@
 #   mapped VG/LV                    prints the bytes that are mapped (of the pool's view)
 #   held VG/POOL                    prints the block of the held metadata snapshot, or -
 #   reserve VG/POOL  release VG/POOL    the metadata snapshot
+#   property VG/LV FIELD            prints what lvs says of it, such as lv_tags
+#   within SECONDS COMMAND...       tries again until it succeeds
 #   fail TEXT                       ends the scenario
 #
 # $WORK is an empty folder of the scenario's own, and its current folder. Each command is shown in the log with its line.
@@ -85,6 +89,16 @@ snap() {
     local origin=$1 name=$2
     shift 2
     lvcreate -q -q -y -s "$origin" -n "$name" "$@"
+}
+
+make_layers() {
+    make_pool src pool 128m "$@"
+    make_volume src/pool data 32m
+    write_pattern src/data 0 256k one 4m 2m one 16m 2m one 31m 1m one
+    snap src/data one -pr
+    write_pattern src/data 4m 1m two 9m 1m two
+    discard src/data 16m 1m
+    snap src/data two -pr
 }
 
 activate() {
@@ -154,13 +168,28 @@ release() {
     dmsetup message "$(pool_dm "$1")" 0 release_metadata_snap
 }
 
-# One line for each volume, and one for each pool with its held metadata snapshot.
+property() {
+    lvs --noheadings --nosuffix --units b -o "$2" "$1" | sed 's/^ *//; s/ *$//'
+}
+
+within() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || fail "it never came to this: $*"
+        sleep 0.1
+    done
+}
+
+# One line for each volume, and one for each pool with its held metadata snapshot. A pool's first volume changes its attributes
+# and its name in the device mapper.
 state() {
     local line
-    lvs --noheadings --separator ' ' --units b -o lv_name,lv_size,lv_attr,lv_tags,lv_uuid "$1" | sed 's/^ *//' | sort
+    lvs --noheadings --separator ' ' --units b -o lv_name,lv_size,lv_attr,lv_tags,lv_uuid "$1" |
+        sed 's/^ *//; s/ \(twi.a\)o/ \1-/' | sort
     dmsetup status --target thin-pool | while read -r line; do
         set -- "$1" $line
-        case $2 in "${1//-/--}"-*) echo "$2 holds $9" ;; esac
+        case $2 in "${1//-/--}"-*) echo "${2%-tpool:} holds $9" | tr -d : ;; esac
     done
 }
 

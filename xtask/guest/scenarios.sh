@@ -2,7 +2,7 @@
 # Runs all of /payload/scenarios, one after another, each with a time limit.
 #
 # Prints `ok NAME (12 s)`, or the log and `FAILED NAME (12 s): reason`. Leaves results.tsv (name, ok or FAILED, seconds, reason)
-# and NAME.log under $RESULTS. A scenario says `# limit: 300` when the usual 120 s are too few for it.
+# and NAME.log under $RESULTS. A scenario says `# limit: 600` when the usual 300 s are too few for it.
 
 mkfs.ext4 -q -O ^has_journal -E nodiscard "$DISK1"
 mount -o discard "$DISK1" /scratch
@@ -47,13 +47,13 @@ for scenario in /payload/scenarios/*.sh; do
     # In a control group, so that whatever it leaves running is found. Signals to its process group stay among its own.
     (
         echo $BASHPID >$group/cgroup.procs
-        WORK=$work exec timeout --kill-after=5 "${limit:-120}" bash "$scenario"
+        WORK=$work exec timeout --kill-after=5 "${limit:-300}" bash "$scenario"
     ) </dev/null >"$log" 2>&1
     status=$?
     reason=
     case $status in
     0) ;;
-    124 | 137) reason="not done after ${limit:-120} s" ;;
+    124 | 137) reason="not done after ${limit:-300} s" ;;
     *) reason="exit status $status" ;;
     esac
     left=$(clean_up 2>&1)
