@@ -36,7 +36,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub full: bool,
 
-    /// Make a snapshot of a volume that is live, read that, and remove it afterwards
+    /// Make a snapshot of a volume that is live, read that, and remove it afterwards. With it goes the base of a later
+    /// delta: for a chain, make snapshots that stay
     #[arg(long, conflicts_with_all = ["scan", "delta"])]
     pub snapshot: bool,
 

@@ -141,7 +141,8 @@ struct Image {
 
 impl Image {
     fn open(path: &str) -> Outcome<Self> {
-        let volume = Volume::open(path, Access::Read).map_err(transfer::Error::from)?;
+        // A file can be compared with itself later; of a device only its being mounted can be noticed.
+        let volume = Volume::open(path, Access::ReadExclusive).map_err(transfer::Error::from)?;
         if volume.size().to_sectors().is_none() {
             let size = volume.size();
             return Err(Failure::msg(

@@ -55,7 +55,7 @@ pub(crate) struct Args {
     pub dry_run: bool,
 
     /// Image mode: the image to apply a delta on; it is only read
-    #[arg(long, help_heading = "Image mode", value_name = "FILE", requires = "image_output")]
+    #[arg(long, help_heading = "Image mode", value_name = "FILE", conflicts_with_all = ["lv", "pool"])]
     pub base: Option<PathBuf>,
 
     /// Image mode: the image to make: written beside, synced, renamed; an existing file is not replaced
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_cannot_mean_anything_is_refused() {
         for line in [
-            "lvpatch --base a",
+            "lvpatch --base a -l b",
             "lvpatch -l b -p c",
             "lvpatch -l b --output x",
             "lvpatch new --output x",

@@ -17,7 +17,15 @@ use crate::{input, report};
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn run(args: &Args, output: &Path, stop: &Stop) -> Outcome {
+pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
+    // A dry run needs none.
+    let output = match &args.output {
+        None if args.dry_run => Path::new(""),
+        None => {
+            return Err(Failure::msg(Exit::Usage, "it is not said which image to make").hint("give `--output FILE`"));
+        }
+        Some(output) => output,
+    };
     let progress = Progress::new("receiving", None, args.common.quiet, stop.clone());
     if fs::symlink_metadata(output).is_ok() {
         // Said early; what comes in the meantime, the file's last step refuses.

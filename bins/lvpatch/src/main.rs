@@ -14,9 +14,9 @@ fn main() -> ExitCode {
     cli::main(
         "lvpatch",
         |args: &args::Args| args.common,
-        |args, stop| match &args.output {
-            Some(output) => image::run(&args, output, stop),
-            None => lvm::run(&args, stop),
+        |args, stop| {
+            let images = args.output.is_some() || args.base.is_some();
+            if images { image::run(&args, stop) } else { lvm::run(&args, stop) }
         },
     )
 }

@@ -46,6 +46,12 @@ impl Failure {
         self.exit
     }
 
+    /// Whether it is nothing but a request to stop that was followed.
+    pub(crate) fn is_stop(&self) -> bool {
+        let of_a_copy = |error: &transfer::Error| error.kind() == transfer::ErrorKind::Stopped;
+        self.exit != Exit::Unfinished && self.error.downcast_ref::<transfer::Error>().is_some_and(of_a_copy)
+    }
+
     /// The text for stderr, every line with the program's name before it.
     #[must_use]
     pub fn render(&self, program: &str) -> String {

@@ -56,9 +56,9 @@ pub fn main<A: Parser>(
     match (outcome, stop.signal()) {
         (Ok(()), _) => Exit::Done.into(),
         (Err(failure), Some(number)) => {
-            // The failure is what the signal made of the work; only what could not be cleaned up is news.
+            // That it was stopped is no news; what went wrong besides is.
             let exit = if failure.exit() == Exit::Unfinished { Exit::Unfinished } else { Exit::Signal(number) };
-            if exit == Exit::Unfinished {
+            if !failure.is_stop() {
                 say(&failure.render(program));
             }
             say(&format!("{program}: stopped by signal {number}"));

@@ -188,6 +188,14 @@ lvm_errors! {
         /// The volume.
         name: LvRef,
     },
+    /// A run that was killed had just given the volume its name.
+    #[error("`{name}` exists already: a run that was interrupted had finished it, but for its tag `{tag}`")]
+    Finished {
+        /// The volume.
+        name: LvRef,
+        /// The tag.
+        tag: Tag,
+    },
     /// No whole number of the group's extents.
     #[error("a volume of {size} bytes cannot be in group `{vg}`: its extents make it {found}")]
     OddSize {
@@ -267,7 +275,9 @@ impl LvmError {
             Self::PoolFull { pool, .. } => format!("`lvextend -L +SIZE {pool}`, or remove old snapshots"),
             Self::Exists { name } => format!("give another name, or remove it: `lvremove {name}`"),
             Self::Leftover { name, .. } => format!("remove it: `lvremove {name}`"),
-            Self::TagLeft { name, tag, .. } => format!("take the tag away: `lvchange --deltag {tag} {name}`"),
+            Self::Finished { name, tag } | Self::TagLeft { name, tag, .. } => {
+                format!("take the tag away: `lvchange --deltag {tag} {name}`")
+            }
             Self::OddSize { .. } => "receive it in a group with smaller extents (`vgchange -s`)".to_owned(),
             _ => return None,
         })

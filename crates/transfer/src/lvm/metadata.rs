@@ -1,10 +1,11 @@
 //! What a pool's metadata says of its volumes, read from a metadata snapshot that is held as short as possible.
 
 use std::io::BufReader;
+use std::time::Duration;
 
 use block_copy::Progress;
 use lvm_cmd::{
-    ExecError, Exit, Lv, MetadataSnapshot, Running, ThinId, find, self_test, spawn_delta, spawn_dump, volumes,
+    ExecError, Exit, Lv, MetadataSnapshot, Patience, Running, ThinId, find, self_test, spawn_delta, spawn_dump, volumes,
 };
 use thin_delta::{DeltaReader, DumpReader, Side, Superblock};
 
@@ -28,7 +29,9 @@ impl Selection {
     /// or `progress` asks to stop.
     pub fn delta(&self, lvm: &Lvm<'_>, progress: &dyn Progress) -> Result<Delta, Error> {
         self_test(lvm.exec, lvm.scratch)?;
-        let snapshot = MetadataSnapshot::reserve(lvm.exec, &self.pool, lvm.state, lvm.patience.cancelled_by(lvm.stop))?;
+        // Another run of ours ends, however long its pool takes to be compared.
+        let patience = Patience::new(Duration::MAX).cancelled_by(lvm.stop);
+        let snapshot = MetadataSnapshot::reserve(lvm.exec, &self.pool, lvm.state, patience)?;
         let delta = self.check_unchanged(lvm, &snapshot).and_then(|()| match &self.base {
             Some(base) => self.between(lvm, base, &snapshot, progress),
             None => self.mapped(lvm, &snapshot, progress),

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use extents::{Bytes, ChunkSize};
 use lvm_cmd::{Discards, Lv, LvName, LvRef, LvType, find, is_active_for_us, volumes};
 
+use super::own::receiving_tag;
 use super::{Lvm, LvmError};
 use crate::{Error, Geometry};
 
@@ -114,8 +115,10 @@ impl Destination {
         let pool = find(&group, &pool)?.clone();
         chunk_of(&pool)?;
         let name = pool.name.sibling(new.clone());
-        if group.iter().any(|volume| volume.name == name) {
-            return Err(LvmError::Exists { name }.into());
+        if let Some(there) = group.iter().find(|volume| volume.name == name) {
+            let tag = receiving_tag(new)?;
+            let error = if there.has_tag(&tag) { LvmError::Finished { name, tag } } else { LvmError::Exists { name } };
+            return Err(error.into());
         }
         Ok(Self { group, base, pool })
     }
@@ -158,7 +161,7 @@ fn thin<'a>(group: &'a [Lv], name: &LvRef) -> Result<&'a Lv, Error> {
     }
 }
 
-/// Whether `new` was made before `base`, so that the user most likely turned them round. Names alone say nothing.
+/// Whether `new` is not older than `base`. Where it is, the user most likely turned them round; names say nothing.
 #[must_use]
 pub fn newest_first(new: &Lv, base: &Lv) -> bool {
     match (new.created_seconds, base.created_seconds) {

@@ -63,11 +63,15 @@ fn the_table() {
     }
 }
 
-/// A stream of 1.0 tells no size of its base.
+/// 1.0 tells one size for both volumes, or none.
 #[test]
-fn an_unknown_size_is_any() {
+fn a_stream_of_1_0_does_not_resize() {
     let header = Header { parent: Some(id("monday")), ..Header::v1_0(SIZE, chunk(65536), Totals::default(), 0) };
-    assert_eq!(identify(&header, &base(Bytes::new(512), &["monday"]), false).unwrap(), Identity::Proven);
+    assert_eq!(identify(&header, &base(SIZE, &["monday"]), false).unwrap(), Identity::Proven);
+    let other = base(Bytes::new(512), &["monday"]);
+    assert!(matches!(identify(&header, &other, true).unwrap_err(), Error::BaseSize { .. }));
+    let header = Header { volume_size: None, ..header };
+    assert_eq!(identify(&header, &other, false).unwrap(), Identity::Proven);
 }
 
 #[test]
