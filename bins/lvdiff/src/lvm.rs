@@ -23,9 +23,12 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
-    let selection = Selection::find(&lvm, &new, base.as_ref(), pool.as_ref())?;
-    for name in this.remove_leftovers(&lvm, &selection.group)?.0 {
-        say(&format!("lvdiff: removed `{name}`, which an interrupted run had left"));
+    let find = || Selection::find(&lvm, &new, base.as_ref(), pool.as_ref());
+    let mut selection = find()?;
+    let left = this.clean_up(&lvm, &selection.group)?;
+    if !left.is_empty() {
+        say(&format!("lvdiff: an interrupted run had left something: {left}"));
+        selection = find()?;
     }
     warn_if_turned_round(&selection);
 

@@ -38,9 +38,12 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
-    let destination = Destination::find(&lvm, base.as_ref(), on, &name)?;
-    for name in this.remove_leftovers(&lvm, &destination.group)?.0 {
-        say(&format!("lvpatch: removed `{name}`, which an interrupted run had left"));
+    let find = || Destination::find(&lvm, base.as_ref(), on, &name);
+    let mut destination = find()?;
+    let left = this.clean_up(&lvm, &destination.group)?;
+    if !left.is_empty() {
+        say(&format!("lvpatch: an interrupted run had left something: {left}"));
+        destination = find()?;
     }
 
     let identity = match &destination.base {

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use crate::{Command, ExecError, Executor, Kind, Lv, LvRef, Patience, Program};
+use crate::activated::Activated;
+use crate::{Command, ExecError, Executor, Kind, LockError, Lv, LvRef, Patience, Program, StateDir};
 
 /// How a volume is activated.
 #[derive(Clone, Debug)]
 pub struct ActivationOptions<'a> {
     /// The folder in which its node is to appear.
     pub nodes: PathBuf,
+    /// Where other runs see that it is used, and by whom it was activated.
+    pub state: &'a StateDir,
     /// How long to wait for the node, and for others to close the volume before it is deactivated.
     pub patience: Patience<'a>,
 }
@@ -16,12 +19,13 @@ pub struct ActivationOptions<'a> {
 impl<'a> ActivationOptions<'a> {
     /// The node in `/dev/mapper`.
     #[must_use]
-    pub fn new(patience: Patience<'a>) -> Self {
-        Self { nodes: PathBuf::from("/dev/mapper"), patience }
+    pub fn new(state: &'a StateDir, patience: Patience<'a>) -> Self {
+        Self { nodes: PathBuf::from("/dev/mapper"), state, patience }
     }
 }
 
-/// A volume that is active, and is deactivated again when this is dropped, if it was inactive before.
+/// A volume that is active. When this is dropped it is deactivated, unless its user had activated it or another of our
+/// runs uses it; the last one then does.
 #[derive(Debug)]
 #[must_use = "the volume is deactivated as soon as this is dropped"]
 pub struct Activation<'a> {
@@ -29,7 +33,8 @@ pub struct Activation<'a> {
     name: LvRef,
     node: PathBuf,
     options: ActivationOptions<'a>,
-    ours: bool,
+    /// `None` once released.
+    used: Option<Activated>,
 }
 
 impl<'a> Activation<'a> {
@@ -45,17 +50,46 @@ impl<'a> Activation<'a> {
         options: ActivationOptions<'a>,
     ) -> Result<Self, ActivationError> {
         let name = volume.name.clone();
-        let ours = !volume.attr.is_active();
-        if ours {
+        let locked = |source| ActivationError::Lock { name: name.clone(), source };
+        let mut used = Activated::share(options.state, &volume.uuid, options.patience).map_err(locked)?;
+        let node = options.nodes.join(name.dm_name());
+        // Where another run has deactivated it since the report, the node is gone.
+        if !volume.attr.is_active() || !node.exists() {
+            // Before it is, or a run that is killed in between leaves it for ever.
+            used.set().map_err(locked)?;
             // Not read-only, though LVM could (`activation/read_only_volume_list`): a thin pool that becomes active along
             // with such a volume is then loaded read-only too, which the kernel refuses (lvm2 2.03.16).
-            exec.run(&Command::new(Program::Lvchange).args(["-ay", "-K", &name.to_string()]))
-                .map_err(|source| ActivationError::Activate { name: name.clone(), source })?;
+            let command = Command::new(Program::Lvchange).args(["-ay", "-K", &name.to_string()]);
+            if let Err(source) = exec.run(&command) {
+                if used.is_alone() {
+                    used.forget();
+                }
+                return Err(ActivationError::Activate { name, source });
+            }
         }
-        let node = options.nodes.join(name.dm_name());
-        let this = Self { exec, name, node, options, ours };
+        let this = Self { exec, name, node, options, used: Some(used) };
         this.wait_for_node()?;
         Ok(this)
+    }
+
+    /// Deactivates `volume` where a run of ours activated it and was killed, and says whether it did. Runs one command,
+    /// or none. What somebody else has open by now is theirs.
+    ///
+    /// # Errors
+    /// LVM fails.
+    pub fn end_left_over(exec: &dyn Executor, volume: &Lv, state: &StateDir) -> Result<bool, ActivationError> {
+        let name = &volume.name;
+        let left = Activated::left(state, &volume.uuid);
+        let Some(left) = left.map_err(|source| ActivationError::Lock { name: name.clone(), source })? else {
+            return Ok(false);
+        };
+        let deactivates = volume.attr.is_active() && !volume.attr.is_open();
+        if deactivates {
+            let command = Command::new(Program::Lvchange).args(["-an", &name.to_string()]);
+            exec.run(&command).map_err(|source| ActivationError::Deactivate { name: name.clone(), source })?;
+        }
+        left.forget();
+        Ok(deactivates)
     }
 
     /// The device node.
@@ -64,8 +98,8 @@ impl<'a> Activation<'a> {
         &self.node
     }
 
-    /// Deactivates the volume if it was inactive before, and says whether that worked. As often as `patience` allows
-    /// while something, such as udev's blkid, has it open. Runs one command a try, or none.
+    /// Deactivates the volume if it was inactive before and no other run uses it, and says whether that worked. As often
+    /// as `patience` allows while something, such as udev's blkid, has it open. Runs one command a try, or none.
     ///
     /// # Errors
     /// LVM fails, or the volume stays in use.
@@ -88,18 +122,21 @@ impl<'a> Activation<'a> {
     }
 
     fn deactivate(&mut self) -> Result<(), ActivationError> {
-        if !std::mem::take(&mut self.ours) {
+        let Some(used) = self.used.take() else { return Ok(()) };
+        if !used.is_alone() {
             return Ok(());
         }
-        let mut tries = self.options.patience.tries();
-        let command = Command::new(Program::Lvchange).args(["-an", &self.name.to_string()]);
-        loop {
-            match self.exec.run(&command) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_in_use() && tries.pause() => {}
-                Err(source) => return Err(ActivationError::Deactivate { name: self.name.clone(), source }),
+        if used.is_ours() {
+            let mut tries = self.options.patience.tries();
+            let command = Command::new(Program::Lvchange).args(["-an", &self.name.to_string()]);
+            while let Err(source) = self.exec.run(&command) {
+                if !source.is_in_use() || !tries.pause() {
+                    return Err(ActivationError::Deactivate { name: self.name.clone(), source });
+                }
             }
         }
+        used.forget();
+        Ok(())
     }
 }
 
@@ -124,6 +161,14 @@ fn settle(exec: &dyn Executor, patience: &Patience<'_>) {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActivationError {
+    /// Whether other runs use it is not known.
+    #[error("`{name}` cannot be used beside other runs")]
+    Lock {
+        /// The volume.
+        name: LvRef,
+        /// Why not.
+        source: LockError,
+    },
     /// LVM does not activate it.
     #[error("cannot activate `{name}`")]
     Activate {
@@ -155,6 +200,7 @@ impl ActivationError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Lock { source, .. } => source.kind(),
             Self::Activate { source, .. } | Self::Deactivate { source, .. } => source.kind(),
             Self::NoNode { .. } => Kind::Environment,
         }

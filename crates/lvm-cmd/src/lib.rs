@@ -35,10 +35,11 @@
 //! # Limitations
 //! A guard undoes its work in `Drop`, so it survives errors and panics, and signals where the program turns them into
 //! an early return. It cannot survive `SIGKILL` or a power cut; what is left of a [`MetadataSnapshot`] then is found
-//! and released by the next run on the same pool, and an [`Activation`] stays active.
+//! and released by the next run on the same pool, and of an [`Activation`] by [`Activation::end_left_over`].
 
 #![forbid(unsafe_code)]
 
+mod activated;
 mod activation;
 mod delta;
 mod error;

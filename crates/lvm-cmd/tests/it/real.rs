@@ -22,7 +22,7 @@ const TRANSCRIPT: &str = "tests/transcripts/debian-12.txt";
 fn scenario(exec: &dyn Executor, state: &StateDir, nodes: &Path, write: impl Fn(&Path, &[u64])) {
     let patience = Patience::new(Duration::from_secs(10));
     let options = || {
-        let mut options = ActivationOptions::new(patience);
+        let mut options = ActivationOptions::new(state, patience);
         options.nodes = nodes.to_owned();
         options
     };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lvm_cmd::{Kind, Lv, LvName, LvRef, Patience, ProcessLock, Tag};
+use lvm_cmd::{Activation, Kind, Lv, LvName, LvRef, Patience, ProcessLock, Tag};
 
 use super::Lvm;
 use super::LvmError;
@@ -31,9 +31,30 @@ impl Drop for Run {
     }
 }
 
-/// Volumes of dead runs that were removed.
+/// What dead runs had left.
 #[derive(Debug, Default)]
-pub struct Leftovers(pub Vec<LvRef>);
+pub struct Leftovers {
+    /// Volumes of theirs, which were removed.
+    pub removed: Vec<LvRef>,
+    /// Volumes that they had activated, which were deactivated.
+    pub deactivated: Vec<LvRef>,
+}
+
+impl Leftovers {
+    /// Whether there was nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.deactivated.is_empty()
+    }
+}
+
+impl std::fmt::Display for Leftovers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [("removed", &self.removed), ("deactivated", &self.deactivated)];
+        let lines = parts.iter().flat_map(|(done, names)| names.iter().map(move |name| format!("{done} `{name}`")));
+        write!(f, "{}", lines.collect::<Vec<_>>().join(", "))
+    }
+}
 
 impl Run {
     /// Announces this process.
@@ -53,20 +74,25 @@ impl Run {
     }
 
     /// Removes what dead runs left in the group: volumes with one of our tags under one of our names, whose process
-    /// holds its lock no more. Two commands for each.
+    /// holds its lock no more. Deactivates what they had activated. Two commands for each. Where there was anything,
+    /// `group` is no more what LVM would report.
     ///
     /// # Errors
-    /// LVM does not remove one.
-    pub fn remove_leftovers(&self, lvm: &Lvm<'_>, group: &[Lv]) -> Result<Leftovers, Error> {
-        let mut removed = Leftovers::default();
+    /// LVM does not remove or deactivate one.
+    pub fn clean_up(&self, lvm: &Lvm<'_>, group: &[Lv]) -> Result<Leftovers, Error> {
+        let mut left = Leftovers::default();
         for volume in group {
-            let Some((pid, proof)) = owner(volume) else { continue };
+            let was_active = Activation::end_left_over(lvm.exec, volume, lvm.state)?;
+            let Some((pid, proof)) = owner(volume) else {
+                left.deactivated.extend(was_active.then(|| volume.name.clone()));
+                continue;
+            };
             if self.is_dead(lvm, pid)? {
                 remove(lvm, &volume.name, proof)?;
-                removed.0.push(volume.name.clone());
+                left.removed.push(volume.name.clone());
             }
         }
-        Ok(removed)
+        Ok(left)
     }
 
     /// What carries this process's id was made by another one that had it before.

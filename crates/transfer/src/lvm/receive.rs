@@ -178,7 +178,7 @@ impl<'a> Receiving<'a> {
 /// Activates and opens a volume to be written by nobody else.
 fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activation<'a>), Error> {
     let lv = volume(lvm.exec, name)?;
-    let activation = Activation::ensure(lvm.exec, &lv, ActivationOptions::new(lvm.patience))?;
+    let activation = Activation::ensure(lvm.exec, &lv, ActivationOptions::new(lvm.state, lvm.patience))?;
     let volume = lvm.patience.retry(
         || Volume::open(activation.path(), Access::Write),
         // udev looks at every new device.

@@ -64,7 +64,7 @@ impl<'a> Source<'a> {
 
 impl<'a> Opened<'a> {
     fn open(lvm: &Lvm<'a>, lv: &Lv) -> Result<Self, Error> {
-        let activation = Activation::ensure(lvm.exec, lv, ActivationOptions::new(lvm.patience))?;
+        let activation = Activation::ensure(lvm.exec, lv, ActivationOptions::new(lvm.state, lvm.patience))?;
         let target = thin_target(lvm.exec, &lv.name)?;
         if Some(target.thin_id) != lv.thin_id {
             return Err(LvmError::Replaced { name: lv.name.clone() }.into());
