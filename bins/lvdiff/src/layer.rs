@@ -1,9 +1,9 @@
 //! What the stream says, from what was asked for and what was found.
 
-use cli::{Exit, Failure, Outcome};
-use extents::Bytes;
+use cli::{Exit, Failure, OrFail, Outcome};
+use extents::{Bytes, ChunkSize, SECTOR_BYTES};
 use hyperlayer::limits::RECOMMENDED_DATA_RECORD;
-use hyperlayer::{Header, LayerId, Version, delta_blocks};
+use hyperlayer::{Encoder, Header, LayerId, Totals, Version, delta_blocks};
 use jiff::Timestamp;
 use transfer::{Delta, Geometry, Plan, checks};
 
@@ -55,13 +55,7 @@ impl Layer {
                 Header { detect_level: Some(i32::from(level)), ..Header::v1_0(size, chunk, totals, blocks) }
             }
         };
-        let header = Header {
-            name: self.name,
-            layer: self.id,
-            parent: self.parent,
-            meta: args.meta.iter().map(|meta| (meta.0.clone(), meta.1.clone())).collect(),
-            ..header
-        };
+        let header = Header { name: self.name, layer: self.id, parent: self.parent, meta: meta(args), ..header };
         let header = match header.version {
             Version::V1_0 => header,
             Version::V1_1 => Header {
@@ -73,6 +67,23 @@ impl Layer {
         };
         Ok((header, plan))
     }
+}
+
+/// Refuses what the user wants in the header and no header can hold, before any volume is looked at.
+///
+/// # Errors
+/// A key or value is not possible, or is one of the format's own.
+pub(crate) fn check_meta(args: &Args) -> Outcome {
+    let (size, chunk) = (Bytes::new(SECTOR_BYTES), ChunkSize::SECTOR);
+    let header = match args.format {
+        Format::V1_1 => Header::full(size, chunk, Totals::default()),
+        Format::V1_0 => Header::v1_0(size, chunk, Totals::default(), 0),
+    };
+    Encoder::start(&Header { meta: meta(args), ..header }).or_fail(Exit::Usage).map(drop)
+}
+
+fn meta(args: &Args) -> Vec<(String, String)> {
+    args.meta.iter().map(|meta| (meta.0.clone(), meta.1.clone())).collect()
 }
 
 fn not_in_1_0(why: &str, hint: &str) -> Failure {

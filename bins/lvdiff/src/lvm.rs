@@ -1,8 +1,9 @@
 //! Thin volumes.
 
-use cli::{Exit, OrFail, Outcome, Progress, Stop, say};
+use cli::{Exit, OrFail, Outcome, Progress, Stop, say, undone};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
-use transfer::lvm::{Lvm, Run, Selection, Source, TemporarySnapshot, layer_of, newest_first};
+use transfer::DetectLevel;
+use transfer::lvm::{Lvm, Run, Selection, Source, TemporarySnapshot, keeps_its_layer, layer_of, newest_first};
 
 use crate::args::Args;
 use crate::layer::Layer;
@@ -25,10 +26,13 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let selection = Selection::find(&lvm, &new, base.as_ref(), pool.as_ref())?;
-    for name in this.remove_leftovers(&lvm, &selection.group)?.0 {
-        say(&format!("lvdiff: removed `{name}`, which an interrupted run had left"));
+    if !args.dry_run {
+        let leftovers = this.remove_leftovers(&lvm, &selection.group)?;
+        cli::say_removed("lvdiff", &leftovers.removed);
+        leftovers.kept.into_iter().for_each(|error| cli::warn("lvdiff", &error.into()));
     }
     warn_if_turned_round(&selection);
+    warn_if_base_is_writable(args, &selection);
 
     if !args.snapshot || selection.check_quiet(&lvm).is_ok() {
         return with_quiet(args, &lvm, &selection, &selection, stop);
@@ -37,9 +41,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let outcome = Selection::find(&lvm, snapshots.new_name(&new), snapshots.base_name(base.as_ref()), pool.as_ref())
         .map_err(cli::Failure::from)
         .and_then(|quiet| with_quiet(args, &lvm, &quiet, &selection, stop));
-    let removed = snapshots.remove();
-    outcome?;
-    Ok(removed?)
+    undone(outcome, snapshots.remove())
 }
 
 /// Sends `selection`, under the names that the user gave.
@@ -61,9 +63,20 @@ fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selecti
     }
     let source = Source::open(lvm, selection)?;
     let sent = send::send(args, &header, &plan, source.new_volume(), source.base(), &|| Ok(()), stop);
-    let closed = source.close();
-    sent?;
-    Ok(closed?)
+    undone(sent, source.close())
+}
+
+/// A base that was written since the receiver got it makes a wrong copy, and only checks can tell.
+fn warn_if_base_is_writable(args: &Args, selection: &Selection) {
+    if let Some(base) = selection.base.as_ref().filter(|base| !keeps_its_layer(base))
+        && args.detect < DetectLevel::Every
+    {
+        let base = &base.name;
+        say(&format!(
+            "lvdiff: warning: the base `{base}` is writable, so it may not be what the receiver has; `lvchange -pr {base}` \
+             keeps it, and `-d 3` lets the receiver check every block"
+        ));
+    }
 }
 
 fn warn_if_turned_round(selection: &Selection) {
@@ -112,6 +125,6 @@ impl<'a> Snapshots<'a> {
 
     fn remove(self) -> Result<(), transfer::Error> {
         let base = self.base.map_or(Ok(()), TemporarySnapshot::remove);
-        self.new.map_or(Ok(()), TemporarySnapshot::remove).and(base)
+        transfer::undone(self.new.map_or(Ok(()), TemporarySnapshot::remove), base)
     }
 }

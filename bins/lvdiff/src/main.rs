@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         "lvdiff",
         |args: &args::Args| args.common,
         |args, stop| {
+            layer::check_meta(&args)?;
             if image::is_meant(&args) { image::run(&args, stop) } else { lvm::run(&args, stop) }
         },
     )

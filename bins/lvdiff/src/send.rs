@@ -28,7 +28,12 @@ pub(crate) fn send(
 ) -> Outcome {
     let stream = Stream { args, header, plan, new, base, unchanged, stop };
     match &args.output {
-        None => stream.write(cli::stdout_for_data()?).map(|(_, written)| written.say()),
+        None => {
+            let (stdout, hashes) = stream.write(cli::stdout_for_data()?)?;
+            cli::sync(&stdout).map_err(transfer::Error::output)?;
+            hashes.say();
+            Ok(())
+        }
         Some(path) => {
             let (file, sink) = create(path)?;
             let (_, hashes) = stream.write(sink)?;

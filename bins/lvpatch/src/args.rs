@@ -42,6 +42,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub force_base: bool,
 
+    /// Take a stream of HYPERLAYER 1.0 that does not say how much it holds: nobody can tell whether it was cut
+    #[arg(long)]
+    pub accept_open_end: bool,
+
     /// Leave the new volume writable. It is then no base for a further delta, since nobody can tell whether it changed
     #[arg(long, conflicts_with = "image_output")]
     pub writable: bool,
@@ -79,8 +83,9 @@ Examples:
 Streams compressed with zstd are recognised. Streams of HYPERLAYER 1.0 are read too; what they cannot promise is said.
 
 A received volume carries its layer's id in the LVM tag `hyperlayer.layer=ID`. A delta is applied on a read-only volume
-that carries the tag of the delta's parent, or on the very volume that has the parent's UUID. Tag a volume that you
-know to hold that layer: `lvchange -pr --addtag hyperlayer.layer=ID VG/LV`.
+that carries the tag of the delta's parent, or is the very one that has the parent's UUID. Tag a volume that you know to
+hold that layer: `lvchange -pr --addtag hyperlayer.layer=ID VG/LV`. What was made writable, written, and made read-only
+again, only the stream's checks can find: all of it where it was made with `lvdiff -d 3`, else by samples.
 
 Exit status:
   0      the new volume is there: whole, checked and durable

@@ -36,7 +36,8 @@ pub(crate) fn open<'a>(args: &Args, progress: &'a dyn Progress) -> Outcome<Input
         }
         None => Interruptible::new(io::stdin(), progress),
     };
-    Ok(Incoming::open(decompressed(raw).map_err(hyperlayer_read)?)?)
+    let incoming = Incoming::open(decompressed(raw).map_err(hyperlayer_read)?)?;
+    Ok(incoming.accept_open_end(args.accept_open_end))
 }
 
 fn hyperlayer_read(source: io::Error) -> transfer::Error {

@@ -1,7 +1,7 @@
 //! Thin volumes.
 
 use block_copy::Queue;
-use cli::{Exit, Failure, OrFail, Outcome, Progress, Stop, say};
+use cli::{Exit, Failure, OrFail, Outcome, Progress, Stop};
 use extents::Bytes;
 use hyperlayer::Header;
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, Permission, StateDir, VgName};
@@ -39,8 +39,10 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let destination = Destination::find(&lvm, base.as_ref(), on, &name)?;
-    for name in this.remove_leftovers(&lvm, &destination.group)?.0 {
-        say(&format!("lvpatch: removed `{name}`, which an interrupted run had left"));
+    if !args.dry_run {
+        let leftovers = this.remove_leftovers(&lvm, &destination.group)?;
+        cli::say_removed("lvpatch", &leftovers.removed);
+        leftovers.kept.into_iter().for_each(|error| cli::warn("lvpatch", &error.into()));
     }
 
     let identity = match &destination.base {
@@ -85,9 +87,7 @@ fn dry_run(
     let checked: Option<&Lv> = destination.base.as_ref().filter(|_| !args.no_base_check);
     let source = checked.map(|base| Source::open_one(lvm, base)).transpose()?;
     let verified = incoming.verify(source.as_ref().map(Source::new_volume), Queue::default(), progress);
-    let closed = source.map_or(Ok(()), Source::close);
-    let end = verified?;
-    closed?;
+    let end = transfer::undone(verified, source.map_or(Ok(()), Source::close))?;
     report::warn(args, header, identity, &end);
     report::done(args, &end, "whole, unaltered, and there is room for it; nothing was written");
     Ok(())

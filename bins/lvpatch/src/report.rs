@@ -2,7 +2,7 @@
 
 use cli::say;
 use extents::human;
-use hyperlayer::{Completeness, End, Header, Version};
+use hyperlayer::{End, Header, Version};
 use transfer::Identity;
 
 use crate::args::Args;
@@ -11,9 +11,6 @@ use crate::args::Args;
 pub(crate) fn warn(args: &Args, header: &Header, identity: Option<Identity>, end: &End) {
     if args.common.quiet {
         return;
-    }
-    if end.completeness == Completeness::Unknown {
-        say("lvpatch: warning: the stream does not say how much it holds; a cut between two records cannot be seen");
     }
     let checks = match (args.no_base_check, end.totals.checks) {
         (true, _) | (_, 0) => "nothing held it against its base".to_owned(),

@@ -17,6 +17,9 @@ use crate::{AlignedBuf, Error, Op, ReadAt, WriteAt, discard};
 pub enum Access {
     /// To be read.
     Read,
+    /// To be read, and mounted by nobody meanwhile: a block device that is mounted, or otherwise held by somebody, is
+    /// refused ([`ErrorKind::Busy`](crate::ErrorKind::Busy)).
+    ReadExclusive,
     /// To be read and written. A block device that is mounted, or otherwise held by somebody, is refused
     /// ([`ErrorKind::Busy`](crate::ErrorKind::Busy)), and nobody can mount it meanwhile.
     Write,
@@ -65,9 +68,15 @@ impl Volume {
         let device = Identity::of(path, &std::fs::metadata(path).map_err(failed)?)?.is_device();
         let mut flags = OFlags::empty();
         flags.set(OFlags::DIRECT, device);
-        flags.set(OFlags::EXCL, device && access == Access::Write);
+        let (write, exclusive) = match access {
+            Access::Read => (false, false),
+            Access::ReadExclusive => (false, true),
+            Access::Write => (true, true),
+            Access::WriteShared => (true, false),
+        };
+        flags.set(OFlags::EXCL, device && exclusive);
         let mut options = OpenOptions::new();
-        options.read(true).write(access != Access::Read).custom_flags(flags.bits().cast_signed());
+        options.read(true).write(write).custom_flags(flags.bits().cast_signed());
         Self::from_file(options.open(path).map_err(failed)?, path)
     }
 

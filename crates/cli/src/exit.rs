@@ -49,14 +49,3 @@ impl fmt::Display for Exit {
         fmt::Display::fmt(&self.code(), f)
     }
 }
-
-/// The table for the end of every `--help`.
-pub const HELP: &str = "\
-Exit status:
-  0      done, checked and durable
-  1      the operation failed; nothing visible changed
-  2      wrong usage
-  3      the data was refused: cut, altered, or meant for another base
-  4      the surroundings were refused: not root, a tool missing or faulty, a pool unhealthy or too full
-  5      something was left over; the message names the command that finishes or removes it
-  128+N  ended by signal N, after cleaning up";

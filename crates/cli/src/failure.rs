@@ -75,6 +75,22 @@ impl Display for Failure {
     }
 }
 
+/// The outcome of an operation and of undoing what it needed: where both failed, both are told.
+///
+/// # Errors
+/// Either one, or [`Exit::Unfinished`] with both.
+pub fn undone<T>(outcome: Outcome<T>, undo: Result<(), transfer::Error>) -> Outcome<T> {
+    match (outcome, undo.map_err(Failure::from)) {
+        (Ok(value), Ok(())) => Ok(value),
+        (Err(failure), Ok(())) | (Ok(_), Err(failure)) => Err(failure),
+        (Err(first), Err(left)) => {
+            let hints = left.hints.clone();
+            let both = Failure::msg(Exit::Unfinished, format!("{left}; it was to be undone because of: {first}"));
+            Err(hints.into_iter().fold(both, Failure::hint))
+        }
+    }
+}
+
 /// Turns any error into a failure where it happens, with the exit code it means there.
 pub trait OrFail<T> {
     /// The value, or the error as a failure with `exit`.

@@ -14,10 +14,10 @@ mod progress;
 mod root;
 mod signal;
 
-pub use exit::{Exit, HELP};
-pub use failure::{Failure, OrFail, Outcome};
-pub use main_fn::{Common, main, say};
-pub use output::{Encoding, Output, Written, stdout_for_data};
+pub use exit::Exit;
+pub use failure::{Failure, OrFail, Outcome, undone};
+pub use main_fn::{Common, main, say, say_removed, warn};
+pub use output::{Encoding, Output, Written, stdout_for_data, sync};
 pub use progress::Progress;
 pub use root::require_root;
 pub use signal::Stop;

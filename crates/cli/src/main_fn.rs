@@ -1,12 +1,13 @@
 //! From the process's start to its exit code.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Exit, Outcome, Stop};
+use crate::{Exit, Failure, Outcome, Stop};
 
 /// What every command takes beside its own options.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -67,6 +68,18 @@ pub fn main<A: Parser>(
             say(&failure.render(program));
             failure.exit().into()
         }
+    }
+}
+
+/// Says that something went wrong which is no obstacle.
+pub fn warn(program: &str, failure: &Failure) {
+    say(&failure.render(&format!("{program}: warning")));
+}
+
+/// Says what a run that was killed had left, and is removed now.
+pub fn say_removed(program: &str, names: &[impl Display]) {
+    for name in names {
+        say(&format!("{program}: removed `{name}`, which an interrupted run had left"));
     }
 }
 

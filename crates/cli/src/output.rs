@@ -2,7 +2,9 @@
 //! not hold the command back from stopping.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,7 +14,7 @@ use sha1::{Digest, Sha1};
 
 use transfer::{Part, stopped};
 
-use crate::{Exit, Failure, Outcome, Stop};
+use crate::{Exit, Failure, OrFail, Outcome, Stop};
 
 /// How many parts (a record's line, a record's data) may wait for the writer.
 const QUEUE_PARTS: usize = 32;
@@ -202,15 +204,23 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-/// Standard output, unless a person would see the bytes.
+/// Standard output, unless a person would see the bytes. As a file: without a buffer that looks for newlines.
 ///
 /// # Errors
 /// It is a terminal.
-pub fn stdout_for_data() -> Outcome<io::Stdout> {
+pub fn stdout_for_data() -> Outcome<File> {
     let stdout = io::stdout();
     if stdout.is_terminal() {
         return Err(Failure::msg(Exit::Usage, "the stream is binary and standard output is a terminal")
             .hint("write it to a file with `-o FILE`, or pipe it on"));
     }
-    Ok(stdout)
+    Ok(stdout.as_fd().try_clone_to_owned().or_fail(Exit::Failed)?.into())
+}
+
+/// Waits until what was written is durable, where it went to a file (`lvdiff ... > FILE`). A pipe has nothing to wait for.
+///
+/// # Errors
+/// The system could not keep it.
+pub fn sync(written: &File) -> io::Result<()> {
+    if written.metadata()?.is_file() { written.sync_all() } else { Ok(()) }
 }

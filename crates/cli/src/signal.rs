@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Whether SIGINT, SIGTERM or SIGHUP asked the command to stop. The first such signal is remembered here and every
-/// loop ends at its next step, so that guards undo what they did; a second one kills the process at once.
+/// loop ends at its next step, so that guards undo what they did. Further ones change nothing: a terminal that closes
+/// and timeout(1) send two at once, and neither wants anything left behind. SIGQUIT and SIGKILL still kill.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     signal: Arc<AtomicUsize>,
@@ -22,8 +23,6 @@ impl Stop {
     pub fn install() -> io::Result<Self> {
         let stop = Self::default();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            // In this order: the kill is armed by the signal before it.
-            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.requested))?;
             let number = usize::try_from(signal).map_err(io::Error::other)?;
             // Known before anybody can see that a stop is requested.
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.signal), number)?;

@@ -114,8 +114,13 @@ impl<'a> Activation<'a> {
             return Ok(());
         }
         let done = self.lvchange_an();
+        let inherited = share.is_inherited();
         share.end();
-        done
+        match done {
+            // Somebody else's by now.
+            Err(error) if inherited && error.kind() == Kind::Busy => Ok(()),
+            done => done,
+        }
     }
 
     fn lvchange_an(&self) -> Result<(), ActivationError> {

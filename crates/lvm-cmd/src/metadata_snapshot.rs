@@ -81,7 +81,10 @@ impl<'a> MetadataSnapshot<'a> {
         let record = Record::intent(name, &pool.uuid, state, status.transaction_id);
         record.write(&record_path).map_err(written)?;
         if let Err(source) = message(exec, name, RESERVE) {
-            Record::remove(&record_path);
+            // What sends the message may have been killed after the kernel had it: the record then says whose it may be.
+            if pool_status(exec, name).is_ok_and(|status| status.held_root.is_none()) {
+                Record::remove(&record_path);
+            }
             return Err(ReserveError::Reserve { pool: name.clone(), source });
         }
         // From here on it is ours, and every way out releases it.
@@ -129,7 +132,8 @@ impl<'a> MetadataSnapshot<'a> {
             return Ok(());
         }
         if let Some(expected) = self.held_root {
-            let status = pool_status(self.exec, &self.pool)?;
+            let status = pool_status(self.exec, &self.pool);
+            let status = status.map_err(|source| ReleaseError::Unknown { pool: self.pool.clone(), source })?;
             if status.held_root != Some(expected) {
                 Record::remove(&self.record);
                 return Err(ReleaseError::Lost { pool: self.pool.clone(), expected, found: status.held_root });
@@ -312,9 +316,17 @@ impl ReserveError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReleaseError {
-    /// The pool's state is not known.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
+    /// The pool does not say what it holds.
+    #[error(
+        "cannot tell whether pool `{pool}` still holds its metadata snapshot; later: `{}`",
+        message_command(pool, RELEASE)
+    )]
+    Unknown {
+        /// The pool.
+        pool: LvRef,
+        /// Why not.
+        source: PoolError,
+    },
     /// The kernel refused.
     #[error("cannot release the metadata snapshot of pool `{pool}`; later: `{}`", message_command(pool, RELEASE))]
     Release {
@@ -344,7 +356,7 @@ impl ReleaseError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Pool(source) => source.kind(),
+            Self::Unknown { source, .. } => source.kind(),
             Self::Release { source, .. } => source.kind(),
             Self::Lost { .. } => Kind::Environment,
         }

@@ -13,6 +13,8 @@ use crate::{LockError, Lv, Patience, ProcessLock, StateDir};
 pub(crate) struct Share {
     path: PathBuf,
     file: File,
+    /// Whether a run that was killed had it, and nobody since.
+    inherited: bool,
 }
 
 impl Share {
@@ -21,11 +23,20 @@ impl Share {
         ProcessLock::acquire(state, "activation", patience)
     }
 
-    /// A share in a volume that one of our runs activated; `None` where none did.
+    /// A share in a volume that one of our runs activated; `None` where none did, or where that one is dead and somebody
+    /// else uses the volume now.
     pub(crate) fn join(state: &StateDir, volume: &Lv) -> Result<Option<Self>, LockError> {
         let path = marker(state, volume)?;
         match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => Self::locked(path, file).map(Some),
+            Ok(file) => {
+                let inherited = file.try_lock().is_ok();
+                let share = Self::locked(path, file, inherited)?;
+                if inherited && volume.attr.is_active() && volume.attr.is_open() {
+                    share.end();
+                    return Ok(None);
+                }
+                Ok(Some(share))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LockError::io(path, error)),
         }
@@ -36,7 +47,12 @@ impl Share {
         let path = marker(state, volume)?;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(|error| LockError::io(&path, error))?;
-        Self::locked(path, file)
+        Self::locked(path, file, false)
+    }
+
+    /// Whether this was inherited from a run that was killed: somebody else may have come to use the volume since.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.inherited
     }
 
     /// Whether nobody else has a share. Where somebody has, this one is gone: `flock(2)` gives a shared lock up before it
@@ -54,14 +70,14 @@ impl Share {
         let _ = fs::remove_file(&self.path);
     }
 
-    fn locked(path: PathBuf, file: File) -> Result<Self, LockError> {
+    fn locked(path: PathBuf, file: File, inherited: bool) -> Result<Self, LockError> {
         file.lock_shared().map_err(|error| LockError::io(&path, error))?;
-        Ok(Self { path, file })
+        Ok(Self { path, file, inherited })
     }
 }
 
 /// Whether the volume is active only because one of our runs needs it, or was killed while it did: then nobody else
-/// counts on that. Runs no command.
+/// counts on that. Who comes to use it later must be kept out by how it is opened. Runs no command.
 #[must_use]
 pub fn is_active_for_us(state: &StateDir, volume: &Lv) -> bool {
     let Ok(file) = marker(state, volume).and_then(|path| File::open(&path).map_err(|error| LockError::io(path, error)))

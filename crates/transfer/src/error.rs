@@ -28,6 +28,9 @@ pub enum Error {
     /// Nothing came.
     #[error("there is no stream: the input is empty")]
     NoStream,
+    /// Nothing in the stream says that it is whole.
+    #[error("the stream does not say how much it holds, so nobody can tell whether it was cut")]
+    OpenEnd,
     /// A second stream follows the first one.
     #[error("the input holds more than one layer")]
     SecondLayer,
@@ -70,8 +73,8 @@ pub enum Error {
         /// What the base may stand for.
         found: Vec<LayerId>,
     },
-    /// The base carries the right tag, but could be written since.
-    #[error("`{base}` received layer {expected}, but it is writable and may have changed since")]
+    /// The base was the right layer, but could be written since.
+    #[error("`{base}` was layer {expected}, but it is writable and may have changed since")]
     BaseWritable {
         /// The base.
         base: String,
@@ -173,6 +176,18 @@ pub enum ErrorKind {
     Unfinished,
 }
 
+/// The result of an operation and of undoing what it needed: where both failed, both are told.
+///
+/// # Errors
+/// Either one, or [`Error::AndLeft`].
+pub fn undone<T>(result: Result<T, Error>, undo: Result<(), Error>) -> Result<T, Error> {
+    match (result, undo) {
+        (Ok(value), Ok(())) => Ok(value),
+        (Err(error), Ok(())) | (Ok(_), Err(error)) => Err(error),
+        (Err(cause), Err(left)) => Err(Error::AndLeft { cause: Box::new(cause), left: Box::new(left) }),
+    }
+}
+
 impl Error {
     /// What this means to the caller.
     #[must_use]
@@ -208,6 +223,7 @@ impl Error {
                 "something ended the stream early: look at the sender's exit status and send it again".into()
             }
             Self::Stream { .. } => "nothing was applied; send the stream again".into(),
+            Self::OpenEnd => "if you know that it is whole: `--accept-open-end`".into(),
             Self::SecondLayer => "`lvpatch` applies one layer; split the input".into(),
             Self::FullLayer { .. } => {
                 "give no base: `lvpatch -g VG -p POOL NEW`, or only `--output FILE` for an image".into()
@@ -219,9 +235,10 @@ impl Error {
                 "if you know that it holds that layer, tag it: `lvchange -pr --addtag hyperlayer.layer={expected} VG/LV`, \
                  or say so of an image: `--base-id {expected}`; or use `--force-base`, which leaves only the stream's checks"
             ),
-            Self::BaseWritable { .. } => {
-                "use `--force-base` to rely on the stream's checks alone (`lvdiff -d 3` checks every block)".into()
-            }
+            Self::BaseWritable { base, .. } => format!(
+                "if you know that nobody wrote to it: `lvchange -pr {base}`; or use `--force-base`, which leaves only the \
+                 stream's checks (`lvdiff -d 3` checks every block)"
+            ),
             Self::BaseInUse { .. } => "unmount it, or apply on a snapshot that has not changed".into(),
             Self::BaseChanged { .. } => "apply it on an unchanged copy of the base, or send a full layer".into(),
             Self::UnknownHash(_) => "`--no-base-check` applies the stream without these checks".into(),

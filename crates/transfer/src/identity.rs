@@ -1,7 +1,7 @@
 //! Whether a stream is meant for a base.
 
 use extents::Bytes;
-use hyperlayer::{Header, Kind, LayerId};
+use hyperlayer::{Header, Kind, LayerId, Version};
 
 use crate::Error;
 
@@ -47,7 +47,12 @@ pub fn identify(header: &Header, base: &Base, force: bool) -> Result<Identity, E
             });
         }
     };
-    match header.parent_size {
+    // 1.0 cannot say that a volume grew or shrank: what is between both sizes nobody knows.
+    let parent_size = match header.version {
+        Version::V1_0 => header.volume_size,
+        Version::V1_1 => header.parent_size,
+    };
+    match parent_size {
         Some(expected) if expected != base.size => {
             Err(Error::BaseSize { base: base.name.clone(), expected, found: base.size })
         }

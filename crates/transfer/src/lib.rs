@@ -24,7 +24,7 @@ pub mod scan;
 pub use delta::{Delta, Geometry};
 pub use detect::{DetectLevel, checks};
 pub use diff::{Part, Sent, diff};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, undone};
 pub use identity::{Base, Identity, identify, needs_no_base};
 pub use input::{Interruptible, is_stop, stopped};
 pub use patch::{Apply, Incoming};

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use block_copy::{PooledBuf, Progress, Queue, ReadAt, WriteAt, WriteQueue, read_pieces, write_behind};
 use extents::{Bytes, ChunkSize, Chunks, Extent};
-use hyperlayer::{Check, End, Event, Header, ReadError, Reader};
+use hyperlayer::{Check, Completeness, End, Event, Header, ReadError, Reader};
 
 use crate::Error;
 
@@ -13,6 +13,7 @@ use crate::Error;
 pub struct Incoming<R> {
     reader: Reader<R>,
     header: Header,
+    accept_open_end: bool,
 }
 
 /// How a stream is applied.
@@ -38,12 +39,18 @@ impl<R: BufRead> Incoming<R> {
         match reader.next_event() {
             Ok(Some(Event::Header(header))) => {
                 let header = *header;
-                Ok(Self { reader, header })
+                Ok(Self { reader, header, accept_open_end: false })
             }
             Err(ReadError::Stream(error)) if error.is_cut() && error.position == 0 => Err(Error::NoStream),
             Err(error) => Err(error.into()),
             Ok(_) => Err(Error::NoStream),
         }
+    }
+
+    /// Takes the stream also where nothing in it says that it is whole: HYPERLAYER 1.0 without `Delta blocks`.
+    #[must_use]
+    pub fn accept_open_end(self, accept: bool) -> Self {
+        Self { accept_open_end: accept, ..self }
     }
 
     /// What the stream says of itself.
@@ -155,6 +162,9 @@ impl<R: BufRead> Incoming<R> {
                 Some(Event::Header(_)) | None => return Err(Error::NoStream),
             }
         };
+        if end.completeness == Completeness::Unknown && !self.accept_open_end {
+            return Err(Error::OpenEnd);
+        }
         write(Write::End)?;
         match self.reader.next_event()? {
             None => Ok(end),

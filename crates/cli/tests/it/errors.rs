@@ -90,8 +90,8 @@ lvpatch: hint: if you know that it holds that layer, tag it: `lvchange -pr --add
     looks(
         Error::BaseWritable { base: "vg1/monday".into(), expected: id("abc-1") },
         "
-lvpatch: `vg1/monday` received layer abc-1, but it is writable and may have changed since
-lvpatch: hint: use `--force-base` to rely on the stream's checks alone (`lvdiff -d 3` checks every block)
+lvpatch: `vg1/monday` was layer abc-1, but it is writable and may have changed since
+lvpatch: hint: if you know that nobody wrote to it: `lvchange -pr vg1/monday`; or use `--force-base`, which leaves only the stream's checks (`lvdiff -d 3` checks every block)
 ",
     );
     looks(

@@ -240,7 +240,7 @@ impl LvmError {
             }
             Self::Leftover { .. } | Self::TagLeft { .. } => ErrorKind::Unfinished,
             Self::ActivationError(ActivationError::Deactivate { .. })
-            | Self::ReleaseError(ReleaseError::Release { .. }) => ErrorKind::Unfinished,
+            | Self::ReleaseError(ReleaseError::Release { .. } | ReleaseError::Unknown { .. }) => ErrorKind::Unfinished,
             Self::StaleMetadata { .. } | Self::OtherDevices { .. } | Self::OtherChunk { .. } => ErrorKind::Refused,
             _ => match self.cause_kind() {
                 Some(Kind::Environment | Kind::Busy) => ErrorKind::Surroundings,

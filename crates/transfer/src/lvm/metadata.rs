@@ -11,7 +11,7 @@ use thin_delta::{DeltaReader, DumpReader, Side, Superblock};
 use super::{Lvm, LvmError, Selection};
 use crate::error::chunks_differ;
 use crate::input::Interruptible;
-use crate::{Delta, Error};
+use crate::{Delta, Error, undone};
 
 /// How much of the XML is parsed at once, in bytes.
 const XML_BUFFER_BYTES: usize = 256 * 1024;
@@ -33,10 +33,8 @@ impl Selection {
             Some(base) => self.between(lvm, base, &snapshot, progress),
             None => self.mapped(lvm, &snapshot, progress),
         });
-        let released = snapshot.release();
-        let delta = delta?;
-        released?;
-        Ok(delta)
+        let released = snapshot.release().map_err(Error::from);
+        undone(delta, released)
     }
 
     fn between(

@@ -12,8 +12,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use block_copy::{Access, Volume};
 use hyperlayer::{Header, LayerId};
-use lvm_cmd::{ActivationOptions, DEFAULT_SCRATCH_DIR, Executor, Lv, Patience, StateDir, Tag};
+use lvm_cmd::{Activation, ActivationOptions, DEFAULT_SCRATCH_DIR, Executor, Lv, Patience, StateDir, Tag};
 
 use crate::{Base, Error, Identity, identify};
 
@@ -49,6 +50,13 @@ impl<'a> Lvm<'a> {
         Self { exec, state, scratch, nodes, patience, stop }
     }
 
+    /// Opens an active volume. What makes it busy is waited for: udev looks at every new device.
+    fn open_device(&self, activation: &Activation<'_>, access: Access) -> Result<Volume, Error> {
+        let open = || Volume::open(activation.path(), access);
+        let patience = self.patience.cancelled_by(self.stop);
+        Ok(patience.retry(open, |error| error.kind() == block_copy::ErrorKind::Busy)?)
+    }
+
     /// How volumes are activated.
     fn activation(&self) -> ActivationOptions<'a> {
         ActivationOptions { nodes: self.nodes.to_owned(), state: self.state, patience: self.patience }
@@ -72,8 +80,11 @@ fn tagged_layers(volume: &Lv) -> impl Iterator<Item = LayerId> + '_ {
     volume.tags.iter().filter_map(|tag| LayerId::new(tag.as_str().strip_prefix(LAYER_TAG)?).ok())
 }
 
-/// Whether nobody can have changed the volume since its tag was set: the tag's word counts only then.
-fn keeps_its_layer(volume: &Lv) -> bool {
+/// Whether the volume is read-only now. Only then does it count as the layer that its UUID or its tag names: what is
+/// writable may have been written at any time since. (What was made writable, written, and made read-only again, nobody
+/// can tell; the stream's checks of the base may.)
+#[must_use]
+pub fn keeps_its_layer(volume: &Lv) -> bool {
     volume.attr.permission() == lvm_cmd::Permission::ReadOnly
 }
 
@@ -89,14 +100,16 @@ pub fn layer_of(volume: &Lv) -> Result<LayerId, Error> {
     }
 }
 
-/// All layers that the volume may stand for as a base.
+/// All layers that the volume stands for as a base: none where it is writable.
 ///
 /// # Errors
 /// As [`layer_of`].
 pub fn layers_of(volume: &Lv) -> Result<Vec<LayerId>, Error> {
+    if !keeps_its_layer(volume) {
+        return Ok(Vec::new());
+    }
     let own = LayerId::new(volume.uuid.as_str()).map_err(|source| Error::LayerId { source })?;
-    let tagged = tagged_layers(volume).filter(|_| keeps_its_layer(volume));
-    Ok(std::iter::once(own).chain(tagged).collect())
+    Ok(std::iter::once(own).chain(tagged_layers(volume)).collect())
 }
 
 /// Compares a stream's parent with the volume that is to be its base. `force` lets another layer pass, and one that may
@@ -110,11 +123,11 @@ pub fn identify_volume(header: &Header, base: &Lv, force: bool) -> Result<Identi
         if base.attr.is_open() {
             return Err(Error::BaseInUse { base: name });
         }
-        let own = layer_of(base)?;
-        if let Some(expected) = header.parent.clone().filter(|parent| *parent != own)
-            && tagged_layers(base).any(|tagged| tagged == expected)
-        {
-            return Err(Error::BaseWritable { base: name, expected });
+        if let Some(expected) = header.parent.clone() {
+            let was = base.uuid.as_str() == expected.as_str() || tagged_layers(base).any(|tagged| tagged == expected);
+            if was {
+                return Err(Error::BaseWritable { base: name, expected });
+            }
         }
     }
     identify(header, &Base { name, size: base.size, ids: layers_of(base)? }, force)

@@ -1,6 +1,7 @@
 //! What a run makes for itself, and how a later run knows it as a dead run's.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lvm_cmd::{Kind, Lv, LvName, LvRef, Patience, ProcessLock, Tag};
 
@@ -31,9 +32,14 @@ impl Drop for Run {
     }
 }
 
-/// Volumes of dead runs that were removed.
+/// What became of the volumes of dead runs.
 #[derive(Debug, Default)]
-pub struct Leftovers(pub Vec<LvRef>);
+pub struct Leftovers {
+    /// Those that were removed.
+    pub removed: Vec<LvRef>,
+    /// Why others are still there: each says which, and what to do.
+    pub kept: Vec<Error>,
+}
 
 impl Run {
     /// Announces this process.
@@ -53,38 +59,49 @@ impl Run {
     }
 
     /// Removes what dead runs left in the group: volumes with one of our tags under one of our names, whose process
-    /// holds its lock no more. Two commands for each.
+    /// holds its lock no more. What cannot be removed stays, and is no obstacle. Two commands for each.
     ///
     /// # Errors
-    /// LVM does not remove one.
+    /// It is not known which runs live.
     pub fn remove_leftovers(&self, lvm: &Lvm<'_>, group: &[Lv]) -> Result<Leftovers, Error> {
-        let mut removed = Leftovers::default();
+        let mut leftovers = Leftovers::default();
         for volume in group {
             let Some((pid, proof)) = owner(volume) else { continue };
-            if self.is_dead(lvm, pid)? {
-                remove(lvm, &volume.name, proof)?;
-                removed.0.push(volume.name.clone());
+            // Kept until it is done, so that no two runs remove one volume.
+            let Some(_dead) = self.lock_dead(lvm, pid)? else { continue };
+            match remove(lvm, &volume.name, proof) {
+                Ok(()) => leftovers.removed.push(volume.name.clone()),
+                Err(error) => leftovers.kept.push(error),
             }
         }
-        Ok(removed)
+        Ok(leftovers)
     }
 
-    /// What carries this process's id was made by another one that had it before.
-    fn is_dead(&self, lvm: &Lvm<'_>, pid: u32) -> Result<bool, Error> {
+    /// The lock of a run that is dead; `None` where it lives. What carries this process's own id was made by another one
+    /// that had it before.
+    fn lock_dead(&self, lvm: &Lvm<'_>, pid: u32) -> Result<Option<Dead>, Error> {
         if pid == self.pid {
-            return Ok(true);
+            return Ok(Some(Dead { _lock: None }));
         }
-        match ProcessLock::acquire(lvm.state, &lock_name(pid), Patience::new(std::time::Duration::ZERO)) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == Kind::Busy => Ok(false),
+        match ProcessLock::acquire(lvm.state, &lock_name(pid), Patience::new(Duration::ZERO)) {
+            Ok(lock) => Ok(Some(Dead { _lock: Some(lock) })),
+            Err(error) if error.kind() == Kind::Busy => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// Removes a volume of ours, which may be active.
+/// A run that is dead, and stays so while this is held.
+struct Dead {
+    _lock: Option<ProcessLock>,
+}
+
+/// Removes a volume of ours, which may be active. One that is not there was removed by somebody, or never made.
 pub(super) fn remove(lvm: &Lvm<'_>, name: &LvRef, proof: &Tag) -> Result<(), Error> {
-    lvm_cmd::remove(lvm.exec, name, proof).map_err(|source| LvmError::Leftover { name: name.clone(), source }.into())
+    match lvm_cmd::remove(lvm.exec, name, proof) {
+        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        result => result.map_err(|source| LvmError::Leftover { name: name.clone(), source }.into()),
+    }
 }
 
 pub(super) fn receiving_tag(name: &LvName) -> Result<Tag, Error> {

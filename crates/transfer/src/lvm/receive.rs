@@ -124,12 +124,11 @@ impl<'a> Receiving<'a> {
     pub fn snapshot(lvm: Lvm<'a>, run: &mut Run, base: &Lv, name: &LvName, size: Bytes) -> Result<Self, Error> {
         let undo = Undo::new(lvm, run, &base.name, name)?;
         let new = being_received(&undo.proof);
-        create_snapshot(lvm.exec, &base.name, undo.temporary.lv(), &new)?;
-        let resized = if size > base.size { resize(lvm.exec, &undo.temporary, size) } else { Ok(()) };
-        match resized {
-            Ok(()) => Self::open(undo.armed(), name, size.max(base.size)),
-            Err(refused) => Err(undo.armed().because_of(refused.into())),
+        let mut made = create_snapshot(lvm.exec, &base.name, undo.temporary.lv(), &new);
+        if made.is_ok() && size > base.size {
+            made = resize(lvm.exec, &undo.temporary, size);
         }
+        Self::open(undo, made, name, size.max(base.size))
     }
 
     /// A new, empty volume in `pool`, to become `name`. Runs four or five commands.
@@ -138,8 +137,8 @@ impl<'a> Receiving<'a> {
     /// As [`snapshot`](Self::snapshot).
     pub fn empty(lvm: Lvm<'a>, run: &mut Run, pool: &Lv, name: &LvName, size: Bytes) -> Result<Self, Error> {
         let undo = Undo::new(lvm, run, &pool.name, name)?;
-        create_thin(lvm.exec, &pool.name, undo.temporary.lv(), size, &being_received(&undo.proof))?;
-        let receiving = Self::open(undo.armed(), name, size)?;
+        let made = create_thin(lvm.exec, &pool.name, undo.temporary.lv(), size, &being_received(&undo.proof));
+        let receiving = Self::open(undo, made, name, size)?;
         // A pool whose metadata LVM lost track of gives a thin id out again, with all that was mapped under it.
         match mapped(lvm.exec, &receiving.undo.temporary) {
             Ok(nothing) if nothing.is_zero() => Ok(receiving),
@@ -177,8 +176,9 @@ impl<'a> Receiving<'a> {
         undo.because_of(cause)
     }
 
-    fn open(undo: Undo<'a>, name: &LvName, size: Bytes) -> Result<Self, Error> {
-        match open(&undo.lvm, &undo.temporary, size) {
+    /// Opens what was made. What LVM says it did not make may be there all the same: it may have been killed.
+    fn open(undo: Undo<'a>, made: Result<(), VolumeError>, name: &LvName, size: Bytes) -> Result<Self, Error> {
+        match made.map_err(Error::from).and_then(|()| open(&undo.lvm, &undo.temporary, size)) {
             Ok((volume, activation)) => Ok(Self { volume, activation, undo, name: name.clone() }),
             Err(cause) => Err(undo.because_of(cause)),
         }
@@ -188,30 +188,23 @@ impl<'a> Receiving<'a> {
 /// Activates and opens a volume to be written by nobody else.
 fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activation<'a>), Error> {
     let lv = volume(lvm.exec, name)?;
+    check_size(&lv, size)?;
     let activation = Activation::ensure(lvm.exec, &lv, lvm.activation())?;
-    let volume = lvm.patience.retry(
-        || Volume::open(activation.path(), Access::Write),
-        // udev looks at every new device.
-        |error| error.kind() == block_copy::ErrorKind::Busy,
-    )?;
-    let found = volume.size();
-    if found != size {
-        return Err(LvmError::OddSize { vg: name.vg().clone(), size, found }.into());
-    }
+    let volume = lvm.open_device(&activation, Access::Write)?;
     Ok((volume, activation))
 }
 
+/// LVM rounds up to whole extents of the group.
+fn check_size(volume: &Lv, size: Bytes) -> Result<(), Error> {
+    let (vg, found) = (volume.name.vg().clone(), volume.size);
+    if found == size { Ok(()) } else { Err(LvmError::OddSize { vg, size, found }.into()) }
+}
+
 impl<'a> Undo<'a> {
-    /// For a volume that is about to be made beside `beside`.
+    /// For a volume that is about to be made beside `beside`. From here on it is removed, should it be there.
     fn new(lvm: Lvm<'a>, run: &mut Run, beside: &LvRef, name: &LvName) -> Result<Self, Error> {
         let temporary = beside.sibling(run.name()?);
-        Ok(Self { lvm, temporary, proof: receiving_tag(name)?, exists: false })
-    }
-
-    /// The volume is there.
-    fn armed(mut self) -> Self {
-        self.exists = true;
-        self
+        Ok(Self { lvm, temporary, proof: receiving_tag(name)?, exists: true })
     }
 
     fn become_final(
@@ -224,6 +217,7 @@ impl<'a> Undo<'a> {
         let exec = self.lvm.exec;
         if shrinks {
             resize(exec, &self.temporary, finish.size)?;
+            check_size(&volume(exec, &self.temporary)?, finish.size)?;
         }
         let layer = finish.layer.as_ref().filter(|_| finish.permission == Permission::ReadOnly);
         let layer: Vec<Tag> = layer.map(layer_tag).transpose()?.into_iter().collect();

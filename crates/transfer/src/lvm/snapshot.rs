@@ -4,7 +4,7 @@ use lvm_cmd::{LvRef, NewVolume, Permission, Tag, create_snapshot};
 
 use super::own::{remove, temporary_tag};
 use super::{Lvm, Run};
-use crate::Error;
+use crate::{Error, undone};
 
 /// A read-only snapshot of a live volume, removed when this is dropped.
 #[derive(Debug)]
@@ -29,8 +29,13 @@ impl<'a> TemporarySnapshot<'a> {
             active: false,
             skip_activation: true,
         };
-        create_snapshot(lvm.exec, origin, &name, &new)?;
-        Ok(Self { lvm, name: origin.sibling(name), proof, exists: true })
+        let made = create_snapshot(lvm.exec, origin, &name, &new);
+        let this = Self { lvm, name: origin.sibling(name), proof: proof.clone(), exists: true };
+        match made {
+            Ok(()) => Ok(this),
+            // It may be there all the same: LVM may have been killed.
+            Err(refused) => undone(Err(refused.into()), this.remove()),
+        }
     }
 
     /// Its name.

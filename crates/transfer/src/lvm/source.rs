@@ -3,9 +3,8 @@
 use block_copy::{Access, ReadAt, Volume};
 use lvm_cmd::{Activation, Lv, thin_target};
 
-use super::LvmError;
-use super::{Lvm, Selection};
-use crate::Error;
+use super::{Lvm, LvmError, Selection, keeps_its_layer};
+use crate::{Error, undone};
 
 /// Active, open volumes. What was inactive becomes so again when this is closed or dropped.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ impl<'a> Source<'a> {
     /// One stays active.
     pub fn close(self) -> Result<(), Error> {
         let base = self.base.map_or(Ok(()), Opened::close);
-        self.new.close().and(base)
+        undone(self.new.close(), base)
     }
 }
 
@@ -72,7 +71,9 @@ impl<'a> Opened<'a> {
         if let Some(origin) = target.external_origin {
             return Err(LvmError::ExternalOrigin { name: lv.name.clone(), origin }.into());
         }
-        let volume = Volume::open(activation.path(), Access::Read)?;
+        // What can be written must not be while it is read; another run of ours is waited for.
+        let access = if keeps_its_layer(lv) { Access::Read } else { Access::ReadExclusive };
+        let volume = lvm.open_device(&activation, access)?;
         if volume.size() != lv.size {
             return Err(LvmError::OtherSize { name: lv.name.clone(), expected: lv.size, found: volume.size() }.into());
         }

@@ -38,7 +38,13 @@ fn mapped(sectors: u64) -> String {
 
 /// The step in which the new volume is looked at.
 fn look() -> String {
-    lvs_step(&[lv_row(&[("lv_name", &own_name(1)), ("lv_attr", "Vwi---tz-k"), ("lv_tags", TAG)])])
+    look_at(SIZE)
+}
+
+fn look_at(bytes: u64) -> String {
+    let size = bytes.to_string();
+    let row = [("lv_name", &*own_name(1)), ("lv_attr", "Vwi---tz-k"), ("lv_tags", TAG), ("lv_size", &*size)];
+    lvs_step(&[lv_row(&row)])
 }
 
 fn removed() -> String {
@@ -74,9 +80,9 @@ fn a_layer_of_the_same_size() {
 #[test]
 fn a_larger_and_a_smaller_one() {
     let end = [ok(CHANGE), ok(DEACTIVATE), ok(RENAME), ok(UNTAG)].concat();
-    let grown = [ok(CREATE), ok(&resize(2 * SIZE)), look(), ok(ACTIVATE), end.clone()];
+    let grown = [ok(CREATE), ok(&resize(2 * SIZE)), look_at(2 * SIZE), ok(ACTIVATE), end.clone()];
     receive(&grown, 2 * SIZE, 2 * SIZE, &finish(2 * SIZE)).unwrap();
-    let shrunk = [ok(CREATE), look(), ok(ACTIVATE), ok(&resize(SIZE / 2)), end];
+    let shrunk = [ok(CREATE), look(), ok(ACTIVATE), ok(&resize(SIZE / 2)), look_at(SIZE / 2), end];
     receive(&shrunk, SIZE / 2, SIZE, &finish(SIZE / 2)).unwrap();
 }
 
@@ -88,7 +94,22 @@ fn one_that_stays_writable_has_no_layer() {
     receive(&steps, SIZE, SIZE, &Finish { permission: Permission::ReadWrite, ..finish(SIZE) }).unwrap();
 }
 
-/// A new volume of the pool, of which the kernel says that so much is mapped.
+#[test]
+fn a_full_layer() {
+    let end = [ok(CHANGE), ok(DEACTIVATE), ok(RENAME), ok(UNTAG)].concat();
+    let steps = [ok(EMPTY), look(), ok(ACTIVATE), mapped(0), end];
+    assert_eq!(receive_full(&steps).unwrap(), lv_ref("new"));
+}
+
+/// LVM lost a volume whose thin id the pool gives out again, data and all.
+#[test]
+fn a_new_volume_that_is_not_empty() {
+    let steps = [ok(EMPTY), look(), ok(ACTIVATE), mapped(128), ok(DEACTIVATE), removed()];
+    let error = receive_full(&steps).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Surroundings);
+    assert!(error.to_string().contains("a new volume in pool `vg0/pool` is not empty"), "{error}");
+}
+
 fn receive_full(steps: &[String]) -> Result<LvRef, Error> {
     let machine = Machine::new();
     machine.node(&own_name(1), SIZE);
@@ -96,24 +117,7 @@ fn receive_full(steps: &[String]) -> Result<LvRef, Error> {
     let lvm = machine.lvm(&exec);
     let mut run = Run::start(&lvm).unwrap();
     let pool = lv(&[("lv_name", "pool"), ("lv_attr", "twi-aotz--"), ("pool_lv", "")]);
-    let receiving = Receiving::empty(lvm, &mut run, &pool, &lv_name("new"), size(SIZE))?;
-    receiving.finish(&finish(SIZE))
-}
-
-#[test]
-fn a_full_layer() {
-    let steps = [ok(EMPTY), look(), ok(ACTIVATE), mapped(0), ok(CHANGE), ok(DEACTIVATE), ok(RENAME), ok(UNTAG)];
-    assert_eq!(receive_full(&steps).unwrap(), lv_ref("new"));
-}
-
-/// A thin id that the pool's metadata knows already comes with somebody's data.
-#[test]
-fn a_new_volume_that_is_not_empty() {
-    let steps = [ok(EMPTY), look(), ok(ACTIVATE), mapped(128), ok(DEACTIVATE), removed()];
-    let error = receive_full(&steps).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Surroundings, "{error:?}");
-    let failing = fails("dmsetup status --target thin NODE");
-    receive_full(&[ok(EMPTY), look(), ok(ACTIVATE), failing, ok(DEACTIVATE), removed()]).unwrap_err();
+    Receiving::empty(lvm, &mut run, &pool, &lv_name("new"), size(SIZE))?.finish(&finish(SIZE))
 }
 
 /// Whichever step fails, the volume is removed, and the error is the step's.
@@ -121,16 +125,29 @@ fn a_new_volume_that_is_not_empty() {
 fn a_step_fails() {
     let size = SIZE / 2;
     let resize = resize(size);
-    let shrinking = [ok(CREATE), look(), ok(ACTIVATE), ok(&resize), ok(CHANGE), ok(DEACTIVATE), ok(RENAME), ok(UNTAG)];
+    let shrinking = [
+        ok(CREATE),
+        look(),
+        ok(ACTIVATE),
+        ok(&resize),
+        look_at(size),
+        ok(CHANGE),
+        ok(DEACTIVATE),
+        ok(RENAME),
+        ok(UNTAG),
+    ];
+    let none = || lvs_step(&[lv_row(&[])]);
     // Which step fails instead, what is undone then.
-    let table: [(usize, String, &[String]); 7] = [
-        (0, fails(CREATE), &[]),
+    let table: [(usize, String, &[String]); 8] = [
+        // It may have been made all the same.
+        (0, fails(CREATE), &[none()]),
+        (0, fails(CREATE), &[removed()]),
         (1, fails(testkit::LVS), &[removed()]),
         (2, fails(ACTIVATE), &[removed()]),
         (3, fails(&resize), &[ok(DEACTIVATE), removed()]),
-        (4, fails(CHANGE), &[ok(DEACTIVATE), removed()]),
-        (5, fails(DEACTIVATE), &[removed()]),
-        (6, fails(RENAME), &[removed()]),
+        (5, fails(CHANGE), &[ok(DEACTIVATE), removed()]),
+        (6, fails(DEACTIVATE), &[removed()]),
+        (7, fails(RENAME), &[removed()]),
     ];
     for (n, failing, undone) in table {
         let steps = [&shrinking[..n], &[failing], undone].concat();
@@ -151,9 +168,14 @@ fn a_resize_to_grow_fails() {
 #[test]
 fn a_size_that_the_group_cannot_have() {
     let odd = SIZE + 512;
-    let steps = [ok(CREATE), ok(&resize(odd)), look(), ok(ACTIVATE), ok(DEACTIVATE), removed()];
+    let steps = [ok(CREATE), ok(&resize(odd)), look_at(SIZE + (4 << 20)), removed()];
     let error = receive(&steps, odd, SIZE + (4 << 20), &finish(odd)).unwrap_err();
     assert!(error.to_string().contains("16777728 bytes cannot be in group `vg0`"), "{error}");
+    // The same on the way down.
+    let odd = SIZE / 2 + 512;
+    let shrunk = [ok(CREATE), look(), ok(ACTIVATE), ok(&resize(odd)), look(), ok(DEACTIVATE), removed()];
+    let error = receive(&shrunk, odd, SIZE, &finish(odd)).unwrap_err();
+    assert!(error.to_string().contains("its extents make it 16777216"), "{error}");
 }
 
 /// A volume that cannot be opened is not left behind either.

@@ -154,7 +154,9 @@ fn what_a_volume_is_called() {
     let of = |attr, tags| lv(&[("lv_attr", attr), ("lv_tags", tags)]);
     assert_eq!(layer_of(&of("Vri---tz-k", RECEIVED)).unwrap(), id("monday"));
     assert_eq!(layers_of(&of("Vri---tz-k", RECEIVED)).unwrap(), [id(UUID), id("monday")]);
-    for (attr, tags) in [("Vwi---tz-k", RECEIVED), ("Vri---tz-k", ""), ("Vri---tz-k", "hyperlayer.layer=")] {
+    assert_eq!(layer_of(&of("Vwi---tz-k", RECEIVED)).unwrap(), id(UUID));
+    assert_eq!(layers_of(&of("Vwi---tz-k", RECEIVED)).unwrap(), []);
+    for (attr, tags) in [("Vri---tz-k", ""), ("Vri---tz-k", "hyperlayer.layer=")] {
         assert_eq!(layer_of(&of(attr, tags)).unwrap(), id(UUID), "{attr} {tags:?}");
         assert_eq!(layers_of(&of(attr, tags)).unwrap(), [id(UUID)], "{attr} {tags:?}");
     }
@@ -177,9 +179,9 @@ fn whether_a_volume_is_the_base() {
         ("Vwi---tz-k", RECEIVED, "monday", true, &Ok(Identity::Forced)),
         // The very volume that the stream was made against.
         ("Vri---tz-k", "", UUID, false, &Ok(Identity::Proven)),
-        ("Vwi---tz-k", "", UUID, false, &Ok(Identity::Proven)),
+        ("Vwi---tz-k", "", UUID, false, &writable),
         ("Vwi-aotz--", "", UUID, false, &in_use),
-        ("Vwi-aotz--", "", UUID, true, &Ok(Identity::Proven)),
+        ("Vwi-aotz--", "", UUID, true, &Ok(Identity::Forced)),
     ];
     for (attr, tags, parent, force, expected) in table {
         let base = lv(&[("lv_attr", attr), ("lv_tags", tags)]);

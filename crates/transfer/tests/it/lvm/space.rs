@@ -11,8 +11,7 @@ fn check(chunks: Option<u64>, status: &str) -> Result<(), (ErrorKind, String)> {
     let exec =
         script(&format!("$ dmsetup status --target thin-pool vg0-pool-tpool\n| 0 204800 thin-pool {status}\n= 0\n"));
     let pool = lv(&[("lv_name", "pool"), ("lv_attr", "twi-aotz--"), ("pool_lv", ""), ("chunk_size", "65536")]);
-    let (chunks, size) = (chunks.map(Chunks::new), Bytes::new(SIZE));
-    let space = Space { chunk: chunk(65536), chunks, records: None, size };
+    let space = Space { chunk: chunk(65536), chunks: chunks.map(Chunks::new), records: None, size: Bytes::new(SIZE) };
     space.check(&machine.lvm(&exec), &pool).map_err(|error| (error.kind(), error.to_string()))
 }
 
