@@ -80,6 +80,6 @@ fn an_output_that_cannot_be() {
 #[test]
 fn a_header_that_cannot_be() {
     let folder = Folder::new();
-    folder.lvdiff(&format!("{SCAN} --meta Volume_size:1")).run().says(1, &["Volume_size"]);
+    folder.lvdiff(&format!("{SCAN} --meta Volume_size:1")).run().says(2, &["Volume_size"]);
     folder.lvdiff(&format!("{SCAN} --layer-id no;id")).run().says(2, &["layer id"]);
 }

@@ -63,11 +63,14 @@ fn the_table() {
     }
 }
 
-/// A stream of 1.0 tells no size of its base.
+/// A stream of 1.0 is of volumes of one size, or says no size at all.
 #[test]
-fn an_unknown_size_is_any() {
+fn sizes_under_1_0() {
     let header = Header { parent: Some(id("monday")), ..Header::v1_0(SIZE, chunk(65536), Totals::default(), 0) };
-    assert_eq!(identify(&header, &base(Bytes::new(512), &["monday"]), false).unwrap(), Identity::Proven);
+    let small = base(Bytes::new(512), &["monday"]);
+    assert!(matches!(identify(&header, &small, true).unwrap_err(), Error::BaseSize { .. }));
+    let silent = Header { volume_size: None, ..header };
+    assert_eq!(identify(&silent, &small, false).unwrap(), Identity::Proven);
 }
 
 #[test]
