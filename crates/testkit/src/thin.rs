@@ -196,18 +196,20 @@ fn steps(sectors: usize, count: usize) -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Pairs with any history: writes (also of zeros), discards, sizes that grow and shrink and are no multiple of the
-/// chunk; then the snapshot; then more on both sides, little on the older one.
+/// chunk; then the snapshot; then more on both sides, little on the older one, which often ends up smaller.
 pub fn pairs() -> impl Strategy<Value = Pair> {
     let sectors = 160;
     let chunk = prop::sample::select(vec![1, 2, 3, 8, 16, 31, 64]);
-    (chunk, 1..sectors, steps(sectors, 12), steps(sectors, 12), steps(sectors, 3)).prop_map(
-        |(chunk, size, before, later, on_old)| {
+    let cut = prop::option::weighted(0.3, 1..sectors);
+    (chunk, 1..sectors, steps(sectors, 12), steps(sectors, 12), steps(sectors, 3), cut).prop_map(
+        |(chunk, size, before, later, on_old, cut)| {
             let chunk = ChunkSize::from_sectors(extents::Sectors::new(chunk)).unwrap();
             let mut new = ThinVolume::new(chunk, size * BLOCK_BYTES);
             before.iter().for_each(|step| step.apply(&mut new));
             let mut old = new.clone();
             later.iter().for_each(|step| step.apply(&mut new));
             on_old.iter().for_each(|step| step.apply(&mut old));
+            cut.into_iter().for_each(|to| Step::Resize { to }.apply(&mut old));
             Pair { old, new }
         },
     )

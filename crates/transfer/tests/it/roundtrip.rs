@@ -159,3 +159,17 @@ fn nothing_changed() {
     assert_eq!(layer.plan.records().count(), 0);
     check(&layer, chunk(4096), true);
 }
+
+/// The base was made smaller after the snapshot: what both still share past its end, a receiver does not have.
+#[test]
+fn what_is_shared_past_the_end_of_the_base() {
+    let mut old = testkit::ThinVolume::new(chunk(4096), 40 * 1024);
+    old.write(0, &testkit::stamped(1, 0, 40 * 1024));
+    let new = old.clone();
+    old.resize(18 * 1024);
+    let pair = Pair { old, new };
+    assert!(pair.xml().contains("<same begin=\"0\" length=\"10\"/>"));
+    for by in [4096, 12288, 128 * 1024] {
+        check(&Layer::of(&pair, DetectLevel::Every), chunk(by), true);
+    }
+}
