@@ -27,7 +27,7 @@ lvdiff --scan ./tuesday.img ./monday.img -o changes.hl 2>digests || {
     exit 1
 }
 step "lvdiff --scan ./tuesday.img ./monday.img -o changes.hl   ($(mib "$(stat -c %s changes.hl)"))"
-lvpatch --base ./monday.img --output ./received.img <changes.hl
+lvpatch --quiet --base ./monday.img --output ./received.img <changes.hl
 step 'lvpatch --base ./monday.img --output ./received.img < changes.hl'
 cmp tuesday.img received.img
 step 'cmp tuesday.img received.img: identical'
@@ -35,6 +35,6 @@ step 'cmp tuesday.img received.img: identical'
 # A stream that lost its end must not become anything.
 head -c -1 changes.hl >cut.hl
 status=0
-lvpatch --base ./monday.img --output ./cut.img <cut.hl 2>cut.log || status=$?
+lvpatch --quiet --base ./monday.img --output ./cut.img <cut.hl 2>cut.log || status=$?
 [ $status = 3 ] && [ ! -e cut.img ]
 step 'the same stream without its last byte: refused, nothing written'
