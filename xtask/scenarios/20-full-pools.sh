@@ -24,7 +24,7 @@ head -c 1M full.hl >&9
 being_received() {
     lvs --noheadings -o lv_name dst | grep -q hyperlayer-
 }
-within 20 being_received
+within 60 being_received
 write_pattern dst/other 0 5m other
 tail -c +1048577 full.hl >&9 || true
 exec 9>&-

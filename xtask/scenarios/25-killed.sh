@@ -28,7 +28,7 @@ reserved() {
 lvdiff src/two src/one -o files/cut.hl &
 lvdiff=$!
 # Too quick to be caught reading: it is stopped as soon as there is a reservation.
-within 20 reserved
+within 60 reserved
 kill -STOP $lvdiff
 killed $lvdiff
 pkill -KILL -x thin_delta || true
@@ -40,7 +40,7 @@ no_leftovers src
 # While the volumes are read.
 lvdiff src/two src/one --bwlimit 256k -o files/cut.hl &
 lvdiff=$!
-within 20 test -e /dev/mapper/src-two
+within 60 test -e /dev/mapper/src-one
 sleep 1
 killed $lvdiff
 expect_exit 0 lvdiff src/two src/one -o files/delta.hl
@@ -57,7 +57,7 @@ keeps_open=$!
 lvpatch -g dst -l one <slow &
 lvpatch=$!
 head -c 4M files/delta.hl >slow
-within 20 being_received
+within 60 being_received
 sleep 1
 killed $lvpatch
 kill $keeps_open

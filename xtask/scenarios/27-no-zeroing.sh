@@ -2,11 +2,11 @@
 # old data: none of it may shine through.
 . lib.sh
 
-# A pool whose free chunks hold 0xff.
+# A pool of which every chunk holds 0xff: the kernel takes those first that were never used.
 stale_pool() {
-    make_pool "$1" pool 96m "$2" -Zn
-    make_volume "$1/pool" secret 80m
-    head -c 80M /dev/zero | tr '\0' '\377' >"/dev/$1/secret"
+    make_pool "$1" pool 24m "$2" -Zn
+    make_volume "$1/pool" secret 24m
+    head -c 24M /dev/zero | tr '\0' '\377' >"/dev/$1/secret"
     lvremove -q -q -y "$1/secret"
 }
 

@@ -17,7 +17,7 @@ head -c 500K delta.hl >&9
 being_received() {
     lvs --noheadings -o lv_name dst | grep -q hyperlayer-
 }
-within 20 being_received
+within 60 being_received
 sleep 1
 set -- $good
 dmsetup suspend $data
