@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub bwlimit: Option<Bytes>,
 
-    /// Say what the stream would hold, to the byte, and read nothing from the volumes
+    /// Say what the stream would hold, to the byte, and send nothing. Thin volumes are not read for it; images are
     #[arg(long)]
     pub dry_run: bool,
 
