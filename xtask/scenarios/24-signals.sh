@@ -31,7 +31,7 @@ being_received() {
 
 for signal in INT:130 TERM:143 HUP:129; do
     lvdiff src/two src/one --bwlimit 256k -o files/cut.hl 2>running.stderr &
-    within 20 test -e /dev/mapper/src-two
+    within 60 test -e /dev/mapper/src-two
     sleep 1
     signalled ${signal%:*} $! ${signal#*:}
     no_leftovers src
@@ -44,7 +44,7 @@ for signal in INT:130 TERM:143 HUP:129; do
     lvpatch -g dst -l one two <slow 2>running.stderr &
     lvpatch=$!
     head -c 4M delta.hl >slow
-    within 20 being_received
+    within 60 being_received
     sleep 1
     signalled ${signal%:*} $lvpatch ${signal#*:}
     kill $keeps_open
