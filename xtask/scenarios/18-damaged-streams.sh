@@ -28,7 +28,7 @@ for at in 5 $((check - 1)) $check $data $((data + 30)) $((end - 5000)) $end $((s
     refused cut.hl
 done
 expect_exit 3 lvpatch -g dst -l one </dev/null
-stderr_has 'it ends before anything' lvpatch
+stderr_has 'there is no stream' lvpatch
 
 # flip OFFSET: one bit.
 flip() {
