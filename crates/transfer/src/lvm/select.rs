@@ -164,6 +164,11 @@ fn thin<'a>(group: &'a [Lv], name: &LvRef) -> Result<&'a Lv, Error> {
 /// Whether `new` is not older than `base`. Where it is, the user most likely turned them round; names say nothing.
 #[must_use]
 pub fn newest_first(new: &Lv, base: &Lv) -> bool {
+    let is_snapshot_of = |snapshot: &Lv, origin: &Lv| snapshot.origin.as_ref() == Some(origin.name.lv());
+    // An origin goes on being written when its snapshot is made, so its content is newer, and it itself is older.
+    if is_snapshot_of(base, new) || is_snapshot_of(new, base) {
+        return is_snapshot_of(base, new);
+    }
     match (new.created_seconds, base.created_seconds) {
         (Some(new), Some(base)) => new.cmp(&base) != Ordering::Less,
         _ => true,

@@ -108,6 +108,11 @@ fn turned_round() {
     assert!(newest_first(&at("1763696001"), &at("1763696000")));
     assert!(newest_first(&at("1763696000"), &at("1763696000")));
     assert!(!newest_first(&at("1763696000"), &at("1763696001")));
+    // An origin is older than its snapshot, and its content is newer.
+    let origin = lv(&[("lv_name", "data"), ("lv_time", "1763696000")]);
+    let snapshot = lv(&[("lv_name", "monday"), ("origin", "data"), ("lv_time", "1763696001")]);
+    assert!(newest_first(&origin, &snapshot));
+    assert!(!newest_first(&snapshot, &origin));
 }
 
 fn destination(base: Option<&str>, pool: &str, new: &str) -> Result<Destination, Error> {
