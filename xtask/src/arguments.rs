@@ -32,7 +32,7 @@ A guest is a virtual machine with LVM, thin pools, and the release binaries in P
 
 Options of `vm` and `soak`, before SCRIPT:
 
-  --timeout SECONDS       stop the guest after that time [1800]
+  --timeout SECONDS       stop the guest after that time [2700]
   --cpus NUMBER           its processors [2]
   --memory MIB            its memory [2048]
   --with PATH             (run, shell) a file or folder to have under /payload/with, first in PATH; repeatable

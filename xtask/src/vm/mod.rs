@@ -32,7 +32,7 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: Duration::from_secs(1800), size: machine::Size { cpus: 2, memory_mib: 2048 } }
+        Self { time: Duration::from_secs(2700), size: machine::Size { cpus: 2, memory_mib: 2048 } }
     }
 }
 
