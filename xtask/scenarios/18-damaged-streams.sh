@@ -10,7 +10,7 @@ size=$(stat -c %s whole.hl)
 
 refused() {
     expect_exit 3 lvpatch -g dst -l one <"$1"
-    stderr_has "${2:-the stream is refused}" lvpatch
+    stderr_has "${2-the stream is refused}" lvpatch
     no_leftovers dst
 }
 
