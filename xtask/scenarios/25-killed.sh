@@ -32,7 +32,7 @@ for try in 1 2 3 4 5; do
     while kill -0 $lvdiff 2>/dev/null && ! grep -qs '"held_root":[0-9]' /run/hyperlayer/metadata-snapshot-*.json; do
         sleep 0.02
     done
-    kill -STOP $lvdiff
+    kill -STOP $lvdiff 2>/dev/null || { wait $lvdiff; continue; }
     killed $lvdiff
     pkill -KILL -x thin_delta || true
     if recorded; then break; fi
