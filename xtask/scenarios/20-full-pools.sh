@@ -22,7 +22,7 @@ lvpatch=$!
 exec 9>slow
 head -c 1M full.hl >&9
 being_received() {
-    lvs --noheadings -o lv_name dst | grep -q hyperlayer-
+    lvs --noheadings -o lv_name dst | grep hyperlayer- >/dev/null
 }
 within 60 being_received
 write_pattern dst/other 0 5m other

@@ -26,7 +26,7 @@ signalled() {
 }
 
 being_received() {
-    lvs --noheadings -o lv_name dst | grep -q hyperlayer-
+    lvs --noheadings -o lv_name dst | grep hyperlayer- >/dev/null
 }
 
 for signal in INT:130 TERM:143 HUP:129; do

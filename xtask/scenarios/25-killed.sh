@@ -55,7 +55,7 @@ no_leftovers src
 
 # While the stream is applied.
 being_received() {
-    lvs --noheadings -o lv_name dst | grep -q hyperlayer-
+    lvs --noheadings -o lv_name dst | grep hyperlayer- >/dev/null
 }
 mkfifo slow
 sleep 100 >slow &

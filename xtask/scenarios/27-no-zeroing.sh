@@ -24,7 +24,7 @@ activate src/one src/two
 
 for chunk in 256k 1m; do
     stale_pool dst-$chunk $chunk
-    lvs --noheadings -o zero dst-$chunk/pool | grep -qv zero
+    lvs --noheadings -o zero dst-$chunk/pool | grep -v zero >/dev/null
     remember dst-$chunk
     expect_exit 0 lvdiff --full src/one | expect_exit 0 lvpatch -g dst-$chunk -p pool
     expect_exit 0 lvdiff src/two src/one | expect_exit 0 lvpatch -g dst-$chunk -l one

@@ -15,7 +15,7 @@ lvpatch=$!
 exec 9>slow
 head -c 500K delta.hl >&9
 being_received() {
-    lvs --noheadings -o lv_name dst | grep -q hyperlayer-
+    lvs --noheadings -o lv_name dst | grep hyperlayer- >/dev/null
 }
 within 60 being_received
 sleep 1
