@@ -84,8 +84,8 @@ impl<'a> Activation<'a> {
     }
 
     /// Deactivates the volume if it was inactive before and this is the last of our runs to use it, and says whether
-    /// that worked. As often as `patience` allows
-    /// while something, such as udev's blkid, has it open. Runs one command a try, or none.
+    /// that worked. As often as `patience` allows while something, such as udev's blkid, has it open. Runs one command a
+    /// try, or none.
     ///
     /// # Errors
     /// LVM fails, or the volume stays in use.
