@@ -200,6 +200,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Copy(block_copy::Error::Stopped) => ErrorKind::Stopped,
+            Self::NotInOld { .. } => ErrorKind::Usage,
             Self::Input { source, .. } if is_about_content(source) => ErrorKind::Refused,
             Self::Input { .. } | Self::Output(_) | Self::Encode { .. } | Self::TargetTooSmall { .. } => {
                 ErrorKind::Failed
