@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
 use extents::{ChunkSize, parse_size};
-use hyperlayer::{LayerId, Version};
+use hyperlayer::LayerId;
 use transfer::{DetectLevel, Style};
 
 /// Write what turns base volume B into volume A as one HYPERLAYER stream
@@ -93,9 +93,9 @@ impl Args {
     /// How the stream is written.
     pub(crate) fn style(&self) -> Style {
         Style {
-            version: match self.format {
-                Format::V1_1 => Version::V1_1,
-                Format::V1_0 => Version::V1_0,
+            format: match self.format {
+                Format::V1_1 => hyperlayer::Format::V1_1,
+                Format::V1_0 => hyperlayer::Format::V1_0,
             },
             detect: self.detect,
             meta: self.meta.iter().map(|meta| (meta.0.clone(), meta.1.clone())).collect(),

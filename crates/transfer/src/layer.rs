@@ -2,7 +2,7 @@
 
 use extents::{Bytes, ChunkSize, SECTOR_BYTES};
 use hyperlayer::limits::RECOMMENDED_DATA_RECORD;
-use hyperlayer::{EncodeError, Encoder, Header, LayerId, Totals, Version, delta_blocks};
+use hyperlayer::{EncodeError, Encoder, Format, Header, LayerId, Totals, delta_blocks};
 
 use crate::{Delta, DetectLevel, Error, Geometry, Plan, Record, checks};
 
@@ -28,8 +28,8 @@ pub struct Layer {
 /// How a layer is written.
 #[derive(Clone, Debug)]
 pub struct Style {
-    /// The version.
-    pub version: Version,
+    /// The format.
+    pub format: Format,
     /// How much of the base is hashed into the stream.
     pub detect: DetectLevel,
     /// The user's own lines in the header.
@@ -53,23 +53,23 @@ impl Layer {
         let level = if checks.is_empty() { 0 } else { style.detect.number() };
         let plan = Plan { checks, delta: self.delta, step: RECOMMENDED_DATA_RECORD };
         let totals = plan.totals();
-        let header = match style.version {
-            Version::V1_1 if self.full => Header::full(size, chunk, totals),
-            Version::V1_1 => Header::delta(size, base_size, chunk, totals),
-            Version::V1_0 if self.full => return Err(Error::NotInOld { what: "has no full layers" }),
-            Version::V1_0 if size != base_size => {
+        let header = match style.format {
+            Format::V1_1 if self.full => Header::full(size, chunk, totals),
+            Format::V1_1 => Header::delta(size, base_size, chunk, totals),
+            Format::V1_0 if self.full => return Err(Error::NotInOld { what: "has no full layers" }),
+            Format::V1_0 if size != base_size => {
                 return Err(Error::NotInOld { what: "cannot say that a volume grew or shrank" });
             }
-            Version::V1_0 => {
+            Format::V1_0 => {
                 let blocks = delta_blocks(plan.records().map(Record::extent), chunk);
                 Header { detect_level: Some(i32::from(level)), ..Header::v1_0(size, chunk, totals, blocks) }
             }
         };
         let meta = style.meta.clone();
         let header = Header { name: self.name, layer: self.id, parent: self.parent, meta, ..header };
-        let header = match header.version {
-            Version::V1_0 => header,
-            Version::V1_1 => Header {
+        let header = match header.format {
+            Format::V1_0 => header,
+            Format::V1_1 => Header {
                 source: Some(self.source),
                 created: Some(style.created.clone()),
                 tool: Some(style.tool.clone()),
@@ -87,9 +87,9 @@ impl Style {
     /// A key or value is not possible, or is one of the format's own.
     pub fn check(&self) -> Result<(), EncodeError> {
         let (size, chunk) = (Bytes::new(SECTOR_BYTES), ChunkSize::SECTOR);
-        let header = match self.version {
-            Version::V1_1 => Header::full(size, chunk, Totals::default()),
-            Version::V1_0 => Header::v1_0(size, chunk, Totals::default(), 0),
+        let header = match self.format {
+            Format::V1_1 => Header::full(size, chunk, Totals::default()),
+            Format::V1_0 => Header::v1_0(size, chunk, Totals::default(), 0),
         };
         Encoder::start(&Header { meta: self.meta.clone(), ..header }).map(drop)
     }
