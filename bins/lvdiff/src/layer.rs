@@ -3,7 +3,7 @@
 use cli::{Exit, Failure, OrFail, Outcome};
 use extents::{Bytes, ChunkSize, SECTOR_BYTES};
 use hyperlayer::limits::RECOMMENDED_DATA_RECORD;
-use hyperlayer::{Encoder, Header, LayerId, Totals, Version, delta_blocks};
+use hyperlayer::{Encoder, Header, LayerId, Totals, delta_blocks};
 use jiff::Timestamp;
 use transfer::{Delta, Geometry, Plan, checks};
 
@@ -56,9 +56,9 @@ impl Layer {
             }
         };
         let header = Header { name: self.name, layer: self.id, parent: self.parent, meta: meta(args), ..header };
-        let header = match header.version {
-            Version::V1_0 => header,
-            Version::V1_1 => Header {
+        let header = match header.format {
+            hyperlayer::Format::V1_0 => header,
+            hyperlayer::Format::V1_1 => Header {
                 source: Some(self.source),
                 created: Some(Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
                 tool: Some(concat!("lvdiff ", env!("CARGO_PKG_VERSION")).to_owned()),

@@ -21,7 +21,7 @@ pub(crate) fn show(args: &Args, header: &Header, plan: &Plan) -> Outcome {
     let id = |id: &Option<hyperlayer::LayerId>| id.as_ref().map(ToString::to_string);
     let text = if args.json {
         json!({
-            "format": header.version.to_string(),
+            "format": header.format.to_string(),
             "kind": header.kind.to_string(),
             "name": header.name,
             "layer": id(&header.layer),

@@ -67,7 +67,7 @@ pub use digest::{Check, CheckHash, CheckHasher, Digest, UnsupportedHash};
 pub use encode::{Encoder, Finished, ZeroPieces};
 pub use error::{DecodeError, EncodeError, ErrorKind, ReadError, RuleError, WriteError};
 pub use event::{Completeness, End, Event};
-pub use header::{Header, HeaderError, Kind, Totals, Version};
+pub use header::{Format, Header, HeaderError, Kind, Totals};
 pub use id::{LayerId, LayerIdError};
 pub use measure::stream_len;
 pub use reader::Reader;

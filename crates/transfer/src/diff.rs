@@ -4,7 +4,7 @@ use std::io;
 
 use block_copy::{Piece, Progress, Queue, ReadAt, read_pieces};
 use extents::{Bytes, Extent};
-use hyperlayer::{Check, CheckHasher, DATA_TRAILER, Digest, Encoder, Header, Version};
+use hyperlayer::{Check, CheckHasher, DATA_TRAILER, Digest, Encoder, Format, Header};
 
 use crate::{Error, Plan, Record};
 
@@ -23,7 +23,7 @@ pub struct Sent {
 /// Writes the stream that `plan` describes: the header, the checks of the base, the records, the end.
 ///
 /// # Errors
-/// A read fails, `put` fails, `progress` asks to stop, or the header cannot be written in its version.
+/// A read fails, `put` fails, `progress` asks to stop, or the header cannot be written in its format.
 pub fn diff(
     header: &Header,
     plan: &Plan,
@@ -38,7 +38,7 @@ pub fn diff(
     let mut out = Framing::start(header, plan, put)?;
     if let Some(base) = base {
         for extent in &plan.checks {
-            out.check(&hash(*extent, header.version, base, queue, progress)?)?;
+            out.check(&hash(*extent, header.format, base, queue, progress)?)?;
         }
     }
     read_pieces(new, plan.reads(), queue, progress, |piece| out.data(piece))?;
@@ -48,14 +48,14 @@ pub fn diff(
 /// The check for a range of the base.
 fn hash(
     extent: Extent<Bytes>,
-    version: Version,
+    format: Format,
     base: &dyn ReadAt,
     queue: Queue,
     progress: &dyn Progress,
 ) -> Result<Check, Error> {
-    let mut hasher = match version {
-        Version::V1_0 => CheckHasher::crc32(),
-        Version::V1_1 => CheckHasher::blake3(),
+    let mut hasher = match format {
+        Format::V1_0 => CheckHasher::crc32(),
+        Format::V1_1 => CheckHasher::blake3(),
     };
     read_pieces(base, [extent], queue, progress, |piece| {
         hasher.update(&piece.buf);

@@ -46,6 +46,8 @@ proptest! {
         let window = Extent::new(Chunks::new(window.0), Chunks::new(window.1)).unwrap();
         let inside = std::array::from_fn(|i| bits_a[i] && window.contains(Chunks::new(i as u64)));
         check(&a.clip(window), inside);
+        let outside = std::array::from_fn(|i| !bits_a[i] && window.contains(Chunks::new(i as u64)));
+        check(&a.gaps(window).collect(), outside);
     }
 
     #[test]

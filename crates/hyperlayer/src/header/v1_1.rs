@@ -3,7 +3,7 @@
 use extents::{Bytes, ChunkSize};
 
 use super::parse::Fields;
-use super::{Header, HeaderError, Kind, SIZE, Totals, Version};
+use super::{Format, Header, HeaderError, Kind, SIZE, Totals};
 use super::{bad, check_chunk_size, check_meta, check_printable, check_size, check_time};
 use crate::LayerId;
 use crate::error::DecodeError;
@@ -71,7 +71,7 @@ pub(super) fn header(mut fields: Fields) -> Result<Header, DecodeError> {
         "delta" => Some(Kind::Delta),
         _ => None,
     })?;
-    let mut header = Header::empty(Version::V1_1, fields.need(KIND, kind)?);
+    let mut header = Header::empty(Format::V1_1, fields.need(KIND, kind)?);
     header.name = fields.value(NAME, "", text)?;
     header.volume_size = fields.value(VOLUME_SIZE, SIZE, bytes)?;
     header.chunk_size =

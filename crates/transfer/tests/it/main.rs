@@ -14,7 +14,7 @@ use std::io::BufRead;
 
 use block_copy::{Memory, Progress, Queue, ReadAt, Silent, WriteAt};
 use extents::{Bytes, ChunkSize};
-use hyperlayer::{End, Header, Version, delta_blocks};
+use hyperlayer::{End, Format, Header, delta_blocks};
 use testkit::Pair;
 use thin_delta::DeltaReader;
 use transfer::{Apply, Delta, DetectLevel, Error, Geometry, Incoming, Part, Plan, Record, Sent, checks, diff};
@@ -50,8 +50,8 @@ impl Layer {
     }
 
     /// The same as a stream for the original lvpatch. Both volumes must have one size.
-    fn in_version(self, version: Version) -> Self {
-        if version == Version::V1_1 {
+    fn in_format(self, format: Format) -> Self {
+        if format == Format::V1_1 {
             return self;
         }
         let Header { volume_size, chunk_size, .. } = self.header;
