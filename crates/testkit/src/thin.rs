@@ -215,6 +215,21 @@ pub fn pairs() -> impl Strategy<Value = Pair> {
     )
 }
 
+/// A volume's states, oldest first, each a snapshot of the next one's past: writes, discards and other sizes between them.
+pub fn histories(states: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<ThinVolume>> {
+    let sectors = 120;
+    let chunk = prop::sample::select(vec![1, 2, 3, 8, 16, 31, 64]);
+    (chunk, 1..sectors, prop::collection::vec(steps(sectors, 8), states)).prop_map(|(chunk, size, between)| {
+        let chunk = ChunkSize::from_sectors(extents::Sectors::new(chunk)).unwrap();
+        let mut now = ThinVolume::new(chunk, size * BLOCK_BYTES);
+        let states = between.iter().map(|steps| {
+            steps.iter().for_each(|step| step.apply(&mut now));
+            now.clone()
+        });
+        states.collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
