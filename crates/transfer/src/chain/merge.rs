@@ -165,7 +165,6 @@ fn overlay(indices: Vec<Index>, sizes: &Sizes) -> (Vec<Segment>, ExtentSet<Bytes
         layer.zero.extend(Extent::between(sizes.before(number), sizes.after[number]));
         zero = zero.union(&covered.visible(&layer.zero));
         covered.add(&layer.zero);
-        covered.from(sizes.before(number));
     }
     segments.sort_unstable();
     // Past the base's end, and without a base, everything reads as zeros of itself.

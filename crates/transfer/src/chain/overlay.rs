@@ -15,7 +15,7 @@ impl Covered {
         covered
     }
 
-    /// Everything from here on is decided. A layer decides what lies past the end of its parent: its own data, or zeros.
+    /// Everything from here on is decided, as what lies past the end of a layer's parent is: by its own data, or zeros.
     pub(super) fn from(&mut self, at: Bytes) {
         if let Some(past) = Extent::between(at, Bytes::new(u64::MAX)) {
             self.0.insert(past);

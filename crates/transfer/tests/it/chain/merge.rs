@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use testkit::histories;
 use transfer::{Error, Incoming, Merge, Part};
 
-use super::{Chain, inputs};
+use super::{Chain, example, inputs};
 use crate::apply;
 use crate::chain::id;
 
@@ -100,22 +100,6 @@ fn who_it_says_it_is() {
     let base = Memory::new(chain.base.clone());
     let end = incoming.verify(Some(&base), Queue::default(), &Silent).unwrap();
     assert_eq!(end.completeness, Completeness::Proven);
-}
-
-/// Four states; in the second the volume is small, in the third it has grown again without data.
-fn example() -> Vec<testkit::ThinVolume> {
-    let mut now = testkit::ThinVolume::new(crate::chunk(4096), 64 * 1024);
-    now.write(0, &testkit::stamped(1, 0, 64 * 1024));
-    let mut states = vec![now.clone()];
-    now.discard(32 * 1024, 32 * 1024);
-    now.resize(32 * 1024);
-    states.push(now.clone());
-    now.resize(60 * 1024);
-    now.write(1024, &testkit::stamped(2, 2, 4096));
-    states.push(now.clone());
-    now.write(56 * 1024, &testkit::stamped(3, 112, 1024));
-    states.push(now);
-    states
 }
 
 /// What lay past the end of a volume that was small for a while is zeros and not the base's.

@@ -58,9 +58,25 @@ fn named(layer: Layer, number: usize) -> Layer {
 
 fn input<'a>(name: &str, stream: &'a [u8]) -> Input<'a> {
     let stream: &'a [u8] = stream;
-    Input::new(name, move || Ok::<Opened<'a>, io::Error>(Box::new(BufReader::with_capacity(700, stream))))
+    Input::new(name, move || Ok::<Opened<'a>, io::Error>(Box::new(BufReader::with_capacity(5000, stream))))
 }
 
 fn inputs(streams: &[Vec<u8>]) -> Vec<Input<'_>> {
     (0..).zip(streams).map(|(number, stream)| input(&format!("{number}.hl"), stream)).collect()
+}
+
+/// Four states; in the second the volume is small, in the third it has grown again without data.
+fn example() -> Vec<testkit::ThinVolume> {
+    let mut now = testkit::ThinVolume::new(crate::chunk(4096), 64 * 1024);
+    now.write(0, &testkit::stamped(1, 0, 64 * 1024));
+    let mut states = vec![now.clone()];
+    now.discard(32 * 1024, 32 * 1024);
+    now.resize(32 * 1024);
+    states.push(now.clone());
+    now.resize(60 * 1024);
+    now.write(1024, &testkit::stamped(2, 2, 4096));
+    states.push(now.clone());
+    now.write(56 * 1024, &testkit::stamped(3, 112, 1024));
+    states.push(now);
+    states
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use testkit::histories;
 use transfer::{Error, Identity, Restore, Verified, restore};
 
-use super::{Chain, inputs};
+use super::{Chain, example, inputs};
 
 fn how(chunk: ChunkSize, fresh: bool) -> Restore {
     Restore { size: None, chunk, fresh, queue: Queue { piece: Bytes::new(4096), depth: 3, readers: 2 } }
@@ -41,6 +41,15 @@ proptest! {
         prop_assert!(used[..newest.len()] == *newest, "on what was used");
         prop_assert!(used[newest.len()..] == testkit::stamped(77, 0, newest.len() + 3000)[newest.len()..], "past the end");
     }
+}
+
+/// What lay past the end of a volume that was small for a while is zeros and not an older layer's.
+#[test]
+fn what_shrank_and_grew_again() {
+    let chain = Chain::full(&example());
+    let target = Memory::zeroed(chain.states[3].len());
+    run(&chain.streams, &target, how(ChunkSize::SECTOR, true)).unwrap();
+    assert!(target.into_vec() == chain.states[3]);
 }
 
 /// Every block comes from the layer that has it last, and is written once.
