@@ -112,8 +112,8 @@ fn what_shrank_and_grew_again() {
 }
 
 #[test]
-fn memory_of_records_is_bounded_by_pieces_of_any_size() {
-    // A record of the result is made of many inputs' pieces, and one piece of an input goes into many records.
+fn more_than_one_record_holds() {
+    // A record of the result is made of pieces of several inputs.
     let size = 5 << 20;
     let mut now = testkit::ThinVolume::new(crate::chunk(65536), size);
     now.write(0, &testkit::stamped(1, 0, size));
