@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Parser, ValueEnum};
-use extents::{Bytes, ChunkSize, parse_size};
+use extents::{ChunkSize, parse_size};
 use hyperlayer::LayerId;
-use transfer::DetectLevel;
+use transfer::{DetectLevel, Style};
 
 /// Write what turns base volume B into volume A as one HYPERLAYER stream
 ///
@@ -54,17 +54,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "1.1")]
     pub format: Format,
 
-    /// Compress the stream: zstd, zstd:LEVEL (1 to 19) or none
-    #[arg(long, value_name = "METHOD", default_value = "none")]
-    pub compress: Compression,
-
-    /// Write to FILE instead of standard output: beside it first, renamed when it is whole and durable
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-
-    /// At most so many bytes a second, such as 20m
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub bwlimit: Option<Bytes>,
+    #[command(flatten)]
+    pub stream: cli::StreamArgs,
 
     /// Say what the stream would hold, to the byte, and send nothing. Thin volumes are not read for it; images are
     #[arg(long)]
@@ -98,6 +89,22 @@ pub(crate) struct Args {
     pub common: cli::Common,
 }
 
+impl Args {
+    /// How the stream is written.
+    pub(crate) fn style(&self) -> Style {
+        Style {
+            format: match self.format {
+                Format::V1_1 => hyperlayer::Format::V1_1,
+                Format::V1_0 => hyperlayer::Format::V1_0,
+            },
+            detect: self.detect,
+            meta: self.meta.iter().map(|meta| (meta.0.clone(), meta.1.clone())).collect(),
+            tool: concat!("lvdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+            created: cli::now_utc(),
+        }
+    }
+}
+
 /// `KEY:VALUE`.
 #[derive(Clone, Debug)]
 pub(crate) struct Meta(pub String, pub String);
@@ -120,37 +127,6 @@ pub(crate) enum Format {
     /// For the original lvpatch
     #[value(name = "1.0")]
     V1_0,
-}
-
-/// The compression of the whole stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Compression {
-    None,
-    Zstd(i32),
-}
-
-impl FromStr for Compression {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let level = match text.split_once(':') {
-            None if text == "none" => return Ok(Self::None),
-            None if text == "zstd" => Ok(3),
-            Some(("zstd", level)) => level.parse(),
-            _ => return Err("known are zstd, zstd:LEVEL and none".to_owned()),
-        };
-        match level {
-            Ok(level @ 1..=19) => Ok(Self::Zstd(level)),
-            _ => Err("a level of zstd is 1 to 19".to_owned()),
-        }
-    }
-}
-
-fn rate(text: &str) -> Result<Bytes, String> {
-    let text = text.strip_suffix("/s").unwrap_or(text);
-    parse_size(text)
-        .map_err(|e| e.to_string())
-        .and_then(|rate| if rate.is_zero() { Err("a rate of zero would never end".to_owned()) } else { Ok(rate) })
 }
 
 fn chunk_size(text: &str) -> Result<ChunkSize, String> {

@@ -12,10 +12,9 @@ use hyperlayer::LayerId;
 use lvm_cmd::LvRef;
 use thin_delta::DeltaReader;
 use transfer::scan::scan;
-use transfer::{Delta, Geometry};
+use transfer::{Delta, Geometry, Layer};
 
 use crate::args::Args;
-use crate::layer::Layer;
 use crate::{report, send};
 
 /// Whether files or plain devices are meant: that was said, or the whole of something is asked for that is a file, or
@@ -51,7 +50,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     }
     let new = Image::open(&args.new)?;
     let base = args.base.as_deref().map(Image::open).transpose()?;
-    if let Some(output) = &args.output {
+    if let Some(output) = &args.stream.output {
         check_no_input(output, std::iter::once(&new).chain(&base))?;
     }
     let found = compare(args, &new, base.as_ref(), stop)?;
@@ -60,6 +59,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         source: args.new.clone(),
         id: args.layer_id.clone().or(found.id),
         parent: args.parent_id.clone().or(found.parent).filter(|_| base.is_some()),
+        full: base.is_none(),
         geometry: Geometry {
             size: new.volume.size(),
             base_size: base.as_ref().map_or(Bytes::ZERO, |base| base.volume.size()),
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         },
         delta: found.delta,
     };
-    let (header, plan) = layer.plan(args)?;
+    let (header, plan) = layer.plan(&args.style())?;
     if args.dry_run {
         return report::show(args, &header, &plan);
     }

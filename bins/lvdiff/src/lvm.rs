@@ -2,11 +2,10 @@
 
 use cli::{Exit, OrFail, Outcome, Progress, Stop, say, undone};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
-use transfer::DetectLevel;
 use transfer::lvm::{Lvm, Run, Selection, Source, TemporarySnapshot, keeps_its_layer, layer_of, newest_first};
+use transfer::{DetectLevel, Layer};
 
 use crate::args::Args;
-use crate::layer::Layer;
 use crate::{image, report, send};
 
 /// Sends the difference of two thin volumes, or all of one.
@@ -53,11 +52,12 @@ fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selecti
         source: named.new.name.to_string(),
         id: Some(layer_of(&selection.new)?),
         parent: selection.base.as_ref().map(layer_of).transpose()?,
+        full: selection.base.is_none(),
         geometry: selection.geometry()?,
         delta: selection.delta(lvm, &progress)?,
     };
     drop(progress);
-    let (header, plan) = layer.plan(args)?;
+    let (header, plan) = layer.plan(&args.style())?;
     if args.dry_run {
         return report::show(args, &header, &plan);
     }

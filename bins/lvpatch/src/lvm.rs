@@ -85,7 +85,7 @@ fn dry_run(
     progress: &Progress,
 ) -> Outcome {
     let checked: Option<&Lv> = destination.base.as_ref().filter(|_| !args.no_base_check);
-    let source = checked.map(|base| Source::open_one(lvm, base)).transpose()?;
+    let source = checked.map(|base| Source::open_one(lvm, &destination.group, base)).transpose()?;
     let verified = incoming.verify(source.as_ref().map(Source::new_volume), Queue::default(), progress);
     let end = transfer::undone(verified, source.map_or(Ok(()), Source::close))?;
     report::warn(args, header, identity, &end);

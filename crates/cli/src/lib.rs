@@ -8,16 +8,22 @@
 
 mod exit;
 mod failure;
+mod input;
 mod main_fn;
 mod output;
 mod progress;
 mod root;
 mod signal;
+mod stream;
+mod time;
 
 pub use exit::Exit;
 pub use failure::{Failure, OrFail, Outcome, undone};
+pub use input::{Input, open_input, stdin_for_data};
 pub use main_fn::{Common, main, say, say_removed, warn};
 pub use output::{Encoding, Output, Written, stdout_for_data, sync};
 pub use progress::Progress;
 pub use root::require_root;
 pub use signal::Stop;
+pub use stream::{Compression, Put, StreamArgs, rate};
+pub use time::now_utc;

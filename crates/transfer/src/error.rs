@@ -41,6 +41,12 @@ pub enum Error {
         #[from]
         source: EncodeError,
     },
+    /// The version that was asked for cannot say this.
+    #[error("HYPERLAYER 1.0 {what}")]
+    NotInOld {
+        /// What it cannot say.
+        what: &'static str,
+    },
     /// The stream's destination failed.
     #[error("cannot write the stream")]
     Output(#[source] io::Error),
@@ -280,6 +286,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Copy(block_copy::Error::Stopped) => ErrorKind::Stopped,
+            Self::NotInOld { .. } => ErrorKind::Usage,
             Self::Input { source, .. } if is_about_content(source) => ErrorKind::Refused,
             Self::Input { .. } | Self::Output(_) | Self::Encode { .. } | Self::TargetTooSmall { .. } => {
                 ErrorKind::Failed
@@ -310,6 +317,12 @@ impl Error {
         error.downcast::<block_copy::Error>().map_or_else(Self::Output, Self::Copy)
     }
 
+    /// What a stream's source failed with before a reader of streams had it. What was stopped was stopped.
+    #[must_use]
+    pub fn input(source: io::Error) -> Self {
+        ReadError::Io { position: 0, source }.into()
+    }
+
     /// What to do next, where that is known: one sentence, with the command in backticks.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -320,6 +333,7 @@ impl Error {
             }
             Self::Stream { .. } => "nothing was applied; send the stream again".into(),
             Self::OpenEnd => "if you know that it is whole: `--accept-open-end`".into(),
+            Self::NotInOld { .. } => "use 1.1, which says it".into(),
             Self::SecondLayer => "`lvpatch` applies one layer; split the input".into(),
             Self::FullLayer { .. } => {
                 "give no base: `lvpatch -g VG -p POOL NEW`, or only `--output FILE` for an image".into()

@@ -7,6 +7,7 @@ mod damage;
 mod detect;
 mod identity;
 mod lvm;
+mod origin;
 mod roundtrip;
 mod space;
 mod stop;
