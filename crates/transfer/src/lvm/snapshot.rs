@@ -97,7 +97,11 @@ impl<'a> Snapshots<'a> {
     /// # Errors
     /// LVM refuses one; the others are removed.
     pub fn remove(self) -> Result<(), Error> {
-        self.made.into_iter().fold(Ok(()), |so_far, (_, snapshot)| undone(so_far, snapshot.remove()))
+        let mut so_far = Ok(());
+        for (_, snapshot) in self.made {
+            so_far = undone(so_far, snapshot.remove());
+        }
+        so_far
     }
 }
 
