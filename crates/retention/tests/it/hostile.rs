@@ -29,9 +29,9 @@ fn decide_soon(items: &[Item<usize>], policy: &Policy) -> usize {
 fn circles_are_refused() {
     assert_eq!(refused(&list(Some)[..1]), Error::Circular { id: 0 });
     assert!(matches!(refused(&list(|id| Some((id + 1) % MANY))), Error::Circular { .. }));
-    // A tail that leads into a circle: the error names one of the circle.
-    let error = refused(&list(|id| Some(if id == 0 { 2 } else { id - 1 })));
-    assert!(matches!(error, Error::Circular { id: 0..=2 }), "{error}");
+    // Tails that lead into a circle, from before it and from after it: the error names one of the circle.
+    let error = refused(&list(|id| Some(if id == 1 { 3 } else { id.abs_diff(1) })));
+    assert!(matches!(error, Error::Circular { id: 1..=3 }), "{error}");
     assert_eq!(
         refused(&list(Some)[..1]).to_string(),
         "expected parents that lead to an item without one, found that those of `0` lead back to it"

@@ -61,6 +61,8 @@ fn within_is_counted_from_the_newest_and_does_not_reach_its_end() {
     check("UTC", &[within("25h")], "fgh");
     check("UTC", &[within("2d")], "efgh");
     check("UTC", &[within("1m")], "cdefgh");
+    check("UTC", &[within("12000y")], "abcdefgh");
+    check("UTC", &[within("4000000000h")], "abcdefgh");
 }
 
 #[test]
