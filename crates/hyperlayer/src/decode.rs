@@ -9,7 +9,7 @@ use extents::Bytes;
 use crate::error::{DecodeError, EXCERPT_BYTES, ErrorKind, excerpt};
 use crate::header::{HeaderParser, MAGIC};
 use crate::limits::MAX_LINE_BYTES;
-use crate::{Event, Version};
+use crate::{Event, Format};
 use stream::{Next, Stream};
 
 /// Turns bytes, handed over in any pieces, into [`Event`]s. Does no input itself and holds no payload: its memory is
@@ -246,17 +246,17 @@ impl Decoder {
     }
 
     fn magic(position: u64, line: &[u8]) -> Result<State, DecodeError> {
-        let version = match line {
-            b"HYPERLAYER/1.0\n" | b"HYPERLAYER/1.0\r\n" => Version::V1_0,
-            b"HYPERLAYER/1.1\n" => Version::V1_1,
+        let format = match line {
+            b"HYPERLAYER/1.0\n" | b"HYPERLAYER/1.0\r\n" => Format::V1_0,
+            b"HYPERLAYER/1.1\n" => Format::V1_1,
             _ => {
                 let found = excerpt(line.strip_suffix(b"\n").unwrap_or(line));
                 return Err(DecodeError { position, kind: ErrorKind::UnknownVersion { found } });
             }
         };
-        let mut stream = Box::new(Stream::new(version, position));
+        let mut stream = Box::new(Stream::new(format, position));
         stream.hash(line);
-        Ok(State::Header { parser: HeaderParser::new(version, line.len()), stream })
+        Ok(State::Header { parser: HeaderParser::new(format, line.len()), stream })
     }
 }
 

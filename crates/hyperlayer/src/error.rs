@@ -236,11 +236,11 @@ pub enum EncodeError {
         /// The length of the data.
         found: Bytes,
     },
-    /// A hash that the version of the stream does not know.
-    #[error("HYPERLAYER/{version} has no base check by {hash}")]
+    /// A hash that the stream's format does not know.
+    #[error("HYPERLAYER/{format} has no base check by {hash}")]
     HashNotExpressible {
-        /// The version.
-        version: crate::Version,
+        /// The format.
+        format: crate::Format,
         /// The hash's name.
         hash: String,
     },

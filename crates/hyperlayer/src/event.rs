@@ -2,7 +2,7 @@
 
 use extents::{Bytes, Extent};
 
-use crate::{Check, Digest, Header, Totals, Version};
+use crate::{Check, Digest, Format, Header, Totals};
 
 /// One thing that a stream says. `Header`, then any number of `Check`, then any number of `DataStart` (followed by
 /// its `Data`) and `Zero`, then `End`; after it perhaps the `Header` of a concatenated stream.
@@ -31,8 +31,8 @@ pub enum Event<'a> {
 /// What is known at the end of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// The stream's version.
-    pub version: Version,
+    /// The stream's format.
+    pub format: Format,
     /// How sure it is that nothing is missing.
     pub completeness: Completeness,
     /// What the stream held.

@@ -6,8 +6,8 @@ use std::io::BufReader;
 
 use extents::{Bytes, ChunkSize, Extent};
 
-use crate::{Check, CheckHasher, DecodeError, Decoder, Encoder, End, Event, Header, LayerId};
-use crate::{DATA_TRAILER, Kind, ReadError, Reader, Totals, Version, delta_blocks};
+use crate::{Check, CheckHasher, DecodeError, Decoder, Digest, Encoder, End, Event, Header, LayerId, Resumes};
+use crate::{DATA_TRAILER, Format, Kind, ReadError, Reader, Totals, delta_blocks};
 
 /// An [`Event`] that owns its data; all pieces of one record in one.
 #[derive(Clone, PartialEq, Eq)]
@@ -116,7 +116,7 @@ pub fn decode(data: &[u8]) {
     for stream in all.split_inclusive(|event| matches!(event, Owned::End(_))) {
         if let Some(Owned::End(end)) = stream.last() {
             kept(stream, end);
-            if end.version == Version::V1_1 {
+            if end.format == Format::V1_1 {
                 let again = encode(stream);
                 assert_eq!(Bytes::from(again.len()), end.len, "another spelling of the same");
                 assert_eq!(without_end(&events([again.as_slice()]).0), without_end(stream));
@@ -150,11 +150,11 @@ fn kept(stream: &[Owned], end: &End) {
             Owned::Header(_) | Owned::End(_) => continue,
         };
         assert!(header.volume_size.is_none_or(|size| extent.end() <= size), "past the volume");
-        assert!(header.version == Version::V1_0 || extent.start() >= last, "not ascending");
+        assert!(header.format == Format::V1_0 || extent.start() >= last, "not ascending");
         last = extent.end();
     }
     assert_eq!(totals, end.totals);
-    assert!(header.version == Version::V1_0 || header.totals == Some(totals));
+    assert!(header.format == Format::V1_0 || header.totals == Some(totals));
 }
 
 fn without_end(events: &[Owned]) -> &[Owned] {
@@ -217,15 +217,15 @@ pub fn roundtrip(data: &[u8]) {
     assert_eq!(error, None);
     let Some(Owned::Header(header)) = plan.events.first() else { panic!("no header first") };
     assert_eq!(volume(&all), volume(&plan.events));
-    match header.version {
-        Version::V1_1 => assert_eq!(without_end(&all), plan.events.as_slice()),
-        Version::V1_0 => {
+    match header.format {
+        Format::V1_1 => assert_eq!(without_end(&all), plan.events.as_slice()),
+        Format::V1_0 => {
             let expected = Header { totals: None, parent_size: None, ..(**header).clone() };
             assert_eq!(all.first(), Some(&Owned::Header(Box::new(expected))));
         }
     }
     let at = usize::from(plan.damage) % stream.len();
-    if header.version == Version::V1_1 {
+    if header.format == Format::V1_1 {
         let mut damaged = stream.clone();
         damaged[at] ^= plan.flip;
         assert!(events([damaged.as_slice()]).1.is_some(), "byte {at} changed by {:#x} unseen", plan.flip);
@@ -291,14 +291,14 @@ struct Plan {
 impl Plan {
     fn new(dice: &mut Dice<'_>) -> Self {
         let (damage, flip) = (dice.below(u16::MAX), dice.byte().max(1));
-        let (version, kind) = match dice.byte() % 3 {
-            0 => (Version::V1_1, Kind::Full),
-            1 => (Version::V1_1, Kind::Delta),
-            _ => (Version::V1_0, Kind::Delta),
+        let (format, kind) = match dice.byte() % 3 {
+            0 => (Format::V1_1, Kind::Full),
+            1 => (Format::V1_1, Kind::Delta),
+            _ => (Format::V1_0, Kind::Delta),
         };
         let sectors = |count: u16| Bytes::new(u64::from(count) * 512);
         let volume_size = sectors(dice.below(VOLUME_SECTORS_MAX + 1));
-        let base_size = if version == Version::V1_1 { sectors(dice.below(8192)) } else { volume_size };
+        let base_size = if format == Format::V1_1 { sectors(dice.below(8192)) } else { volume_size };
         let chunk_size = ChunkSize::from_bytes(sectors(1 + dice.below(256))).expect("not zero");
         let mut meta: Vec<(String, String)> = Vec::new();
         for n in 0..dice.byte() % 4 {
@@ -317,7 +317,7 @@ impl Plan {
         };
         for _ in 0..if kind == Kind::Full { 0 } else { dice.byte() % 4 } {
             let Some(extent) = next(dice, &mut at, base_size) else { break };
-            let blake3 = version == Version::V1_1 && dice.byte().is_multiple_of(2);
+            let blake3 = format == Format::V1_1 && dice.byte().is_multiple_of(2);
             let mut hasher = if blake3 { CheckHasher::blake3() } else { CheckHasher::crc32() };
             hasher.update(&[dice.byte()]);
             totals.checks += 1;
@@ -341,8 +341,8 @@ impl Plan {
             Owned::Data { extent, .. } | Owned::Zero(extent) => Some(*extent),
             _ => None,
         });
-        let mut header = match (version, kind) {
-            (Version::V1_0, _) => {
+        let mut header = match (format, kind) {
+            (Format::V1_0, _) => {
                 let blocks = delta_blocks(written, chunk_size);
                 let level = if totals.checks > 0 { 1 + i32::from(dice.byte() % 3) } else { 0 };
                 Header { detect_level: Some(level), ..Header::v1_0(volume_size, chunk_size, totals, blocks) }
@@ -352,7 +352,9 @@ impl Plan {
         };
         let created = (dice.byte().is_multiple_of(2)).then(|| "2026-11-21T03:00:00.5Z".to_owned());
         let parent = parent.filter(|_| kind == Kind::Delta);
-        header = Header { name, source, tool, layer, parent, created, meta, ..header };
+        let resumes = (format == Format::V1_1 && dice.byte().is_multiple_of(4))
+            .then(|| Resumes { at: Bytes::ZERO, skipped: Digest([dice.byte(); 32]) });
+        header = Header { resumes, name, source, tool, layer, parent, created, meta, ..header };
         let events = std::iter::once(Owned::Header(Box::new(header))).chain(records).collect();
         Self { events, damage, flip }
     }

@@ -9,21 +9,21 @@ use std::fmt;
 
 use extents::{Bytes, ChunkSize};
 
-use crate::LayerId;
 use crate::limits::{MAX_CHUNK_SIZE, MAX_HEADER_BYTES, MAX_HEADER_KEYS, MAX_LINE_BYTES, MAX_VOLUME_SIZE};
+use crate::{Digest, LayerId};
 
 pub(crate) use parse::HeaderParser;
 
-/// The version of a stream.
+/// The format of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
+pub enum Format {
     /// As the original `lvdiff` writes it, and its variants.
     V1_0,
     /// With identity, zero records, checks of every record and an end record.
     V1_1,
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::V1_0 => "1.0",
@@ -65,15 +65,24 @@ pub struct Totals {
     pub zero: Bytes,
 }
 
+/// Where a stream begins that carries only the rest of a layer, for a receiver that was interrupted there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumes {
+    /// No record lies below this: whole sectors, not past the volume's end.
+    pub at: Bytes,
+    /// The digest of the [`Outline`](crate::Outline) of the layer's records up to there, which are left out.
+    pub skipped: Digest,
+}
+
 /// The header of one stream.
 ///
 /// Any value may be held; [`Encoder::start`](crate::Encoder::start) says what is wrong with one. What must be there
-/// depends on the version (FORMAT.md, sections 2 and 7): 1.1 needs both sizes and the totals and takes neither
+/// depends on the format (FORMAT.md, sections 2 and 7): 1.1 needs both sizes and the totals and takes neither
 /// `detect_level` nor `delta_blocks`; a 1.0 stream may lack everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The version, from the magic line.
-    pub version: Version,
+    /// The format, from the magic line.
+    pub format: Format,
     /// The volume's name, an LV name where it was an LV. Not to be trusted: any printable text.
     pub name: Option<String>,
     /// Whether the layer needs a parent.
@@ -96,6 +105,9 @@ pub struct Header {
     pub tool: Option<String>,
     /// What will follow. When writing also under 1.0, which does not carry it: there only `checks` counts.
     pub totals: Option<Totals>,
+    /// Where the stream begins in its layer; `None` from the beginning, as nearly always. 1.1 only. Such a stream is of use
+    /// only to a receiver that has all before that: who does not look at this field must not apply it.
+    pub resumes: Option<Resumes>,
     /// 1.0 only: how many base checks were asked for, 0 to 3; the original wrote any number.
     pub detect_level: Option<i32>,
     /// 1.0 only: how many chunks the data records touch, see [`delta_blocks`](crate::delta_blocks).
@@ -112,7 +124,7 @@ impl Header {
             volume_size: Some(volume_size),
             chunk_size: Some(chunk_size),
             totals: Some(totals),
-            ..Self::empty(Version::V1_1, Kind::Full)
+            ..Self::empty(Format::V1_1, Kind::Full)
         }
     }
 
@@ -131,18 +143,18 @@ impl Header {
             chunk_size: Some(chunk_size),
             totals: Some(totals),
             delta_blocks: Some(delta_blocks),
-            ..Self::empty(Version::V1_0, Kind::Delta)
+            ..Self::empty(Format::V1_0, Kind::Delta)
         }
     }
 
     /// The header as text, from the magic line to the empty line.
     pub(crate) fn print(&self) -> Result<Vec<u8>, HeaderError> {
-        let lines = match self.version {
-            Version::V1_0 => v1_0::lines(self)?,
-            Version::V1_1 => v1_1::lines(self)?,
+        let lines = match self.format {
+            Format::V1_0 => v1_0::lines(self)?,
+            Format::V1_1 => v1_1::lines(self)?,
         };
         limit("keys", lines.len(), MAX_HEADER_KEYS)?;
-        let mut text = format!("{MAGIC}{}\n", self.version);
+        let mut text = format!("{MAGIC}{}\n", self.format);
         for (key, value) in &lines {
             limit("bytes in one line", key.len() + value.len() + ": \n".len(), MAX_LINE_BYTES)?;
             text.extend([key, ": ", value, "\n"]);
@@ -152,9 +164,9 @@ impl Header {
         Ok(text.into_bytes())
     }
 
-    fn empty(version: Version, kind: Kind) -> Self {
+    fn empty(format: Format, kind: Kind) -> Self {
         Self {
-            version,
+            format,
             name: None,
             kind,
             volume_size: None,
@@ -166,6 +178,7 @@ impl Header {
             created: None,
             tool: None,
             totals: None,
+            resumes: None,
             detect_level: None,
             delta_blocks: None,
             meta: Vec::new(),
@@ -219,7 +232,7 @@ pub enum HeaderError {
         /// What it can have.
         expected: &'static str,
     },
-    /// The version cannot say this.
+    /// The format cannot say this.
     #[error("HYPERLAYER/1.0 cannot express {what}")]
     NotExpressible {
         /// What.

@@ -4,7 +4,7 @@ use extents::{Bytes, Extent};
 
 use crate::record::{DIGEST_HEX_BYTES, range};
 use crate::rules::counts;
-use crate::{DATA_TRAILER, EncodeError, Header, Version};
+use crate::{DATA_TRAILER, EncodeError, Format, Header};
 
 /// The length of the 1.1 stream that has this header and these records, to the byte, with BLAKE3 as the checks' hash;
 /// `None` under 1.0, where the length of a check depends on its value.
@@ -18,7 +18,7 @@ pub fn stream_len(
     zero: impl IntoIterator<Item = Extent<Bytes>>,
 ) -> Result<Option<Bytes>, EncodeError> {
     let text = header.print()?;
-    let (Version::V1_1, Some(totals)) = (header.version, header.totals) else { return Ok(None) };
+    let (Format::V1_1, Some(totals)) = (header.format, header.totals) else { return Ok(None) };
     let mut len = Bytes::from(text.len());
     let mut add = |extent: Extent<Bytes>, around: &str, fixed_bytes: usize| {
         let range = range(extent).ok_or(EncodeError::NotSectors { extent })?;

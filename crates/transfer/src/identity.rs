@@ -1,7 +1,7 @@
 //! Whether a stream is meant for a base.
 
 use extents::Bytes;
-use hyperlayer::{Header, Kind, LayerId, Version};
+use hyperlayer::{Format, Header, Kind, LayerId};
 
 use crate::Error;
 
@@ -48,9 +48,9 @@ pub fn identify(header: &Header, base: &Base, force: bool) -> Result<Identity, E
         }
     };
     // 1.0 cannot say that a volume grew or shrank: what is between both sizes nobody knows.
-    let parent_size = match header.version {
-        Version::V1_0 => header.volume_size,
-        Version::V1_1 => header.parent_size,
+    let parent_size = match header.format {
+        Format::V1_0 => header.volume_size,
+        Format::V1_1 => header.parent_size,
     };
     match parent_size {
         Some(expected) if expected != base.size => {

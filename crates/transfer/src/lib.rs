@@ -10,22 +10,26 @@
 
 #![forbid(unsafe_code)]
 
+mod chain;
 mod delta;
 mod detect;
 mod diff;
 mod error;
 mod identity;
 mod input;
+mod layer;
 pub mod lvm;
 mod patch;
 mod plan;
 pub mod scan;
 
+pub use chain::{Input, LayerReader, Link, Merge, Opened, Restore, Verified, follows, restore, verify_chain};
 pub use delta::{Delta, Geometry};
 pub use detect::{DetectLevel, checks};
 pub use diff::{Part, Sent, diff};
 pub use error::{Error, ErrorKind, undone};
 pub use identity::{Base, Identity, identify, needs_no_base};
 pub use input::{Interruptible, is_stop, stopped};
+pub use layer::{Layer, Style};
 pub use patch::{Apply, Incoming};
 pub use plan::{Plan, Record};

@@ -63,4 +63,10 @@ impl Plan {
             zero: self.delta.zero.total(),
         }
     }
+
+    /// How much is read for it, in all: what progress counts.
+    #[must_use]
+    pub fn work(&self) -> Bytes {
+        self.checks.iter().map(|check| check.len()).fold(self.delta.data.total(), Bytes::saturating_add)
+    }
 }

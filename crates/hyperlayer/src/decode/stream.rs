@@ -8,7 +8,7 @@ use crate::error::{DecodeError, ErrorKind, RuleError, excerpt};
 use crate::limits::MAX_VOLUME_SIZE;
 use crate::record::{DIGEST_HEX_BYTES, Line, Unexpected, line_1_0, line_1_1};
 use crate::rules::{Rules, past_end};
-use crate::{Check, Completeness, Digest, End, Event, Header, Totals, Version};
+use crate::{Check, Completeness, Digest, End, Event, Format, Header, Totals};
 
 /// What came of a record line.
 pub(super) enum Next {
@@ -20,7 +20,7 @@ pub(super) enum Next {
 
 #[derive(Debug)]
 pub(super) struct Stream {
-    version: Version,
+    format: Format,
     /// Where in the input it starts.
     start: u64,
     hasher: blake3::Hasher,
@@ -68,8 +68,8 @@ enum Payload {
 }
 
 impl Stream {
-    pub(super) fn new(version: Version, start: u64) -> Self {
-        Self { version, start, hasher: blake3::Hasher::new(), rules: None, payload: Payload::None }
+    pub(super) fn new(format: Format, start: u64) -> Self {
+        Self { format, start, hasher: blake3::Hasher::new(), rules: None, payload: Payload::None }
     }
 
     /// Adds bytes of this stream to its digest.
@@ -79,8 +79,8 @@ impl Stream {
 
     /// Takes the header, which was found right.
     pub(super) fn begin(&mut self, header: &Header) {
-        self.rules = Some(match self.version {
-            Version::V1_0 => RulesOf::V1_0(Box::new(Loose {
+        self.rules = Some(match self.format {
+            Format::V1_0 => RulesOf::V1_0(Box::new(Loose {
                 volume_size: header.volume_size.unwrap_or(MAX_VOLUME_SIZE),
                 delta_blocks: header.delta_blocks,
                 section: Section::Header,
@@ -88,7 +88,7 @@ impl Stream {
                 seen: Totals::default(),
                 newline: None,
             })),
-            Version::V1_1 => RulesOf::V1_1(Rules::new(header)),
+            Format::V1_1 => RulesOf::V1_1(Rules::new(header)),
         });
     }
 
@@ -226,7 +226,7 @@ impl Stream {
             Payload::Data { .. } => cut("within the data of a record"),
             Payload::Newline if !first_newline => cut("before the newline after the data of a record"),
             _ if !line.is_empty() => cut("within a record line"),
-            _ if self.version == Version::V1_1 => cut("before its end record"),
+            _ if self.format == Format::V1_1 => cut("before its end record"),
             _ if !self.may_end() => cut("within the base checks"),
             _ => self.end_without_mark(position),
         }
@@ -252,7 +252,7 @@ impl Stream {
 
     fn end(&self, position: u64, completeness: Completeness, totals: Totals) -> End {
         let blake3: Digest = self.hasher.finalize().into();
-        End { version: self.version, completeness, totals, len: Bytes::new(position - self.start), blake3 }
+        End { format: self.format, completeness, totals, len: Bytes::new(position - self.start), blake3 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use block_copy::testing::Faulty;
 use block_copy::{Memory, Queue, Silent};
 use extents::Bytes;
-use hyperlayer::Version;
+use hyperlayer::Format;
 use proptest::prelude::*;
 use testkit::{Pair, pairs};
 use transfer::{Apply, DetectLevel, Error, ErrorKind, Incoming, diff};
@@ -67,7 +67,7 @@ proptest! {
     #[test]
     fn a_cut_stream_of_1_0_is_refused(mut pair in pairs(), cut: prop::sample::Index) {
         pair.old.resize(pair.new.size().to_usize().unwrap());
-        let layer = Layer::of(&pair, DetectLevel::None).in_version(Version::V1_0);
+        let layer = Layer::of(&pair, DetectLevel::None).in_format(Format::V1_0);
         let stream = layer.stream();
         prop_assume!(layer.header.delta_blocks != Some(0));
         // The last two bytes are newlines that other writers leave out.

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod chain;
 mod damage;
 mod detect;
 mod identity;
 mod lvm;
+mod origin;
 mod roundtrip;
 mod space;
 mod stop;
@@ -14,7 +16,7 @@ use std::io::BufRead;
 
 use block_copy::{Memory, Progress, Queue, ReadAt, Silent, WriteAt};
 use extents::{Bytes, ChunkSize};
-use hyperlayer::{End, Header, Version, delta_blocks};
+use hyperlayer::{End, Format, Header, delta_blocks};
 use testkit::Pair;
 use thin_delta::DeltaReader;
 use transfer::{Apply, Delta, DetectLevel, Error, Geometry, Incoming, Part, Plan, Record, Sent, checks, diff};
@@ -50,8 +52,8 @@ impl Layer {
     }
 
     /// The same as a stream for the original lvpatch. Both volumes must have one size.
-    fn in_version(self, version: Version) -> Self {
-        if version == Version::V1_1 {
+    fn in_format(self, format: Format) -> Self {
+        if format == Format::V1_1 {
             return self;
         }
         let Header { volume_size, chunk_size, .. } = self.header;
