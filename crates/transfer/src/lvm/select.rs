@@ -78,8 +78,11 @@ impl Selection {
         let of = |volume: &Lv| volume.external_origin(&self.group).cloned();
         let (new, base) = (of(&self.new), self.base.as_ref().map(of));
         if let Some(base) = base.filter(|base| *base != new) {
-            let named = |origin: Option<LvName>| origin.map_or_else(|| "none".to_owned(), |origin| format!("`{origin}`"));
-            return Err(LvmError::OtherOrigins { name: self.new.name.clone(), new: named(new), base: named(base) }.into());
+            let named =
+                |origin: Option<LvName>| origin.map_or_else(|| "none".to_owned(), |origin| format!("`{origin}`"));
+            return Err(
+                LvmError::OtherOrigins { name: self.new.name.clone(), new: named(new), base: named(base) }.into()
+            );
         }
         new.map(|origin| Ok(find(&self.group, &self.new.name.sibling(origin))?)).transpose()
     }
