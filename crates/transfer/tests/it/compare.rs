@@ -11,7 +11,7 @@ use transfer::{Compare, Differences, Error, ErrorKind, LayerReader, compare, com
 
 use crate::chain::Chain;
 
-const SECTOR: usize = SECTOR_BYTES as usize;
+const SECTOR: usize = 512;
 
 fn how(ranges: usize) -> Compare {
     Compare { ranges, queue: Queue { piece: Bytes::new(2048), depth: 3, readers: 2 } }
