@@ -40,9 +40,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let mut this = Run::start(&lvm)?;
     let destination = Destination::find(&lvm, base.as_ref(), on, &name)?;
     if !args.dry_run {
-        let leftovers = this.remove_leftovers(&lvm, &destination.group)?;
-        cli::say_removed("lvpatch", &leftovers.removed);
-        leftovers.kept.into_iter().for_each(|error| cli::warn("lvpatch", &error.into()));
+        cli::say_leftovers("lvpatch", this.remove_leftovers(&lvm, &destination.group)?);
     }
 
     let identity = match &destination.base {

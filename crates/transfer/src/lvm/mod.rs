@@ -23,7 +23,7 @@ pub use metadata::deltas;
 pub use own::{Leftovers, Run};
 pub use receive::{Finish, Receiving, Space};
 pub use select::{Destination, Selection, is_quiet, newest_first};
-pub use snapshot::TemporarySnapshot;
+pub use snapshot::{Snapshots, TemporarySnapshot};
 pub use source::Source;
 
 /// What every operation on LVM needs.

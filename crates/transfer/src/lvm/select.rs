@@ -87,6 +87,11 @@ impl Selection {
         new.map(|origin| Ok(find(&self.group, &self.new.name.sibling(origin))?)).transpose()
     }
 
+    /// The volumes that somebody may write to while they are read.
+    pub fn live<'s>(&'s self, lvm: &Lvm<'_>) -> impl Iterator<Item = &'s LvRef> {
+        std::iter::once(&self.new).chain(&self.base).filter(|volume| !is_quiet(lvm, volume)).map(|volume| &volume.name)
+    }
+
     /// Checks that no volume can change while it is read.
     ///
     /// # Errors
