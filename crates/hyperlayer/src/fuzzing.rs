@@ -6,8 +6,10 @@ use std::io::BufReader;
 
 use extents::{Bytes, ChunkSize, Extent};
 
-use crate::{Check, CheckHasher, DecodeError, Decoder, Encoder, End, ErrorKind, Event, Header, LayerId, ReadOptions};
-use crate::{DATA_TRAILER, Format, Kind, ReadError, Reader, Skim, Skimmer, Totals, delta_blocks};
+use crate::{
+    Check, CheckHasher, DecodeError, Decoder, Digest, Encoder, End, ErrorKind, Event, Header, LayerId, ReadOptions,
+};
+use crate::{DATA_TRAILER, Format, Kind, ReadError, Reader, Resumes, Skim, Skimmer, Totals, delta_blocks};
 
 /// What a reader is told here: blocks of 512 bytes, as small as they get.
 pub const OPTIONS: ReadOptions = ReadOptions { block_size: Some(ChunkSize::SECTOR) };
@@ -461,7 +463,9 @@ impl Plan {
         };
         let created = (dice.byte().is_multiple_of(2)).then(|| "2026-11-21T03:00:00.5Z".to_owned());
         let parent = parent.filter(|_| kind == Kind::Delta);
-        header = Header { name, source, tool, layer, parent, created, meta, ..header };
+        let resumes = (format == Format::V1_1 && dice.byte().is_multiple_of(4))
+            .then(|| Resumes { at: Bytes::ZERO, skipped: Digest([dice.byte(); 32]) });
+        header = Header { resumes, name, source, tool, layer, parent, created, meta, ..header };
         let events = std::iter::once(Owned::Header(Box::new(header))).chain(records).collect();
         Self { events, damage, flip }
     }

@@ -11,7 +11,7 @@ use extents::{Bytes, ChunkSize};
 
 use crate::format::Version;
 use crate::limits::{MAX_CHUNK_SIZE, MAX_HEADER_BYTES, MAX_HEADER_KEYS, MAX_LINE_BYTES, MAX_VOLUME_SIZE};
-use crate::{Format, LayerId};
+use crate::{Digest, Format, LayerId};
 
 pub(crate) use parse::HeaderParser;
 
@@ -51,6 +51,15 @@ pub struct Totals {
     pub zero: Bytes,
 }
 
+/// Where a stream begins that carries only the rest of a layer, for a receiver that was interrupted there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumes {
+    /// No record lies below this: whole sectors, not past the volume's end.
+    pub at: Bytes,
+    /// The digest of the [`Outline`](crate::Outline) of the layer's records up to there, which are left out.
+    pub skipped: Digest,
+}
+
 /// The header of one stream.
 ///
 /// Any value may be held; [`Encoder::start`](crate::Encoder::start) says what is wrong with one. What must be there
@@ -82,6 +91,9 @@ pub struct Header {
     pub tool: Option<String>,
     /// What will follow. When writing also under 1.0, which does not carry it: there only `checks` counts.
     pub totals: Option<Totals>,
+    /// Where the stream begins in its layer; `None` from the beginning, as nearly always. 1.1 only. Such a stream is of use
+    /// only to a receiver that has all before that: who does not look at this field must not apply it.
+    pub resumes: Option<Resumes>,
     /// 1.0 only: how many base checks were asked for, 0 to 3; the original wrote any number.
     pub detect_level: Option<i32>,
     /// 1.0 only: how many chunks the data records touch, see [`delta_blocks`](crate::delta_blocks).
@@ -169,6 +181,7 @@ impl Header {
             created: None,
             tool: None,
             totals: None,
+            resumes: None,
             detect_level: None,
             delta_blocks: None,
             meta: Vec::new(),

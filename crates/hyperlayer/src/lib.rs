@@ -60,6 +60,7 @@ mod header;
 mod id;
 pub mod limits;
 mod measure;
+mod outline;
 mod reader;
 mod record;
 mod rules;
@@ -68,7 +69,7 @@ mod writer;
 
 pub use coverage::delta_blocks;
 pub use decode::Decoder;
-pub use digest::{Check, CheckHash, CheckHasher, Digest, UnsupportedHash};
+pub use digest::{Check, CheckHash, CheckHasher, Digest, DigestError, UnsupportedHash};
 pub use encode::{Encoder, Finished, ZeroPieces};
 pub use error::{DecodeError, EncodeError, ErrorKind, ReadError, RuleError, WriteError};
 pub use event::{Completeness, End, Event};
@@ -76,9 +77,10 @@ pub use foreign::ReadOptions;
 #[cfg(feature = "thin-send")]
 pub use foreign::thin_send::ThinSendEncoder;
 pub use format::Format;
-pub use header::{Header, HeaderError, Kind, Totals};
+pub use header::{Header, HeaderError, Kind, Resumes, Totals};
 pub use id::{LayerId, LayerIdError};
 pub use measure::stream_len;
+pub use outline::{Content, Outline, OutlineError};
 pub use reader::Reader;
 pub use record::DATA_TRAILER;
 pub use skim::{Skim, SkimReader, Skimmer};

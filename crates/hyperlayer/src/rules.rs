@@ -30,7 +30,7 @@ impl Rules {
             stated: header.totals,
             seen: Totals::default(),
             checks_end: Bytes::ZERO,
-            records_end: Bytes::ZERO,
+            records_end: header.resumes.map_or(Bytes::ZERO, |resumes| resumes.at),
         }
     }
 
@@ -39,7 +39,7 @@ impl Rules {
         if self.kind == Kind::Full {
             return Err(RuleError::CheckWithoutBase { extent });
         }
-        if !self.records_end.is_zero() {
+        if self.seen.data_records + self.seen.zero_records > 0 {
             return Err(RuleError::LateCheck { extent });
         }
         if extent.start() < self.checks_end {

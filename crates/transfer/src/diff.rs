@@ -35,37 +35,14 @@ pub fn diff(
 ) -> Result<Sent, Error> {
     // A piece that is read is a record.
     let queue = Queue { piece: plan.step, ..queue };
-    let (encoder, text) = Encoder::start(header)?;
-    let mut out = Framing { encoder, put };
-    out.put(text)?;
-
+    let mut out = Framing::start(header, plan, put)?;
     if let Some(base) = base {
         for extent in &plan.checks {
-            let check = hash(*extent, header.format, base, queue, progress)?;
-            let line = out.encoder.check(&check)?;
-            out.put(line)?;
+            out.check(&hash(*extent, header.format, base, queue, progress)?)?;
         }
     }
-
-    let mut records = plan.records();
-    read_pieces(new, plan.reads(), queue, progress, |piece| {
-        // What is read are the data records in their order; the zero records before each come along.
-        for record in records.by_ref() {
-            match record {
-                Record::Zero(extent) => out.zero(extent)?,
-                Record::Data(_) => return out.data(piece),
-            }
-        }
-        Ok(())
-    })?;
-    for record in records {
-        out.zero(record.extent())?;
-    }
-
-    let finished = out.encoder.finish()?;
-    let sent = Sent { len: finished.len, blake3: finished.blake3 };
-    (out.put)(Box::new(finished.bytes)).map_err(Error::output)?;
-    Ok(sent)
+    read_pieces(new, plan.reads(), queue, progress, |piece| out.data(piece))?;
+    out.finish()
 }
 
 /// The check for a range of the base.
@@ -87,21 +64,58 @@ fn hash(
     Ok(Check { extent, hash: hasher.finish() })
 }
 
-struct Framing<'a> {
+/// Puts records into their frames, wherever their data comes from.
+pub(crate) struct Framing<'a, I> {
     encoder: Encoder,
+    /// The records that are still to come.
+    records: I,
     put: &'a mut dyn FnMut(Part) -> io::Result<()>,
 }
 
-impl Framing<'_> {
-    fn put(&mut self, part: impl AsRef<[u8]> + Send + 'static) -> Result<(), Error> {
-        (self.put)(Box::new(part)).map_err(Error::output)
+impl<'a> Framing<'a, ()> {
+    /// Writes the header.
+    pub(crate) fn start(
+        header: &Header,
+        plan: &'a Plan,
+        put: &'a mut dyn FnMut(Part) -> io::Result<()>,
+    ) -> Result<Framing<'a, impl Iterator<Item = Record> + 'a>, Error> {
+        let (encoder, text) = Encoder::start(header)?;
+        let mut out = Framing { encoder, records: plan.records(), put };
+        out.put(text)?;
+        Ok(out)
+    }
+}
+
+impl<I: Iterator<Item = Record>> Framing<'_, I> {
+    /// Writes a check of the base.
+    pub(crate) fn check(&mut self, check: &Check) -> Result<(), Error> {
+        let line = self.encoder.check(check)?;
+        self.put(line)
     }
 
-    fn data(&mut self, piece: Piece) -> Result<(), Error> {
+    /// Writes the next data record of the plan, and the zero records before it.
+    pub(crate) fn data(&mut self, piece: Piece) -> Result<(), Error> {
+        while let Some(record) = self.records.next() {
+            match record {
+                Record::Zero(extent) => self.zero(extent)?,
+                Record::Data(_) => break,
+            }
+        }
         let line = self.encoder.data(piece.extent, &piece.buf)?;
         self.put(line)?;
         self.put(Block(piece))?;
         self.put(DATA_TRAILER)
+    }
+
+    /// Writes the zero records after the last data, and the end.
+    pub(crate) fn finish(mut self) -> Result<Sent, Error> {
+        while let Some(record) = self.records.next() {
+            self.zero(record.extent())?;
+        }
+        let finished = self.encoder.finish()?;
+        let sent = Sent { len: finished.len, blake3: finished.blake3 };
+        (self.put)(Box::new(finished.bytes)).map_err(Error::output)?;
+        Ok(sent)
     }
 
     fn zero(&mut self, extent: Extent<Bytes>) -> Result<(), Error> {
@@ -109,6 +123,10 @@ impl Framing<'_> {
             (self.put)(Box::new(bytes)).map_err(Error::output)?;
         }
         Ok(())
+    }
+
+    fn put(&mut self, part: impl AsRef<[u8]> + Send + 'static) -> Result<(), Error> {
+        (self.put)(Box::new(part)).map_err(Error::output)
     }
 }
 

@@ -125,6 +125,92 @@ pub enum Error {
         /// What is needed.
         needed: Bytes,
     },
+    /// Something about one of several inputs.
+    #[error("`{input}`")]
+    In {
+        /// What its user calls it.
+        input: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// Another layer than was expected.
+    #[error("`{input}` is {}, expected layer {expected}", list(found.as_slice()))]
+    OtherLayer {
+        /// Where it was looked for.
+        input: String,
+        /// The layer that was expected.
+        expected: LayerId,
+        /// The layer that is there; `None` where it has no name.
+        found: Option<LayerId>,
+    },
+    /// A layer of a chain was made against another one than the one before it.
+    #[error(
+        "the chain is broken: `{input}` was made against layer {expected}, and `{before}` before it is {}",
+        list(found.as_slice())
+    )]
+    BrokenChain {
+        /// The layer that does not follow.
+        input: String,
+        /// Its parent.
+        expected: LayerId,
+        /// The layer before it.
+        before: String,
+        /// That one's id.
+        found: Option<LayerId>,
+    },
+    /// A layer of a chain was made against a volume of another size than the layer before it leaves.
+    #[error(
+        "the chain is broken: `{input}` was made against a volume of {expected} bytes, and `{before}` before it leaves \
+         one of {found}"
+    )]
+    ChainSize {
+        /// The layer that does not follow.
+        input: String,
+        /// The size of its parent.
+        expected: Bytes,
+        /// The layer before it.
+        before: String,
+        /// The size of that one's volume.
+        found: Bytes,
+    },
+    /// A full layer, which has no parent, follows another one.
+    #[error("the chain is broken: `{input}` is a full layer, which begins a chain, and comes after `{before}`")]
+    FullInChain {
+        /// The full layer.
+        input: String,
+        /// The layer before it.
+        before: String,
+    },
+    /// A chain does not begin with a full layer.
+    #[error("the chain has no beginning: `{input}` is a delta{}", and_needs(parent.as_ref()))]
+    NoRoot {
+        /// The oldest layer there is.
+        input: String,
+        /// Its parent.
+        parent: Option<LayerId>,
+    },
+    /// A format that does not say how large the volume is.
+    #[error("`{input}` does not say how large its volume is")]
+    NoSize {
+        /// The layer.
+        input: String,
+    },
+    /// The records of a layer do not ascend, as is needed to read several layers side by side.
+    #[error("`{input}` has its records in no ascending order: bytes {extent} come after byte {before}")]
+    Unsorted {
+        /// The layer.
+        input: String,
+        /// The record that goes back.
+        extent: Extent<Bytes>,
+        /// Where the one before it ends.
+        before: Bytes,
+    },
+    /// What was read twice was not the same.
+    #[error("`{input}` changed while it was read")]
+    InputChanged {
+        /// The layer.
+        input: String,
+    },
     /// A map of changes goes past the largest offset.
     #[error("chunks {chunks} lie past the largest offset there is")]
     TooFar {
@@ -211,7 +297,17 @@ impl Error {
             },
             Self::Lvm(error) => error.kind(),
             Self::AndLeft { .. } => ErrorKind::Unfinished,
+            Self::In { source, .. } => source.kind(),
             _ => ErrorKind::Refused,
+        }
+    }
+
+    /// The same, said of one of several inputs. What was stopped was stopped, wherever it was noticed.
+    #[must_use]
+    pub(crate) fn of(self, input: &str) -> Self {
+        match self {
+            Self::Copy(block_copy::Error::Stopped) => self,
+            source => Self::In { input: input.to_owned(), source: Box::new(source) },
         }
     }
 
@@ -258,6 +354,15 @@ impl Error {
             Self::UnknownHash(_) => "`--no-base-check` applies the stream without these checks".into(),
             Self::Lvm(error) => return error.hint(),
             Self::AndLeft { left, .. } => return left.hint(),
+            Self::In { source, .. } => return source.hint(),
+            Self::BrokenChain { .. } | Self::ChainSize { .. } | Self::FullInChain { .. } => {
+                "give every layer of the chain once, from the oldest to the newest".into()
+            }
+            Self::NoRoot { .. } => "begin with the full layer that everything was made against".into(),
+            Self::Unsorted { .. } => {
+                "receive the chain as an image, `lvbackup recv --to-file IMAGE`, and send that".into()
+            }
+            Self::InputChanged { .. } => "run the same command again when nobody writes to it".into(),
             _ => return None,
         })
     }
@@ -284,6 +389,10 @@ fn is_about_content(error: &io::Error) -> bool {
 
 fn named(parent: Option<&LayerId>) -> String {
     parent.map_or_else(String::new, |parent| format!(", layer {parent}"))
+}
+
+fn and_needs(parent: Option<&LayerId>) -> String {
+    parent.map_or_else(String::new, |parent| format!(" and needs layer {parent} before it"))
 }
 
 fn list(ids: &[LayerId]) -> String {

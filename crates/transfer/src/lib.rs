@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod chain;
 mod delta;
 mod detect;
 mod diff;
@@ -22,6 +23,7 @@ mod patch;
 mod plan;
 pub mod scan;
 
+pub use chain::{Input, LayerReader, Link, Merge, Opened, Restore, Verified, follows, restore, verify_chain};
 pub use delta::{Delta, Geometry};
 pub use detect::{DetectLevel, checks};
 pub use diff::{Part, Sent, diff};

@@ -123,7 +123,7 @@ impl<R: BufRead> Incoming<R> {
         }
         let base = BaseReader { base: target, queue: how.queue, progress };
         write_behind(target, how.chunk, how.queue, progress, |queue| {
-            let mut assembler = Assembler { queue, piece: how.queue.piece, filling: None };
+            let mut assembler = Assembler::new(queue, how.queue.piece);
             self.run(
                 |check| if how.check_base { base.check(&check) } else { Ok(()) },
                 |write| {
@@ -182,13 +182,18 @@ enum Write<'a> {
 }
 
 /// Joins the pieces in which a record comes to writes of a full buffer each, so that whole chunks are written whole.
-struct Assembler<'q, 'w> {
+pub(crate) struct Assembler<'q, 'w> {
     queue: &'q WriteQueue<'w>,
     piece: Bytes,
     filling: Option<(Extent<Bytes>, PooledBuf)>,
 }
 
-impl Assembler<'_, '_> {
+impl<'q, 'w> Assembler<'q, 'w> {
+    /// For writes of up to `piece` each.
+    pub(crate) fn new(queue: &'q WriteQueue<'w>, piece: Bytes) -> Self {
+        Self { queue, piece, filling: None }
+    }
+
     fn take(&mut self, write: Write<'_>) -> Result<(), Error> {
         match write {
             Write::Data { at, bytes } => self.data(at, bytes),
@@ -200,7 +205,7 @@ impl Assembler<'_, '_> {
         }
     }
 
-    fn data(&mut self, mut at: Bytes, mut bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn data(&mut self, mut at: Bytes, mut bytes: &[u8]) -> Result<(), Error> {
         while let Some(all) = Extent::new(at, bytes.len().into()) {
             if self.filling.as_ref().is_some_and(|(filled, _)| filled.end() != at || self.is_border(at)) {
                 self.flush()?;
@@ -221,7 +226,7 @@ impl Assembler<'_, '_> {
         at.get().is_multiple_of(self.piece.get())
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
         match self.filling.take() {
             Some((filled, buf)) => Ok(self.queue.write_buf(filled.start(), buf)?),
             None => Ok(()),

@@ -65,6 +65,9 @@ pub(super) fn lines(header: &Header) -> Result<Vec<(&str, String)>, HeaderError>
     if header.kind == Kind::Full {
         return Err(HeaderError::NotExpressible { what: "a full layer" });
     }
+    if header.resumes.is_some() {
+        return Err(HeaderError::NotExpressible { what: "the rest of a layer" });
+    }
     // The original lvpatch works on a snapshot of the base and never resizes it.
     if header.parent_size.is_some_and(|size| size != volume_size) {
         return Err(HeaderError::NotExpressible { what: "a parent of another size than the volume" });

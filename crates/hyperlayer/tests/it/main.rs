@@ -8,5 +8,6 @@ mod encoder;
 mod golden;
 mod limits;
 mod prop;
+mod rest;
 mod streams;
 mod truncation;

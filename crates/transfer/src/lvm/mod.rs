@@ -19,10 +19,11 @@ use lvm_cmd::{Activation, ActivationOptions, DEFAULT_SCRATCH_DIR, Executor, Lv, 
 use crate::{Base, Error, Identity, identify};
 
 pub use error::LvmError;
+pub use metadata::deltas;
 pub use own::{Leftovers, Run};
 pub use receive::{Finish, Receiving, Space};
 pub use select::{Destination, Selection, is_quiet, newest_first};
-pub use snapshot::TemporarySnapshot;
+pub use snapshot::{Snapshots, TemporarySnapshot};
 pub use source::Source;
 
 /// What every operation on LVM needs.

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod chain;
 mod damage;
 mod detect;
 mod identity;
 mod lvm;
+mod origin;
 mod roundtrip;
 mod space;
 mod stop;

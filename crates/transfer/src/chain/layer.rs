@@ -1,0 +1,177 @@
+//! One layer after the other, of anything that can be read.
+
+use std::fmt;
+use std::io::{self, BufRead};
+
+use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, Reader};
+
+use crate::Error;
+
+/// What an [`Input`] gives when it is opened.
+pub type Opened<'a> = Box<dyn BufRead + Send + 'a>;
+
+type Open<'a> = Box<dyn Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a>;
+
+/// Where a layer comes from, and how to open it: as often as it must be read, each time from its beginning.
+pub struct Input<'a> {
+    name: String,
+    open: Open<'a>,
+    accept_open_end: bool,
+    expected: Option<LayerId>,
+}
+
+impl<'a> Input<'a> {
+    /// An input that its user calls `name`.
+    pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
+        Self { name: name.into(), open: Box::new(open), accept_open_end: false, expected: None }
+    }
+
+    /// See [`LayerReader::accept_open_end`].
+    #[must_use]
+    pub fn accept_open_end(self, accept: bool) -> Self {
+        Self { accept_open_end: accept, ..self }
+    }
+
+    /// Refuses another layer than this one.
+    #[must_use]
+    pub fn expecting(self, layer: LayerId) -> Self {
+        Self { expected: Some(layer), ..self }
+    }
+
+    /// What its user calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Opens it and reads the first header.
+    ///
+    /// # Errors
+    /// It cannot be read, is no stream, or holds another layer than is expected.
+    pub fn open(&self) -> Result<LayerReader<Opened<'a>>, Error> {
+        let opened = (self.open)().map_err(|source| Error::from(ReadError::Io { position: 0, source }).of(&self.name));
+        let layer = LayerReader::open(&self.name, opened?)?.accept_open_end(self.accept_open_end);
+        match &self.expected {
+            Some(expected) if layer.header.layer.as_ref() != Some(expected) => Err(Error::OtherLayer {
+                input: self.name.clone(),
+                expected: expected.clone(),
+                found: layer.header.layer,
+            }),
+            _ => Ok(layer),
+        }
+    }
+}
+
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A layer of which the header is read; of an input that may hold several, one behind the other.
+#[derive(Debug)]
+pub struct LayerReader<R> {
+    reader: Reader<R>,
+    header: Header,
+    input: String,
+    name: String,
+    /// Which one of its input, from 1.
+    number: u64,
+    accept_open_end: bool,
+    end: Option<End>,
+}
+
+impl<R: BufRead> LayerReader<R> {
+    /// Reads the header of the first layer. `name` is what errors call it; a later layer of the same input is `name#2`
+    /// and so on.
+    ///
+    /// # Errors
+    /// There is none, or it is wrong.
+    pub fn open(name: &str, input: R) -> Result<Self, Error> {
+        Self::begin(Reader::new(input), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))
+    }
+
+    /// Takes a layer also where nothing in it says that it is whole: HYPERLAYER 1.0 without `Delta blocks`.
+    #[must_use]
+    pub fn accept_open_end(self, accept: bool) -> Self {
+        Self { accept_open_end: accept, ..self }
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What the layer says next. Its last event is its [`Event::End`], which comes again when it was seen.
+    ///
+    /// # Errors
+    /// It is cut or altered, or does not say that it is whole.
+    pub fn next_event(&mut self) -> Result<Event<'_>, Error> {
+        if let Some(end) = self.end {
+            return Ok(Event::End(end));
+        }
+        let event = self.reader.next_event().map_err(|error| Error::from(error).of(&self.name))?;
+        match &event {
+            Some(Event::End(end)) if end.completeness == Completeness::Unknown && !self.accept_open_end => {
+                Err(Error::OpenEnd.of(&self.name))
+            }
+            Some(Event::End(end)) => {
+                self.end = Some(*end);
+                Ok(Event::End(*end))
+            }
+            Some(Event::Header(_)) | None => Err(Error::NoStream.of(&self.name)),
+            Some(_) => event.ok_or(Error::NoStream),
+        }
+    }
+
+    /// Reads to the end of the layer, and so checks all of it.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event).
+    pub fn finish(&mut self) -> Result<End, Error> {
+        loop {
+            if let Event::End(end) = self.next_event()? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// The layer behind this one, of which the rest is read first; `None` at the end of the input.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event) and [`open`](Self::open).
+    pub fn next_layer(mut self) -> Result<Option<Self>, Error> {
+        self.finish()?;
+        Self::begin(self.reader, &self.input, self.number + 1, self.accept_open_end)
+    }
+
+    /// Reads to the end of the input, of which this must be the only layer.
+    ///
+    /// # Errors
+    /// As [`next_layer`](Self::next_layer); or there is another layer.
+    pub(crate) fn only(mut self) -> Result<End, Error> {
+        let (end, input) = (self.finish()?, self.input.clone());
+        match self.next_layer()? {
+            None => Ok(end),
+            Some(_) => Err(Error::SecondLayer.of(&input)),
+        }
+    }
+
+    fn begin(mut reader: Reader<R>, input: &str, number: u64, accept_open_end: bool) -> Result<Option<Self>, Error> {
+        let name = if number == 1 { input.to_owned() } else { format!("{input}#{number}") };
+        let header = match reader.next_event() {
+            Ok(Some(Event::Header(header))) => *header,
+            Ok(_) => return Ok(None),
+            Err(ReadError::Stream(error)) if error.is_cut() && error.position == 0 => return Ok(None),
+            Err(error) => return Err(Error::from(error).of(&name)),
+        };
+        Ok(Some(Self { reader, header, input: input.to_owned(), name, number, accept_open_end, end: None }))
+    }
+}

@@ -1,0 +1,66 @@
+//! Whether a layer follows another one.
+
+use hyperlayer::{Header, Kind};
+
+use crate::{Error, Identity};
+
+/// A layer in a chain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    /// What errors call it.
+    pub name: String,
+    /// What it says of itself.
+    pub header: Header,
+    /// How sure it is that it follows the one before; `None` for the first.
+    pub identity: Option<Identity>,
+}
+
+impl Link {
+    /// A layer behind `before`; the first one of a chain where there is none.
+    pub(super) fn behind(before: Option<&Self>, name: &str, header: &Header) -> Result<Self, Error> {
+        let first = Self { name: name.to_owned(), header: header.clone(), identity: None };
+        match before {
+            None => Ok(first),
+            Some(before) => Ok(Self { identity: Some(follows(before, &first)?), ..first }),
+        }
+    }
+}
+
+/// Checks that `after` was made against what `before` leaves: [`Identity::Proven`], or [`Identity::Unnamed`] where it
+/// names no parent.
+///
+/// # Errors
+/// It is a full layer, names another parent, or says another size of it.
+pub fn follows(before: &Link, after: &Link) -> Result<Identity, Error> {
+    if after.header.kind == Kind::Full {
+        return Err(Error::FullInChain { input: after.name.clone(), before: before.name.clone() });
+    }
+    let identity = match (&after.header.parent, &before.header.layer) {
+        (None, _) => Identity::Unnamed,
+        (Some(parent), Some(layer)) if parent == layer => Identity::Proven,
+        (Some(parent), found) => {
+            return Err(Error::BrokenChain {
+                input: after.name.clone(),
+                expected: parent.clone(),
+                before: before.name.clone(),
+                found: found.clone(),
+            });
+        }
+    };
+    match (parent_size(&after.header), before.header.volume_size) {
+        (Some(expected), Some(found)) if expected != found => {
+            let (input, before) = (after.name.clone(), before.name.clone());
+            Err(Error::ChainSize { input, expected, before, found })
+        }
+        _ => Ok(identity),
+    }
+}
+
+/// The size of the volume that a layer was made against, where it says so.
+pub(super) fn parent_size(header: &Header) -> Option<extents::Bytes> {
+    match header.format {
+        // It cannot say that a volume grew or shrank.
+        hyperlayer::Format::V1_0 => header.volume_size,
+        _ => header.parent_size,
+    }
+}
