@@ -274,6 +274,12 @@ pub enum EncodeError {
         /// The hash's name.
         hash: String,
     },
+    /// A base check in a format that has none.
+    #[error("the format {format} has no base checks")]
+    CheckNotExpressible {
+        /// The format.
+        format: crate::Format,
+    },
     /// The pieces of an earlier zero record were not all taken.
     #[error("a zero record was begun and not written to its end")]
     UnfinishedZero,

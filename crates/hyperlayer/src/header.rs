@@ -242,8 +242,10 @@ pub enum HeaderError {
         format: Format,
     },
     /// The format cannot say this.
-    #[error("HYPERLAYER/1.0 cannot express {what}")]
+    #[error("the format {format} cannot express {what}")]
     NotExpressible {
+        /// The format.
+        format: Format,
         /// What.
         what: &'static str,
     },

@@ -12,8 +12,10 @@
 
 mod chain;
 mod delta;
+mod demands;
 mod detect;
 mod diff;
+mod encoding;
 mod error;
 mod identity;
 mod input;
@@ -25,6 +27,7 @@ pub mod scan;
 
 pub use chain::{Input, LayerReader, Link, Merge, Opened, Restore, Verified, follows, restore, verify_chain};
 pub use delta::{Delta, Geometry};
+pub use demands::{Demands, Promises};
 pub use detect::{DetectLevel, checks};
 pub use diff::{Part, Sent, diff};
 pub use error::{Error, ErrorKind, undone};

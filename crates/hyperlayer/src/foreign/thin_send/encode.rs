@@ -38,10 +38,15 @@ impl ThinSendEncoder {
     /// Begins a stream: gives the encoder, and the first bytes.
     ///
     /// # Errors
-    /// [`HeaderError::Foreign`] where the header is one of another format.
+    /// [`HeaderError::Foreign`] where the header is one of another format, [`HeaderError::NotExpressible`] where it has
+    /// the user's own pairs.
     pub fn start(header: &Header) -> Result<(Self, Vec<u8>), EncodeError> {
         if header.format != Format::ThinSend1_1 {
             return Err(HeaderError::Foreign { format: header.format }.into());
+        }
+        if !header.meta.is_empty() {
+            let (format, what) = (header.format, "header lines of one's own");
+            return Err(HeaderError::NotExpressible { format, what }.into());
         }
         let (hasher, len) = (blake3::Hasher::new(), Bytes::ZERO);
         let mut encoder = Self { volume_size: header.volume_size, totals: Totals::default(), hasher, len };
