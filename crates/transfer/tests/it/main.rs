@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod chain;
+mod compare;
 mod damage;
 mod detect;
 mod identity;
