@@ -14,8 +14,10 @@
 mod chain;
 mod compare;
 mod delta;
+mod demands;
 mod detect;
 mod diff;
+mod encoding;
 mod error;
 mod identity;
 mod input;
@@ -28,6 +30,7 @@ pub mod scan;
 pub use chain::{Input, LayerReader, Link, Merge, Opened, Restore, Verified, follows, restore, verify_chain};
 pub use compare::{Compare, Differences, compare, compare_stream};
 pub use delta::{Delta, Geometry};
+pub use demands::{Demands, Promises};
 pub use detect::{DetectLevel, checks};
 pub use diff::{Part, Sent, diff};
 pub use error::{Error, ErrorKind, undone};
