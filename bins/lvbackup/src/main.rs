@@ -11,14 +11,10 @@ use std::process::ExitCode;
 use args::{Args, Command};
 
 fn main() -> ExitCode {
-    cli::main(
-        "lvbackup",
-        Args::common,
-        |args, stop| {
-            let common = args.common();
-            match args.command {
-                Command::Send(of) => send::run(&of, common, stop),
-            }
-        },
-    )
+    cli::main("lvbackup", Args::common, |args, stop| {
+        let common = args.common();
+        match args.command {
+            Command::Send(of) => send::run(&of, common, stop),
+        }
+    })
 }

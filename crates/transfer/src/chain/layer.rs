@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead};
+use std::sync::{Mutex, PoisonError};
 
 use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, Reader};
 
@@ -24,6 +25,15 @@ impl<'a> Input<'a> {
     /// An input that its user calls `name`.
     pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
         Self { name: name.into(), open: Box::new(open), accept_open_end: false, expected: None }
+    }
+
+    /// An input that is open already, such as standard input: it can be read once.
+    pub fn once(name: impl Into<String>, opened: Opened<'a>) -> Self {
+        let opened = Mutex::new(Some(opened));
+        Self::new(name, move || {
+            let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+            opened.ok_or_else(|| io::Error::other("it can be read only once"))
+        })
     }
 
     /// See [`LayerReader::accept_open_end`].
@@ -49,7 +59,7 @@ impl<'a> Input<'a> {
     /// # Errors
     /// It cannot be read, is no stream, or holds another layer than is expected.
     pub fn open(&self) -> Result<LayerReader<Opened<'a>>, Error> {
-        let opened = (self.open)().map_err(|source| Error::from(ReadError::Io { position: 0, source }).of(&self.name));
+        let opened = (self.open)().map_err(|source| Error::input(source).of(&self.name));
         let layer = LayerReader::open(&self.name, opened?)?.accept_open_end(self.accept_open_end);
         match &self.expected {
             Some(expected) if layer.header.layer.as_ref() != Some(expected) => Err(Error::OtherLayer {
@@ -107,6 +117,14 @@ impl<R: BufRead> LayerReader<R> {
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// Refuses the rest of a layer, which only who has all before it may look at.
+    pub(crate) fn check_whole(&self) -> Result<(), Error> {
+        match self.header.resumes {
+            Some(rest) => Err(Error::OnlyRest { input: self.name.clone(), at: rest.at }),
+            None => Ok(()),
+        }
     }
 
     /// What the layer says next. Its last event is its [`Event::End`], which comes again when it was seen.

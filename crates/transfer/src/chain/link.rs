@@ -1,7 +1,11 @@
 //! Whether a layer follows another one.
 
-use hyperlayer::{Header, Kind};
+use std::io::BufRead;
 
+use extents::Bytes;
+use hyperlayer::{Format, Header, Kind};
+
+use super::LayerReader;
 use crate::{Error, Identity};
 
 /// A layer in a chain.
@@ -16,9 +20,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// A layer behind `before`; the first one of a chain where there is none.
-    pub(super) fn behind(before: Option<&Self>, name: &str, header: &Header) -> Result<Self, Error> {
-        let first = Self { name: name.to_owned(), header: header.clone(), identity: None };
+    /// A layer of which it is not known what it follows.
+    pub(super) fn of<R: BufRead>(layer: &LayerReader<R>) -> Result<Self, Error> {
+        layer.check_whole()?;
+        Ok(Self { name: layer.name().to_owned(), header: layer.header().clone(), identity: None })
+    }
+
+    /// The layer behind `before`; the first one of a chain where there is none.
+    pub(super) fn behind<R: BufRead>(before: Option<&Self>, layer: &LayerReader<R>) -> Result<Self, Error> {
+        let first = Self::of(layer)?;
         match before {
             None => Ok(first),
             Some(before) => Ok(Self { identity: Some(follows(before, &first)?), ..first }),
@@ -57,10 +67,10 @@ pub fn follows(before: &Link, after: &Link) -> Result<Identity, Error> {
 }
 
 /// The size of the volume that a layer was made against, where it says so.
-pub(super) fn parent_size(header: &Header) -> Option<extents::Bytes> {
+pub(super) fn parent_size(header: &Header) -> Option<Bytes> {
     match header.format {
         // It cannot say that a volume grew or shrank.
-        hyperlayer::Format::V1_0 => header.volume_size,
+        Format::V1_0 => header.volume_size,
         _ => header.parent_size,
     }
 }

@@ -5,9 +5,9 @@ use std::thread;
 
 use block_copy::{BufferPool, Piece, Progress};
 use crossbeam_channel::{Sender, bounded};
-use extents::{Bytes, ChunkSize, Extent, ExtentSet, SECTOR_BYTES};
+use extents::{Bytes, ChunkSize, Extent, ExtentSet};
 use hyperlayer::limits::RECOMMENDED_DATA_RECORD;
-use hyperlayer::{Check, Event, Header, Kind};
+use hyperlayer::{Check, Content, Digest, Event, Format, Header, Kind, delta_blocks};
 
 use super::index::{Index, Order};
 use super::link::parent_size;
@@ -32,13 +32,13 @@ pub struct Merge<'a> {
     plan: Plan,
     /// Ascending.
     segments: Vec<Segment>,
-    header: Header,
+    sizes: Sizes,
 }
 
 #[derive(Debug)]
 struct Merged<'a> {
     input: Input<'a>,
-    fingerprint: blake3::Hash,
+    outline: Digest,
 }
 
 /// A range of the result, and which input gives it.
@@ -57,9 +57,9 @@ impl<'a> Merge<'a> {
     pub fn plan(inputs: impl IntoIterator<Item = Input<'a>>, progress: &dyn Progress) -> Result<Self, Error> {
         let (mut merged, mut indices, mut links) = (Vec::new(), Vec::new(), Vec::<Link>::new());
         for input in inputs {
-            let index = Index::read(&input, progress)?;
-            links.push(Link::behind(links.last(), input.name(), &index.header)?);
-            merged.push(Merged { input, fingerprint: index.fingerprint });
+            let (link, index) = Index::read(&input, links.last(), progress)?;
+            links.push(link);
+            merged.push(Merged { input, outline: index.outline });
             indices.push(index);
         }
         let sizes = Sizes::of(&links)?;
@@ -68,8 +68,7 @@ impl<'a> Merge<'a> {
         let delta = Delta { data: segments.iter().map(|s| s.extent).collect(), zero, same: ExtentSet::new() };
         let ranges = checks.iter().map(|check| check.extent).collect();
         let plan = Plan { checks: ranges, delta, step: RECOMMENDED_DATA_RECORD };
-        let header = header(&links, &sizes, &plan).ok_or(Error::NoStream)?;
-        Ok(Self { inputs: merged, links, checks, plan, segments, header })
+        Ok(Self { inputs: merged, links, checks, plan, segments, sizes })
     }
 
     /// The layers, oldest first.
@@ -78,10 +77,40 @@ impl<'a> Merge<'a> {
         &self.links
     }
 
-    /// The result's header under 1.1: the names of the newest layer, the parent of the first.
-    #[must_use]
-    pub fn header(&self) -> &Header {
-        &self.header
+    /// The result's header: the names of the newest layer, the parent of the first.
+    ///
+    /// # Errors
+    /// The format cannot say this.
+    pub fn header(&self, format: Format) -> Result<Header, Error> {
+        let (first, newest) = match &self.links[..] {
+            [first, .., newest] => (&first.header, &newest.header),
+            [one] => (&one.header, &one.header),
+            [] => return Err(Error::NoStream),
+        };
+        let chunk = self.links.iter().rev().find_map(|link| link.header.chunk_size).unwrap_or(ChunkSize::SECTOR);
+        let (base, size, totals) = (self.sizes.base, self.sizes.result(), self.plan.totals());
+        let header = match format {
+            Format::V1_1 if first.kind == Kind::Full => Header::full(size, chunk, totals),
+            Format::V1_1 => Header::delta(size, base, chunk, totals),
+            Format::V1_0 if first.kind == Kind::Full => return Err(Error::NotInOld { what: "has no full layers" }),
+            Format::V1_0 if size != base => {
+                return Err(Error::NotInOld { what: "cannot say that a volume grew or shrank" });
+            }
+            Format::V1_0 => {
+                let blocks = delta_blocks(self.plan.records().map(Record::extent), chunk);
+                Header { detect_level: Some(i32::from(totals.checks > 0)), ..Header::v1_0(size, chunk, totals, blocks) }
+            }
+        };
+        Ok(Header {
+            name: newest.name.clone(),
+            layer: newest.layer.clone(),
+            parent: first.parent.clone(),
+            source: newest.source.clone(),
+            created: newest.created.clone(),
+            tool: newest.tool.clone(),
+            meta: newest.meta.clone(),
+            ..header
+        })
     }
 
     /// What the result will hold.
@@ -90,8 +119,7 @@ impl<'a> Merge<'a> {
         &self.plan
     }
 
-    /// Writes the result under `header`, which may be in another format than [`header`](Self::header) and must say the
-    /// same. All inputs are read once more, at the same time, and to their ends before the result gets its own.
+    /// Writes the result under its [`header`](Self::header), in which the caller may change what only names. All inputs are read once more, at the same time, and to their ends before the result gets its own.
     /// `progress` is told what is written.
     ///
     /// # Errors
@@ -123,6 +151,7 @@ impl<'a> Merge<'a> {
 }
 
 /// The size of the volume before the first layer, and after each.
+#[derive(Debug)]
 struct Sizes {
     base: Bytes,
     after: Vec<Bytes>,
@@ -184,27 +213,6 @@ fn ascending(mut checks: Vec<Check>) -> Vec<Check> {
         apart
     });
     checks
-}
-
-fn header(links: &[Link], sizes: &Sizes, plan: &Plan) -> Option<Header> {
-    let (first, newest) = (&links.first()?.header, &links.last()?.header);
-    let chunk = links.iter().rev().find_map(|link| link.header.chunk_size);
-    let chunk = chunk.or(ChunkSize::from_bytes(Bytes::new(SECTOR_BYTES)))?;
-    let (size, totals) = (sizes.result(), plan.totals());
-    let header = match first.kind {
-        Kind::Full => Header::full(size, chunk, totals),
-        _ => Header::delta(size, sizes.base, chunk, totals),
-    };
-    Some(Header {
-        name: newest.name.clone(),
-        layer: newest.layer.clone(),
-        parent: first.parent.clone(),
-        source: newest.source.clone(),
-        created: newest.created.clone(),
-        tool: newest.tool.clone(),
-        meta: newest.meta.clone(),
-        ..header
-    })
 }
 
 /// Reads the records of the result from those who give them, and all inputs to their ends.
@@ -282,8 +290,8 @@ impl<'m, 'a> Cursor<'m, 'a> {
                         self.rest_at = at;
                     }
                 }
-                Event::DataStart(extent) => self.order.then(Record::Data(extent), &self.merged.input)?,
-                Event::Zero(extent) => self.order.then(Record::Zero(extent), &self.merged.input)?,
+                Event::DataStart(extent) => self.order.then(Content::Data, extent, &self.merged.input)?,
+                Event::Zero(extent) => self.order.then(Content::Zero, extent, &self.merged.input)?,
                 Event::End(_) => return Err(self.changed()),
                 Event::Check(_) | Event::Header(_) => {}
             }
@@ -297,13 +305,13 @@ impl<'m, 'a> Cursor<'m, 'a> {
                 return Err(block_copy::Error::Stopped.into());
             }
             match self.layer.next_event()? {
-                Event::DataStart(extent) => self.order.then(Record::Data(extent), &self.merged.input)?,
-                Event::Zero(extent) => self.order.then(Record::Zero(extent), &self.merged.input)?,
+                Event::DataStart(extent) => self.order.then(Content::Data, extent, &self.merged.input)?,
+                Event::Zero(extent) => self.order.then(Content::Zero, extent, &self.merged.input)?,
                 Event::End(_) => break,
                 _ => {}
             }
         }
-        if self.order.fingerprint() != self.merged.fingerprint {
+        if self.order.outline.digest() != self.merged.outline {
             return Err(self.changed());
         }
         self.layer.only().map(drop)

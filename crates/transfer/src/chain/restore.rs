@@ -46,7 +46,7 @@ pub fn restore<'a>(
         let mut down: Option<Down<'_, '_>> = None;
         for input in newest_first {
             let layer = input.open()?;
-            let link = Link { name: layer.name().to_owned(), header: layer.header().clone(), identity: None };
+            let link = Link::of(&layer)?;
             if let Some(newer) = chain.last_mut() {
                 newer.link.identity = Some(follows(&link, &newer.link)?);
             }

@@ -30,7 +30,7 @@ pub fn verify_chain<'a>(
         let mut next = Some(input.open()?);
         while let Some(mut layer) = next {
             let before = chain.last().map(|verified| &verified.link);
-            let link = Link::behind(before, layer.name(), layer.header())?;
+            let link = Link::behind(before, &layer)?;
             let end = loop {
                 if progress.stop_requested() {
                     return Err(block_copy::Error::Stopped.into());
