@@ -4,7 +4,7 @@ use block_copy::Progress;
 use extents::{Bytes, Extent, ExtentSet};
 use hyperlayer::{Check, Content, Digest, Event, Outline};
 
-use super::{Input, Link};
+use super::{LayerInput, Link};
 use crate::Error;
 
 /// What the records of a layer cover.
@@ -20,7 +20,7 @@ pub(super) struct Index {
 impl Index {
     /// Reads a layer, which must be the only one of its input and follow `before`, through.
     pub(super) fn read(
-        input: &Input<'_>,
+        input: &LayerInput<'_>,
         before: Option<&Link>,
         progress: &dyn Progress,
     ) -> Result<(Link, Self), Error> {
@@ -64,7 +64,12 @@ impl Order {
     ///
     /// # Errors
     /// It begins before the end of the last one.
-    pub(super) fn then(&mut self, content: Content, extent: Extent<Bytes>, input: &Input<'_>) -> Result<(), Error> {
+    pub(super) fn then(
+        &mut self,
+        content: Content,
+        extent: Extent<Bytes>,
+        input: &LayerInput<'_>,
+    ) -> Result<(), Error> {
         if extent.start() < self.end {
             return Err(Error::Unsorted { input: input.name().to_owned(), extent, before: self.end });
         }

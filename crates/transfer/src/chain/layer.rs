@@ -8,20 +8,20 @@ use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, Reader};
 
 use crate::Error;
 
-/// What an [`Input`] gives when it is opened.
+/// What an [`LayerInput`] gives when it is opened.
 pub type Opened<'a> = Box<dyn BufRead + Send + 'a>;
 
 type Open<'a> = Box<dyn Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a>;
 
 /// Where a layer comes from, and how to open it: as often as it must be read, each time from its beginning.
-pub struct Input<'a> {
+pub struct LayerInput<'a> {
     name: String,
     open: Open<'a>,
     accept_open_end: bool,
     expected: Option<LayerId>,
 }
 
-impl<'a> Input<'a> {
+impl<'a> LayerInput<'a> {
     /// An input that its user calls `name`.
     pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
         Self { name: name.into(), open: Box::new(open), accept_open_end: false, expected: None }
@@ -72,9 +72,9 @@ impl<'a> Input<'a> {
     }
 }
 
-impl fmt::Debug for Input<'_> {
+impl fmt::Debug for LayerInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("LayerInput").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

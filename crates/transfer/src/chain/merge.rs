@@ -12,7 +12,7 @@ use hyperlayer::{Check, Content, Digest, Event, Format, Header, Kind, delta_bloc
 use super::index::{Index, Order};
 use super::link::parent_size;
 use super::overlay::Covered;
-use super::{Input, LayerReader, Link, Opened};
+use super::{LayerInput, LayerReader, Link, Opened};
 use crate::diff::Framing;
 use crate::{Delta, Error, Part, Plan, Record, Sent};
 
@@ -37,7 +37,7 @@ pub struct Merge<'a> {
 
 #[derive(Debug)]
 struct Merged<'a> {
-    input: Input<'a>,
+    input: LayerInput<'a>,
     outline: Digest,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Merge<'a> {
     /// # Errors
     /// There is no input; a layer is cut, altered, not the only one of its input, or has records that do not ascend; or
     /// it does not follow the one before; or `progress` asks to stop.
-    pub fn plan(inputs: impl IntoIterator<Item = Input<'a>>, progress: &dyn Progress) -> Result<Self, Error> {
+    pub fn plan(inputs: impl IntoIterator<Item = LayerInput<'a>>, progress: &dyn Progress) -> Result<Self, Error> {
         let (mut merged, mut indices, mut links) = (Vec::new(), Vec::new(), Vec::<Link>::new());
         for input in inputs {
             let (link, index) = Index::read(&input, links.last(), progress)?;

@@ -4,7 +4,7 @@ use block_copy::Progress;
 use extents::Bytes;
 use hyperlayer::{End, Event};
 
-use super::{Input, Link};
+use super::{LayerInput, Link};
 use crate::Error;
 
 /// A layer that was read to its end.
@@ -22,7 +22,7 @@ pub struct Verified {
 /// # Errors
 /// A layer is cut or altered, or does not follow; an input cannot be read, or `progress` asks to stop.
 pub fn verify_chain<'a>(
-    inputs: impl IntoIterator<Item = Input<'a>>,
+    inputs: impl IntoIterator<Item = LayerInput<'a>>,
     progress: &dyn Progress,
 ) -> Result<Vec<Verified>, Error> {
     let mut chain: Vec<Verified> = Vec::new();

@@ -7,8 +7,8 @@ use block_copy::{Memory, Queue, Silent};
 use extents::{Bytes, ChunkSize, ExtentSet};
 use hyperlayer::{Digest, Header, Resumes, Totals, Writer};
 use transfer::{
-    Compare, Error, ErrorKind, Identity, Input, LayerReader, Merge, Opened, Part, Restore, compare_stream, restore,
-    verify_chain,
+    Compare, Error, ErrorKind, Identity, LayerInput, LayerReader, Merge, Opened, Part, Restore, compare_stream,
+    restore, verify_chain,
 };
 
 use super::{Chain, input, inputs};
@@ -164,7 +164,7 @@ fn an_input_that_changes_meanwhile() {
         Chain::full(&[now]).streams.remove(0)
     };
     let opened = AtomicUsize::new(0);
-    let changing = Input::new("0.hl", || {
+    let changing = LayerInput::new("0.hl", || {
         let stream = if opened.fetch_add(1, Ordering::Relaxed) == 0 { &streams[0] } else { &other };
         Ok::<Opened<'_>, io::Error>(Box::new(Cursor::new(stream)))
     });
