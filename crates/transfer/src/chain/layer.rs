@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, BufRead};
 use std::sync::{Mutex, PoisonError};
 
+use block_copy::Progress;
+use extents::Bytes;
 use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, Reader};
 
 use crate::Error;
@@ -157,6 +159,23 @@ impl<R: BufRead> LayerReader<R> {
         loop {
             if let Event::End(end) = self.next_event()? {
                 return Ok(end);
+            }
+        }
+    }
+
+    /// The same; `progress` is told the data.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event); or `progress` asks to stop.
+    pub fn read_through(&mut self, progress: &dyn Progress) -> Result<End, Error> {
+        loop {
+            if progress.stop_requested() {
+                return Err(block_copy::Error::Stopped.into());
+            }
+            match self.next_event()? {
+                Event::Data { bytes, .. } => progress.advance(Bytes::from(bytes.len())),
+                Event::End(end) => return Ok(end),
+                _ => {}
             }
         }
     }

@@ -1,8 +1,7 @@
 //! Every check of a chain that needs no target.
 
 use block_copy::Progress;
-use extents::Bytes;
-use hyperlayer::{End, Event};
+use hyperlayer::End;
 
 use super::{LayerInput, Link};
 use crate::Error;
@@ -31,16 +30,7 @@ pub fn verify_chain<'a>(
         while let Some(mut layer) = next {
             let before = chain.last().map(|verified| &verified.link);
             let link = Link::behind(before, &layer)?;
-            let end = loop {
-                if progress.stop_requested() {
-                    return Err(block_copy::Error::Stopped.into());
-                }
-                match layer.next_event()? {
-                    Event::Data { bytes, .. } => progress.advance(Bytes::from(bytes.len())),
-                    Event::End(end) => break end,
-                    _ => {}
-                }
-            };
+            let end = layer.read_through(progress)?;
             chain.push(Verified { link, end });
             next = layer.next_layer()?;
         }
