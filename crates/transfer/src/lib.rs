@@ -3,7 +3,7 @@
 //! The way of a block: what differs ([`Delta`], by a pool's metadata or by a [`scan`](scan::scan)), which records carry
 //! it ([`Plan`]), reading and framing ([`diff`]); then decoding, checking the base and writing ([`Incoming`]). All of it
 //! works over [`block_copy::ReadAt`] and [`block_copy::WriteAt`], so that a test can run both ends in memory. The two
-//! ends on LVM are in [`lvm`].
+//! ends on LVM are in [`lvm`], and what can be interrupted and continued in [`receive`].
 //!
 //! **Invariant.** This crate knows no command line, no terminal and no exit code; programs run only through
 //! [`lvm_cmd::Executor`].
@@ -21,6 +21,7 @@ mod layer;
 pub mod lvm;
 mod patch;
 mod plan;
+pub mod receive;
 pub mod scan;
 
 pub use chain::{Input, LayerReader, Link, Merge, Opened, Restore, Verified, follows, restore, verify_chain};
