@@ -14,9 +14,9 @@ write_pattern src/external 10m 1m later
 discard src/external 2m 64k
 snap src/external through-2 -pr
 lvdiff --full src/through | lvpatch -g dst -p pool through
-same src/through dst/through
+activate src/through dst/through; same src/through dst/through; deactivate src/through dst/through
 lvdiff src/through-2 src/through -d 3 | lvpatch -g dst -l through through-2
-same src/through-2 dst/through-2
+activate src/through-2 dst/through-2; same src/through-2 dst/through-2; deactivate src/through-2 dst/through-2
 expect_exit 2 lvdiff src/through src/one >stream
 [ ! -s stream ]
 stderr_has 'reads through to `plain` as its external origin, and its base to none' lvdiff

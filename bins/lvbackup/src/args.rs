@@ -14,8 +14,25 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub command: Command,
 
-    #[command(flatten)]
-    pub common: cli::Common,
+    /// Say more on standard error: each command that is run; twice for all details
+    // `-v` is the volume group, as it was in the original.
+    #[arg(long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+
+    /// No progress and no remarks; only errors and what was asked for
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", global = true, value_name = "HOW")]
+    progress: cli::Shown,
+}
+
+impl Args {
+    /// What every command takes.
+    pub(crate) fn common(&self) -> cli::Common {
+        cli::Common { verbose: self.verbose, quiet: self.quiet, progress: self.progress }
+    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod hooks;
 mod send;
 
 use std::process::ExitCode;
@@ -10,11 +11,10 @@ use std::process::ExitCode;
 use args::{Args, Command};
 
 fn main() -> ExitCode {
-    cli::main(
-        "lvbackup",
-        |args: &Args| args.common,
-        |args, stop| match args.command {
-            Command::Send(of) => send::run(&of, args.common, stop),
-        },
-    )
+    cli::main("lvbackup", Args::common, |args, stop| {
+        let common = args.common();
+        match args.command {
+            Command::Send(of) => send::run(&of, common, stop),
+        }
+    })
 }

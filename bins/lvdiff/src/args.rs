@@ -1,9 +1,8 @@
 //! The command line: types and help, nothing else.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use extents::{ChunkSize, parse_size};
 use hyperlayer::LayerId;
 use transfer::{DetectLevel, Style};
@@ -48,11 +47,11 @@ pub(crate) struct Args {
 
     /// A line of your own in the stream's header; repeatable, the value may contain `:`
     #[arg(long = "meta", visible_alias = "pair", value_name = "KEY:VALUE")]
-    pub meta: Vec<Meta>,
+    pub meta: Vec<cli::Meta>,
 
     /// The stream's version; 1.0 is what the original lvpatch reads
     #[arg(long, value_enum, default_value = "1.1")]
-    pub format: Format,
+    pub format: cli::WriteFormat,
 
     #[command(flatten)]
     pub stream: cli::StreamArgs,
@@ -93,40 +92,13 @@ impl Args {
     /// How the stream is written.
     pub(crate) fn style(&self) -> Style {
         Style {
-            format: match self.format {
-                Format::V1_1 => hyperlayer::Format::V1_1,
-                Format::V1_0 => hyperlayer::Format::V1_0,
-            },
+            format: self.format.into(),
             detect: self.detect,
-            meta: self.meta.iter().map(|meta| (meta.0.clone(), meta.1.clone())).collect(),
+            meta: self.meta.iter().cloned().map(cli::Meta::into_pair).collect(),
             tool: concat!("lvdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
             created: cli::now_utc(),
         }
     }
-}
-
-/// `KEY:VALUE`.
-#[derive(Clone, Debug)]
-pub(crate) struct Meta(pub String, pub String);
-
-impl FromStr for Meta {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (key, value) = text.split_once(':').ok_or("it has no `:` between key and value")?;
-        Ok(Self(key.trim().to_owned(), value.trim().to_owned()))
-    }
-}
-
-/// The version to write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Format {
-    /// With end mark, digests and identities
-    #[value(name = "1.1")]
-    V1_1,
-    /// For the original lvpatch
-    #[value(name = "1.0")]
-    V1_0,
 }
 
 fn chunk_size(text: &str) -> Result<ChunkSize, String> {
@@ -181,7 +153,7 @@ mod tests {
             Args::try_parse_from(line.split(' ')).unwrap();
         }
         let args = Args::try_parse_from(["lvdiff", "--meta", "at: 12:30", "a", "b"]).unwrap();
-        assert_eq!((args.meta[0].0.as_str(), args.meta[0].1.as_str()), ("at", "12:30"));
+        assert_eq!(args.meta[0].clone().into_pair(), ("at".to_owned(), "12:30".to_owned()));
     }
 
     #[test]

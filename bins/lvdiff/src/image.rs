@@ -15,7 +15,7 @@ use transfer::scan::scan;
 use transfer::{Delta, Geometry, Layer};
 
 use crate::args::Args;
-use crate::{report, send};
+use crate::send;
 
 /// Whether files or plain devices are meant: that was said, or the whole of something is asked for that is a file, or
 /// a device that is no logical volume.
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     };
     let (header, plan) = layer.plan(&args.style())?;
     if args.dry_run {
-        return report::show(args, &header, &plan);
+        return cli::show_plan(&header, &plan, args.json);
     }
     let unchanged = || std::iter::once(&new).chain(&base).try_for_each(Image::check_unchanged);
     send::send(
@@ -110,7 +110,7 @@ fn compare(args: &Args, new: &Image, base: Option<&Image>, stop: &Stop) -> Outco
         return from_xml(path, new.volume.size(), base_size);
     }
     let total = new.volume.size();
-    let progress = Progress::new("comparing", Some(total), args.common.quiet, stop.clone());
+    let progress = Progress::new("comparing", Some(total), args.common, stop.clone());
     let chunk = args.chunk_size;
     let base = base.map(|base| base as &dyn ReadAt);
     let scan = scan(&new.volume, base, chunk, Queue::default(), &progress)?;

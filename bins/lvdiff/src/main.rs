@@ -5,7 +5,6 @@
 mod args;
 mod image;
 mod lvm;
-mod report;
 mod send;
 
 use std::process::ExitCode;

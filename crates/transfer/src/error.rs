@@ -3,7 +3,7 @@
 use std::io;
 
 use extents::{Bytes, ChunkSize, Chunks, Extent, human};
-use hyperlayer::{DecodeError, EncodeError, LayerId, LayerIdError, ReadError, UnsupportedHash};
+use hyperlayer::{DecodeError, EncodeError, Format, LayerId, LayerIdError, ReadError, UnsupportedHash};
 
 use crate::lvm::LvmError;
 use crate::receive::LedgerError;
@@ -35,6 +35,23 @@ pub enum Error {
     /// A second stream follows the first one.
     #[error("the input holds more than one layer")]
     SecondLayer,
+    /// A stream of a format that does not name a delta's base.
+    #[error("the stream, in the format {format}, does not name its base")]
+    NoIdentity {
+        /// The format.
+        format: Format,
+    },
+    /// A stream of a format that does not say it, and neither a base nor the caller does.
+    #[error("nothing says how large the volume is: the stream does not")]
+    SizeUnknown,
+    /// A record past the end of a volume whose size the stream does not say.
+    #[error("a record of bytes {extent} lies past the end of the volume, which has {size} bytes")]
+    PastSize {
+        /// The record.
+        extent: Extent<Bytes>,
+        /// The size that was given, or the base's.
+        size: Bytes,
+    },
     /// What was to be sent is no valid stream: a header that cannot be written, or a defect.
     #[error("cannot write this as a stream")]
     Encode {
@@ -379,8 +396,18 @@ impl Error {
             Self::Stream { source } if source.is_cut() => {
                 "something ended the stream early: look at the sender's exit status and send it again".into()
             }
+            Self::Stream { source } if source.kind == hyperlayer::ErrorKind::NoBlockSize => {
+                "say what the sender used: `--block-size SIZE`".into()
+            }
             Self::Stream { .. } => "nothing was applied; send the stream again".into(),
             Self::OpenEnd => "if you know that it is whole: `--accept-open-end`".into(),
+            Self::NoIdentity { .. } => {
+                "make sure yourself that it is meant for this base, and leave out `--require-identity`".into()
+            }
+            Self::SizeUnknown => "say it: `--size SIZE`".into(),
+            Self::PastSize { .. } => {
+                "is it meant for this base? If the volume grew, say its new size: `--size SIZE`".into()
+            }
             Self::NotInOld { .. } => "use 1.1, which says it".into(),
             Self::SecondLayer => "`lvpatch` applies one layer; split the input".into(),
             Self::FullLayer { .. } => {

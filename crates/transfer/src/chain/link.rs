@@ -2,6 +2,7 @@
 
 use hyperlayer::{Header, Kind};
 
+pub(super) use crate::identity::parent_size;
 use crate::{Error, Identity};
 
 /// A layer in a chain.
@@ -37,7 +38,7 @@ pub fn follows(before: &Link, after: &Link) -> Result<Identity, Error> {
     }
     let identity = match (&after.header.parent, &before.header.layer) {
         (None, _) => Identity::Unnamed,
-        (Some(parent), Some(layer)) if parent == layer => Identity::Proven,
+        (Some(_), Some(layer)) if after.header.has_parent(layer) => Identity::Proven,
         (Some(parent), found) => {
             return Err(Error::BrokenChain {
                 input: after.name.clone(),
@@ -53,14 +54,5 @@ pub fn follows(before: &Link, after: &Link) -> Result<Identity, Error> {
             Err(Error::ChainSize { input, expected, before, found })
         }
         _ => Ok(identity),
-    }
-}
-
-/// The size of the volume that a layer was made against, where it says so.
-pub(super) fn parent_size(header: &Header) -> Option<extents::Bytes> {
-    match header.format {
-        // It cannot say that a volume grew or shrank.
-        hyperlayer::Format::V1_0 => header.volume_size,
-        _ => header.parent_size,
     }
 }

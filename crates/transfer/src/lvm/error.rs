@@ -2,8 +2,8 @@
 
 use extents::Bytes;
 use lvm_cmd::{
-    ActivationError, ExecError, FreezeError, Kind, LockError, LvName, LvRef, NameError, PoolError, PoolMode, ReleaseError,
-    ReportError, ReserveError, SelfTestError, SpawnError, Tag, VgName, VolumeError,
+    ActivationError, ExecError, FreezeError, Kind, LockError, LvName, LvRef, NameError, PoolError, PoolMode,
+    ReleaseError, ReportError, ReserveError, SelfTestError, SpawnError, Tag, VgName, VolumeError,
 };
 
 use crate::error::both;

@@ -78,10 +78,18 @@ impl Selection {
         let of = |volume: &Lv| volume.external_origin(&self.group).cloned();
         let (new, base) = (of(&self.new), self.base.as_ref().map(of));
         if let Some(base) = base.filter(|base| *base != new) {
-            let named = |origin: Option<LvName>| origin.map_or_else(|| "none".to_owned(), |origin| format!("`{origin}`"));
-            return Err(LvmError::OtherOrigins { name: self.new.name.clone(), new: named(new), base: named(base) }.into());
+            let named =
+                |origin: Option<LvName>| origin.map_or_else(|| "none".to_owned(), |origin| format!("`{origin}`"));
+            return Err(
+                LvmError::OtherOrigins { name: self.new.name.clone(), new: named(new), base: named(base) }.into()
+            );
         }
         new.map(|origin| Ok(find(&self.group, &self.new.name.sibling(origin))?)).transpose()
+    }
+
+    /// The volumes that somebody may write to while they are read.
+    pub fn live<'s>(&'s self, lvm: &Lvm<'_>) -> impl Iterator<Item = &'s LvRef> {
+        std::iter::once(&self.new).chain(&self.base).filter(|volume| !is_quiet(lvm, volume)).map(|volume| &volume.name)
     }
 
     /// Checks that no volume can change while it is read.

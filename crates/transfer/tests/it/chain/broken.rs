@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use block_copy::{Memory, Queue, Silent};
 use extents::ChunkSize;
-use transfer::{Error, ErrorKind, Identity, Input, Merge, Opened, Restore, restore, verify_chain};
+use transfer::{Error, ErrorKind, Identity, Input, Merge, Opened, Part, Restore, restore, verify_chain};
 
 use super::{Chain, input, inputs};
 
@@ -151,7 +151,11 @@ fn an_input_that_changes_meanwhile() {
     let merge = Merge::plan([changing, input("1.hl", &streams[1])], &Silent).unwrap();
     let header = merge.header().clone();
     let mut written = Vec::new();
-    let error = merge.write(&header, &Silent, &mut |part| Ok(written.extend_from_slice((*part).as_ref()))).unwrap_err();
+    let mut put = |part: Part| {
+        written.extend_from_slice((*part).as_ref());
+        Ok(())
+    };
+    let error = merge.write(&header, &Silent, &mut put).unwrap_err();
     assert!(matches!(&error, Error::InputChanged { input } if input == "0.hl"), "{error}");
     assert!(verify_chain([input("written", &written)], &Silent).is_err(), "what was written has no end");
 }

@@ -83,7 +83,7 @@ proptest! {
     fn of_one_layer(history in histories(2)) {
         let chain = Chain::deltas(&history);
         let merged = merge(&chain.streams).unwrap();
-        prop_assert_eq!(merge(&[merged.clone()]).unwrap(), merged);
+        prop_assert_eq!(merge(std::slice::from_ref(&merged)).unwrap(), merged);
     }
 }
 

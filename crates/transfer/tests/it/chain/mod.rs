@@ -14,17 +14,17 @@ use transfer::{Delta, DetectLevel, Geometry, Input, Opened};
 use crate::Layer;
 
 /// A chain of layers and the volumes that they stand for.
-struct Chain {
+pub(crate) struct Chain {
     /// The state before the first layer; nothing where that is full.
-    base: Vec<u8>,
+    pub base: Vec<u8>,
     /// The state after each.
-    states: Vec<Vec<u8>>,
-    streams: Vec<Vec<u8>>,
+    pub states: Vec<Vec<u8>>,
+    pub streams: Vec<Vec<u8>>,
 }
 
 impl Chain {
     /// A full layer, then deltas.
-    fn full(history: &[ThinVolume]) -> Self {
+    pub(crate) fn full(history: &[ThinVolume]) -> Self {
         let first = &history[0];
         let geometry = Geometry { size: first.size(), base_size: Bytes::ZERO, chunk: first.chunk() };
         let mapped = chunk_runs(first.mapped()).into_iter().map(Ok::<_, thin_delta::Error>);
@@ -37,7 +37,7 @@ impl Chain {
     }
 
     /// Deltas only, each with checks of all of its base.
-    fn deltas(history: &[ThinVolume]) -> Self {
+    pub(crate) fn deltas(history: &[ThinVolume]) -> Self {
         let pairs = history.windows(2).map(|w| Pair { old: w[0].clone(), new: w[1].clone() });
         let layers = pairs.zip(1..).map(|(pair, number)| named(Layer::of(&pair, DetectLevel::Every), number));
         let streams = layers.map(|layer| layer.stream()).collect();

@@ -92,7 +92,8 @@ fn what_may_change_is_not_read() {
 /// Both must read through to the same origin: where they have mapped nothing, nobody compares them.
 #[test]
 fn an_external_origin_is_found() {
-    let with_origin = |name: &str, origin: &str| lv(&[("lv_name", name), ("lv_attr", "Vri---tz-k"), ("origin", origin)]);
+    let with_origin =
+        |name: &str, origin: &str| lv(&[("lv_name", name), ("lv_attr", "Vri---tz-k"), ("origin", origin)]);
     let root = lv(&[("lv_name", "root"), ("lv_attr", "ori-------"), ("pool_lv", ""), ("thin_id", "")]);
     let mut found = find("new", Some("old"), None).unwrap();
     assert!(found.external_origin().unwrap().is_none());
