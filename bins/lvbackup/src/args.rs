@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::store::{backup, restore};
 use crate::{info, merge, send, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
@@ -38,6 +39,8 @@ impl Args {
 #[derive(Subcommand, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
+    Backup(backup::Args),
+    Restore(restore::Args),
     Send(send::Args),
     Info(info::Args),
     Verify(verify::Args),

@@ -8,6 +8,7 @@ mod hooks;
 mod info;
 mod merge;
 mod send;
+mod store;
 mod verify;
 
 use std::process::ExitCode;
@@ -18,6 +19,8 @@ fn main() -> ExitCode {
     cli::main("lvbackup", Args::common, |args, stop| {
         let common = args.common();
         match args.command {
+            Command::Backup(of) => store::backup::run(&of, common, stop),
+            Command::Restore(of) => store::restore::run(&of, common, stop),
             Command::Send(of) => send::run(&of, common, stop),
             Command::Info(of) => info::run(&of, common, stop),
             Command::Verify(of) => verify::run(&of, common, stop),
