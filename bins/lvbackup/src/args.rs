@@ -22,12 +22,16 @@ pub(crate) struct Args {
     /// No progress and no remarks; only errors and what was asked for
     #[arg(short, long, global = true)]
     quiet: bool,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", global = true, value_name = "HOW")]
+    progress: cli::Shown,
 }
 
 impl Args {
     /// What every command takes.
     pub(crate) fn common(&self) -> cli::Common {
-        cli::Common { verbose: self.verbose, quiet: self.quiet }
+        cli::Common { verbose: self.verbose, quiet: self.quiet, progress: self.progress }
     }
 }
 

@@ -9,12 +9,12 @@ use cli::{Exit, Failure, OrFail, Outcome};
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Hooks {
     /// Run COMMAND in a shell before the snapshot is made; if it fails, nothing is made. It finds the volumes in
-    /// HYPERLAYER_VOLUMES
+    /// `$HYPERLAYER_VOLUMES`
     #[arg(long, value_name = "COMMAND")]
     pub pre: Option<String>,
 
     /// Run COMMAND in a shell as soon as the snapshot is made, or could not be; it finds `done` or `failed` in
-    /// HYPERLAYER_SNAPSHOT
+    /// `$HYPERLAYER_SNAPSHOT`
     #[arg(long, value_name = "COMMAND")]
     pub post: Option<String>,
 }

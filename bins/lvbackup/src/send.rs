@@ -222,7 +222,7 @@ impl Job<'_> {
     /// Sends volumes that nobody writes to.
     fn send(&self, quiet: &[Selection]) -> Outcome {
         quiet.iter().try_for_each(|selection| selection.check_quiet(self.lvm))?;
-        let progress = Progress::new("comparing", None, self.common.quiet, self.stop.clone());
+        let progress = Progress::new("comparing", None, self.common, self.stop.clone());
         let deltas = deltas(self.lvm, quiet, &progress)?;
         drop(progress);
         for (((selection, delta), named), output) in quiet.iter().zip(deltas).zip(self.named).zip(&self.outputs) {
@@ -247,7 +247,7 @@ impl Job<'_> {
 
     fn write(&self, selection: &Selection, header: &Header, plan: &Plan, output: &StreamArgs) -> Outcome {
         let source = Source::open(self.lvm, selection)?;
-        let progress = Progress::new("sending", Some(plan.work()), self.common.quiet, self.stop.clone());
+        let progress = Progress::new("sending", Some(plan.work()), self.common, self.stop.clone());
         let sent = output.write(&progress, self.stop, |progress, put| {
             Ok(diff(header, plan, source.new_volume(), source.base(), Queue::default(), progress, put)?)
         });

@@ -110,7 +110,7 @@ fn compare(args: &Args, new: &Image, base: Option<&Image>, stop: &Stop) -> Outco
         return from_xml(path, new.volume.size(), base_size);
     }
     let total = new.volume.size();
-    let progress = Progress::new("comparing", Some(total), args.common.quiet, stop.clone());
+    let progress = Progress::new("comparing", Some(total), args.common, stop.clone());
     let chunk = args.chunk_size;
     let base = base.map(|base| base as &dyn ReadAt);
     let scan = scan(&new.volume, base, chunk, Queue::default(), &progress)?;

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
 /// Sends `selection`, under the names that the user gave.
 fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selection, stop: &Stop) -> Outcome {
     selection.check_quiet(lvm)?;
-    let progress = Progress::new("comparing", None, args.common.quiet, stop.clone());
+    let progress = Progress::new("comparing", None, args.common, stop.clone());
     let layer = Layer {
         name: Some(named.new.name.lv().to_string()),
         source: named.new.name.to_string(),

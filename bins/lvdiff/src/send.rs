@@ -21,7 +21,7 @@ pub(crate) fn send(
     unchanged: &dyn Fn() -> Outcome,
     stop: &Stop,
 ) -> Outcome {
-    let progress = Progress::new("sending", Some(plan.work()), args.common.quiet, stop.clone());
+    let progress = Progress::new("sending", Some(plan.work()), args.common, stop.clone());
     args.stream.write(&progress, stop, |progress, put| {
         // One part behind, so that the end comes last of all.
         let mut last = None;

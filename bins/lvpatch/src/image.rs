@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         }
         Some(output) => output,
     };
-    let progress = Progress::new("receiving", None, args.common.quiet, stop.clone());
+    let progress = Progress::new("receiving", None, args.common, stop.clone());
     if fs::symlink_metadata(output).is_ok() {
         // Said early; what comes in the meantime, the file's last step refuses.
         return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", output.display()))

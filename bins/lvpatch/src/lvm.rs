@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     };
     cli::require_root("image mode (`--output FILE`)")?;
 
-    let progress = Progress::new("receiving", None, args.common.quiet, stop.clone());
+    let progress = Progress::new("receiving", None, args.common, stop.clone());
     let incoming = input::open(args, &progress)?;
     let header = incoming.header().clone();
     let name = new_name(args, &header, on)?;

@@ -26,7 +26,7 @@ pub use input::{Input, layer_input, open_input, stdin_for_data};
 pub use main_fn::{Common, main, say, say_leftovers, warn};
 pub use output::{Encoding, Output, Written, stdout_for_data, sync};
 pub use plan::show_plan;
-pub use progress::Progress;
+pub use progress::{Progress, Shown};
 pub use root::require_root;
 pub use signal::Stop;
 pub use stream::{Compression, Put, StreamArgs, rate};

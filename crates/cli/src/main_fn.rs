@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Exit, Failure, Outcome, Stop};
+use crate::{Exit, Failure, Outcome, Shown, Stop};
 
 /// What every command takes beside its own options.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -17,6 +17,9 @@ pub struct Common {
     /// No progress and no remarks; only errors and what was asked for
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", global = true, value_name = "HOW")]
+    pub progress: Shown,
 }
 
 impl Common {

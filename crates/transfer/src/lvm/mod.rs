@@ -1,6 +1,7 @@
 //! The two ends of a transfer on LVM: a [`Source`] is read, a [`Receiving`] volume comes to be.
 
 mod error;
+mod lineage;
 mod metadata;
 mod own;
 mod receive;
@@ -19,6 +20,7 @@ use lvm_cmd::{Activation, ActivationOptions, DEFAULT_SCRATCH_DIR, Executor, Lv, 
 use crate::{Base, Error, Identity, identify};
 
 pub use error::LvmError;
+pub use lineage::Lineage;
 pub use metadata::deltas;
 pub use own::{Leftovers, Run};
 pub use receive::{Finish, Receiving, Space};

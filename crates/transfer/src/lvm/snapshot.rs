@@ -52,6 +52,12 @@ impl<'a> TemporarySnapshot<'a> {
         self.undo()
     }
 
+    /// Lets it stay; gives the tag that made it temporary.
+    pub(super) fn into_kept(mut self) -> Tag {
+        self.exists = false;
+        self.proof.clone()
+    }
+
     fn undo(&mut self) -> Result<(), Error> {
         if std::mem::take(&mut self.exists) { remove(&self.lvm, &self.name, &self.proof) } else { Ok(()) }
     }
