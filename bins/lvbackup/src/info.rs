@@ -45,7 +45,7 @@ Exit status: 0 where all is whole as far as its format can tell, 3 where somethi
 /// # Errors
 /// A file cannot be read, or is damaged: the first such error, when all files were looked at.
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
-    let progress = Progress::new("reading", None, common.quiet, stop.clone());
+    let progress = Progress::new("reading", None, common, stop.clone());
     let mut first_failure = Ok(());
     for file in &args.files {
         let shown = show(args, file, &progress);

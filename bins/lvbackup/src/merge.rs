@@ -60,11 +60,12 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         args.stream.check()?;
     }
     args.check_files()?;
-    let reading = Progress::new("reading", None, common.quiet, stop.clone());
-    let inputs = args.files.iter().map(|file| cli::layer_input(file, "", &reading));
+    // The files outlive both passes, each of which shows how far it is.
+    let opened = Progress::new("opening", None, Common { quiet: true, ..common }, stop.clone());
+    let inputs = args.files.iter().map(|file| cli::layer_input(file, "", &opened));
     let inputs: Vec<_> =
         inputs.map(|input| Ok(input?.accept_open_end(args.accept_open_end))).collect::<Outcome<_>>()?;
-    let merge = Merge::plan(inputs, &reading)?;
+    let merge = Merge::plan(inputs, &Progress::new("reading", None, common, stop.clone()))?;
     for link in merge.links().iter().filter(|link| link.identity == Some(Identity::Unnamed)) {
         say(&format!("lvbackup: warning: `{}` does not name its parent: nothing proves that it follows", link.name));
     }
@@ -74,7 +75,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if args.dry_run {
         return cli::show_plan(&header, merge.records(), args.json);
     }
-    let progress = Progress::new("merging", Some(merge.records().work()), common.quiet, stop.clone());
+    let progress = Progress::new("merging", Some(merge.records().work()), common, stop.clone());
     args.stream.write(&progress, stop, |progress, put| Ok(merge.write(&header, progress, put)?))
 }
 

@@ -50,7 +50,7 @@ Exit status: 0 where everything is right, 3 where something is cut, altered, mis
 /// # Errors
 /// What is wrong first.
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
-    let progress = Progress::new("reading", None, common.quiet, stop.clone());
+    let progress = Progress::new("reading", None, common, stop.clone());
     let inputs: Vec<LayerInput<'_>> = args
         .files
         .iter()

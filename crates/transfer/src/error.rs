@@ -310,6 +310,17 @@ impl Error {
         }
     }
 
+    /// Whether what was read is no stream at all, neither cut nor altered.
+    #[must_use]
+    pub fn is_no_stream(&self) -> bool {
+        match self {
+            Self::NoStream => true,
+            Self::Stream { source } => matches!(source.kind, hyperlayer::ErrorKind::NoMagic { .. }),
+            Self::In { source, .. } => source.is_no_stream(),
+            _ => false,
+        }
+    }
+
     /// The same, said of one of several inputs. What was stopped was stopped, wherever it was noticed.
     #[must_use]
     pub(crate) fn of(self, input: &str) -> Self {
