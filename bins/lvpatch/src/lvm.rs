@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     };
     let base_size = destination.base.as_ref().map_or(Bytes::ZERO, |base| base.size);
     let chunk = destination.chunk()?;
-    let size = incoming.size(base_size);
+    let size = incoming.size(base_size)?;
     let chunks = incoming.chunks_needed(chunk, base_size, destination.unmaps());
     Space { chunk, chunks, records: incoming.records(), size }.check(&lvm, &destination.pool)?;
     if args.dry_run {

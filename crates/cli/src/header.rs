@@ -35,6 +35,9 @@ pub enum WriteFormat {
     /// For the original lvpatch
     #[value(name = "1.0")]
     V1_0,
+    /// For `thin_recv` 1.1: no header, no base checks, no identities
+    #[value(name = "thin-send")]
+    ThinSend,
 }
 
 impl From<WriteFormat> for Format {
@@ -42,6 +45,7 @@ impl From<WriteFormat> for Format {
         match format {
             WriteFormat::V1_1 => Self::V1_1,
             WriteFormat::V1_0 => Self::V1_0,
+            WriteFormat::ThinSend => Self::ThinSend1_1,
         }
     }
 }

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use extents::{Bytes, Extent};
 
 use crate::error::EncodeError;
+use crate::format::Version;
 use crate::limits::RECOMMENDED_DATA_RECORD;
 use crate::record::{DATA_TRAILER, range};
 use crate::rules::{Rules, counts};
-use crate::{Check, CheckHash, Digest, Format, Header, Totals};
+use crate::{Check, CheckHash, Digest, Header, HeaderError, Totals};
 
 /// Makes the lines of one stream. Does no output itself: each call gives the bytes to write, in the order of the
 /// calls.
@@ -35,7 +36,7 @@ use crate::{Check, CheckHash, Digest, Format, Header, Totals};
 /// ```
 #[derive(Debug)]
 pub struct Encoder {
-    format: Format,
+    version: Version,
     rules: Rules,
     hasher: blake3::Hasher,
     len: Bytes,
@@ -67,12 +68,13 @@ impl Encoder {
     /// [`EncodeError::Header`] where the header is wrong, or its format cannot say what it says.
     pub fn start(header: &Header) -> Result<(Self, Vec<u8>), EncodeError> {
         let text = header.print()?;
+        let version = header.format.version().ok_or(HeaderError::Foreign { format: header.format })?;
         let mut encoder = Self {
-            format: header.format,
+            version,
             rules: Rules::new(header),
             hasher: blake3::Hasher::new(),
             len: Bytes::ZERO,
-            separator: header.format == Format::V1_0 && header.totals.is_some_and(|totals| totals.checks > 0),
+            separator: version == Version::V1_0 && header.totals.is_some_and(|totals| totals.checks > 0),
             records_1_0: 0,
             unfinished_zero: false,
         };
@@ -86,16 +88,16 @@ impl Encoder {
     /// [`EncodeError`] where it may not stand here, or the format does not know its hash.
     pub fn check(&mut self, check: &Check) -> Result<Vec<u8>, EncodeError> {
         let range = sectors(check.extent)?;
-        let hash = match (self.format, &check.hash) {
+        let hash = match (self.version, &check.hash) {
             // The original compares text, and writes neither zeros in front nor capitals.
-            (Format::V1_0, CheckHash::Crc32(crc)) => format!("CRC32 {crc:x}"),
-            (Format::V1_1, CheckHash::Crc32(crc)) => format!("CRC32 {crc:08x}"),
-            (Format::V1_1, CheckHash::Blake3(digest)) => format!("BLAKE3 {digest}"),
-            (format, CheckHash::Blake3(_)) => {
-                return Err(EncodeError::HashNotExpressible { format, hash: "BLAKE3".to_owned() });
+            (Version::V1_0, CheckHash::Crc32(crc)) => format!("CRC32 {crc:x}"),
+            (Version::V1_1, CheckHash::Crc32(crc)) => format!("CRC32 {crc:08x}"),
+            (Version::V1_1, CheckHash::Blake3(digest)) => format!("BLAKE3 {digest}"),
+            (version, CheckHash::Blake3(_)) => {
+                return Err(EncodeError::HashNotExpressible { format: version.into(), hash: "BLAKE3".to_owned() });
             }
-            (format, CheckHash::Other { name, .. }) => {
-                return Err(EncodeError::HashNotExpressible { format, hash: name.clone() });
+            (version, CheckHash::Other { name, .. }) => {
+                return Err(EncodeError::HashNotExpressible { format: version.into(), hash: name.clone() });
             }
         };
         self.rules.check(check.extent)?;
@@ -115,9 +117,9 @@ impl Encoder {
         }
         self.record()?;
         self.rules.data(extent)?;
-        let line = match self.format {
-            Format::V1_0 => self.line_1_0(&range),
-            Format::V1_1 => self.line(format!("W {range} {:08x}\n", crc32fast::hash(payload))),
+        let line = match self.version {
+            Version::V1_0 => self.line_1_0(&range),
+            Version::V1_1 => self.line(format!("W {range} {:08x}\n", crc32fast::hash(payload))),
         };
         self.count(payload);
         self.count(DATA_TRAILER);
@@ -144,9 +146,9 @@ impl Encoder {
     pub fn finish(mut self) -> Result<Finished, EncodeError> {
         self.record()?;
         let totals = self.rules.finish()?;
-        let mut line = match self.format {
-            Format::V1_0 => format!("{}END {:X} records BLAKE3 ", self.separator(), self.records_1_0),
-            Format::V1_1 => format!("E {} ", counts(totals)),
+        let mut line = match self.version {
+            Version::V1_0 => format!("{}END {:X} records BLAKE3 ", self.separator(), self.records_1_0),
+            Version::V1_1 => format!("E {} ", counts(totals)),
         }
         .into_bytes();
         self.count(&line);
@@ -213,13 +215,13 @@ impl Iterator for ZeroPieces<'_> {
             return Some(Cow::Borrowed(piece));
         }
         let rest = self.rest?;
-        let line = match self.encoder.format {
-            Format::V1_1 => {
+        let line = match self.encoder.version {
+            Version::V1_1 => {
                 self.rest = None;
                 self.encoder.unfinished_zero = false;
                 self.encoder.line(format!("Z {}\n", self.range))
             }
-            Format::V1_0 => {
+            Version::V1_0 => {
                 let piece = rest.pieces(RECOMMENDED_DATA_RECORD).next()?;
                 self.rest = rest.split_at(piece.end()).1;
                 self.fill = Some(piece.len());

@@ -6,8 +6,13 @@ use std::io::BufReader;
 
 use extents::{Bytes, ChunkSize, Extent};
 
-use crate::{Check, CheckHasher, DecodeError, Decoder, Digest, Encoder, End, Event, Header, LayerId, Resumes};
-use crate::{DATA_TRAILER, Format, Kind, ReadError, Reader, Totals, delta_blocks};
+use crate::{
+    Check, CheckHasher, DecodeError, Decoder, Digest, Encoder, End, ErrorKind, Event, Header, LayerId, ReadOptions,
+};
+use crate::{DATA_TRAILER, Format, Kind, ReadError, Reader, Resumes, Skim, Skimmer, Totals, delta_blocks};
+
+/// What a reader is told here: blocks of 512 bytes, as small as they get.
+pub const OPTIONS: ReadOptions = ReadOptions { block_size: Some(ChunkSize::SECTOR) };
 
 /// An [`Event`] that owns its data; all pieces of one record in one.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,7 +67,14 @@ pub fn push(events: &mut Vec<Owned>, event: Event<'_>) {
 /// # Panics
 /// Where the decoder leaves input without giving an event for it.
 pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Owned>, Option<DecodeError>) {
-    let (mut decoder, mut all) = (Decoder::new(), Vec::new());
+    events_of(Decoder::with_options(OPTIONS), pieces)
+}
+
+fn events_of<'a>(
+    mut decoder: Decoder,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Owned>, Option<DecodeError>) {
+    let mut all = Vec::new();
     let result = (|| {
         for mut piece in pieces {
             loop {
@@ -92,7 +104,7 @@ fn whole(mut events: Vec<Owned>) -> Vec<Owned> {
 /// # Panics
 /// Where reading from memory fails otherwise.
 pub fn read(input: impl std::io::BufRead) -> (Vec<Owned>, Option<DecodeError>) {
-    let (mut reader, mut all) = (Reader::new(input), Vec::new());
+    let (mut reader, mut all) = (Reader::with_options(input, OPTIONS), Vec::new());
     loop {
         match reader.next_event() {
             Ok(Some(event)) => push(&mut all, event),
@@ -113,6 +125,7 @@ pub fn decode(data: &[u8]) {
     if let Some(error) = &error {
         assert!(error.position <= data.len() as u64, "{error} in {} bytes", data.len());
     }
+    skim(data);
     for stream in all.split_inclusive(|event| matches!(event, Owned::End(_))) {
         if let Some(Owned::End(end)) = stream.last() {
             kept(stream, end);
@@ -122,6 +135,51 @@ pub fn decode(data: &[u8]) {
                 assert_eq!(without_end(&events([again.as_slice()]).0), without_end(stream));
             }
         }
+    }
+}
+
+/// Any bytes: without its data a stream says the same, but that its content is not checked.
+fn skim(data: &[u8]) {
+    let (all, error) = events_of(Decoder::hyperlayer_only(), [data]);
+    let (mut skimmer, mut at, mut skimmed) = (Skimmer::new(), 0, Vec::new());
+    let result = (|| {
+        while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
+            let (taken, skim) = skimmer.skim(rest)?;
+            at = usize::try_from(taken).map_or(usize::MAX, |taken| at.saturating_add(taken));
+            skimmed.extend(skim);
+        }
+        while let Some(skim) = skimmer.finish(data.len() as u64)? {
+            skimmed.push(skim);
+        }
+        Ok(())
+    })();
+    let altered =
+        |error: &DecodeError| matches!(error.kind, ErrorKind::DataAltered { .. } | ErrorKind::StreamAltered { .. });
+    if error.as_ref().is_some_and(altered) {
+        return;
+    }
+    assert_eq!(result.err(), error, "read to its end, and not");
+    // The last record of a cut stream was announced, and its data is not all there.
+    let record_lost = matches!(skimmed.last(), Some(Skim::Data { .. })) && skimmed.len() > all.len();
+    skimmed.truncate(skimmed.len() - usize::from(record_lost));
+    assert_eq!(skimmed.len(), all.len());
+    for (skim, event) in skimmed.iter().zip(&all) {
+        let same = match (skim, event) {
+            (Skim::Header(a), Owned::Header(b)) => a == b,
+            (Skim::Check(a), Owned::Check(b)) => a == b,
+            (Skim::Zero(a), Owned::Zero(b)) => a == b,
+            (Skim::Data { extent: a, position, crc32 }, Owned::Data { extent, bytes }) => {
+                let from = usize::try_from(*position).expect("in the input");
+                a == extent
+                    && data[from..][..bytes.len()] == **bytes
+                    && crc32.is_none_or(|crc32| crc32 == crc32fast::hash(bytes))
+            }
+            (Skim::End { format, totals, len, .. }, Owned::End(end)) => {
+                (*format, *totals, *len) == (end.format, end.totals, end.len)
+            }
+            _ => false,
+        };
+        assert!(same, "{skim:?} for {event:?}");
     }
 }
 
@@ -150,11 +208,12 @@ fn kept(stream: &[Owned], end: &End) {
             Owned::Header(_) | Owned::End(_) => continue,
         };
         assert!(header.volume_size.is_none_or(|size| extent.end() <= size), "past the volume");
-        assert!(header.format == Format::V1_0 || extent.start() >= last, "not ascending");
+        assert!(!header.format.orders_records() || extent.start() >= last, "not ascending");
         last = extent.end();
     }
     assert_eq!(totals, end.totals);
-    assert!(header.format == Format::V1_0 || header.totals == Some(totals));
+    assert!(header.totals.is_none_or(|stated| stated == totals));
+    assert_eq!(header.format, end.format);
 }
 
 fn without_end(events: &[Owned]) -> &[Owned] {
@@ -217,13 +276,14 @@ pub fn roundtrip(data: &[u8]) {
     assert_eq!(error, None);
     let Some(Owned::Header(header)) = plan.events.first() else { panic!("no header first") };
     assert_eq!(volume(&all), volume(&plan.events));
-    match header.format {
-        Format::V1_1 => assert_eq!(without_end(&all), plan.events.as_slice()),
-        Format::V1_0 => {
-            let expected = Header { totals: None, parent_size: None, ..(**header).clone() };
-            assert_eq!(all.first(), Some(&Owned::Header(Box::new(expected))));
-        }
+    if header.format == Format::V1_1 {
+        assert_eq!(without_end(&all), plan.events.as_slice());
+    } else {
+        let expected = Header { totals: None, parent_size: None, ..(**header).clone() };
+        assert_eq!(all.first(), Some(&Owned::Header(Box::new(expected))));
     }
+    #[cfg(feature = "thin-send")]
+    thin_send(&plan.events);
     let at = usize::from(plan.damage) % stream.len();
     if header.format == Format::V1_1 {
         let mut damaged = stream.clone();
@@ -232,6 +292,57 @@ pub fn roundtrip(data: &[u8]) {
         let cut = events([&stream[..at]]).1.expect("an error");
         assert!(cut.is_cut() && cut.position == at as u64, "cut after {at} bytes: {cut}");
     }
+}
+
+/// The same records as a thin-send stream: what is written is read.
+#[cfg(feature = "thin-send")]
+fn thin_send(events: &[Owned]) {
+    let Some(Owned::Header(header)) = events.first() else { panic!("no header first") };
+    let mut header = Header::thin_send(header.volume_size.expect("a size"));
+    let (mut encoder, mut out) = crate::ThinSendEncoder::start(&header).expect("its own header");
+    // None of it is carried.
+    header.volume_size = None;
+    let mut expected = vec![Owned::Header(Box::new(header))];
+    for event in events {
+        match event {
+            Owned::Data { extent, bytes } => {
+                out.extend(encoder.data(*extent, bytes).expect("an accepted record"));
+                out.extend(bytes);
+            }
+            Owned::Zero(extent) => out.extend(encoder.zero(*extent).expect("an accepted record")),
+            Owned::Header(_) | Owned::Check(_) | Owned::End(_) => continue,
+        }
+        expected.push(event.clone());
+    }
+    let finished = encoder.finish();
+    out.extend(finished.bytes);
+    let (all, error) = self::events([out.as_slice()]);
+    assert_eq!(error, None);
+    assert_eq!(without_end(&all), expected.as_slice());
+    let Some(Owned::End(end)) = all.last() else { panic!("no end") };
+    assert_eq!((end.len, end.blake3, end.totals), (finished.len, finished.blake3, finished.totals));
+    assert_eq!((end.len, end.blake3), (Bytes::from(out.len()), blake3::hash(&out).into()));
+    let stated = Header { totals: Some(end.totals), ..Header::thin_send(Bytes::ZERO) };
+    assert_eq!(crate::stream_len(&stated, [], [], []).expect("a length"), Some(end.len));
+}
+
+/// Any bytes behind the magic of a foreign format, which the first byte chooses: as [`decode`] and [`chunks`].
+///
+/// # Panics
+/// Where that does not hold.
+pub fn foreign(data: &[u8]) {
+    const STARTS: [&[u8]; 6] = [
+        &[1, 1],
+        &[1, 2],
+        &0x24C4_F02A_AE2E_4FA9_u64.to_be_bytes(),
+        &0xCA7F_00D5_DE7E_C7ED_u64.to_be_bytes(),
+        b"lvmsync PROTO[3]\n",
+        b"<dd>\n<block offset='",
+    ];
+    let Some((&seed, rest)) = data.split_first() else { return };
+    let input = [STARTS[usize::from(seed) % STARTS.len()], rest].concat();
+    decode(&input);
+    chunks(&[&[seed], input.as_slice()].concat());
 }
 
 /// What comes of a zeroed volume to which the records are applied.
@@ -348,7 +459,7 @@ impl Plan {
                 Header { detect_level: Some(level), ..Header::v1_0(volume_size, chunk_size, totals, blocks) }
             }
             (_, Kind::Full) => Header::full(volume_size, chunk_size, totals),
-            (_, Kind::Delta) => Header::delta(volume_size, base_size, chunk_size, totals),
+            _ => Header::delta(volume_size, base_size, chunk_size, totals),
         };
         let created = (dice.byte().is_multiple_of(2)).then(|| "2026-11-21T03:00:00.5Z".to_owned());
         let parent = parent.filter(|_| kind == Kind::Delta);

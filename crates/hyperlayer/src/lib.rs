@@ -50,6 +50,10 @@ mod digest;
 mod encode;
 mod error;
 mod event;
+// With a part of the formats, a part of what they share is not needed.
+#[cfg_attr(not(feature = "foreign"), allow(dead_code, unused_imports))]
+mod foreign;
+mod format;
 #[cfg(any(test, fuzzing, feature = "fuzzing"))]
 pub mod fuzzing;
 mod header;
@@ -60,6 +64,7 @@ mod outline;
 mod reader;
 mod record;
 mod rules;
+mod skim;
 mod writer;
 
 pub use coverage::delta_blocks;
@@ -68,10 +73,15 @@ pub use digest::{Check, CheckHash, CheckHasher, Digest, DigestError, Unsupported
 pub use encode::{Encoder, Finished, ZeroPieces};
 pub use error::{DecodeError, EncodeError, ErrorKind, ReadError, RuleError, WriteError};
 pub use event::{Completeness, End, Event};
-pub use header::{Format, Header, HeaderError, Kind, Resumes, Totals};
+pub use foreign::ReadOptions;
+#[cfg(feature = "thin-send")]
+pub use foreign::thin_send::ThinSendEncoder;
+pub use format::Format;
+pub use header::{Header, HeaderError, Kind, Resumes, Totals};
 pub use id::{LayerId, LayerIdError};
 pub use measure::stream_len;
 pub use outline::{Content, Outline, OutlineError};
 pub use reader::Reader;
 pub use record::DATA_TRAILER;
+pub use skim::{Skim, SkimReader, Skimmer};
 pub use writer::Writer;

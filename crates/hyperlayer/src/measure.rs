@@ -7,7 +7,8 @@ use crate::rules::counts;
 use crate::{DATA_TRAILER, EncodeError, Format, Header};
 
 /// The length of the 1.1 stream that has this header and these records, to the byte, with BLAKE3 as the checks' hash;
-/// `None` under 1.0, where the length of a check depends on its value.
+/// `None` under 1.0, where the length of a check depends on its value. Of a thin-send stream, which has no checks, by
+/// the header's totals.
 ///
 /// # Errors
 /// The header cannot be written, or a range is no whole number of sectors.
@@ -17,6 +18,10 @@ pub fn stream_len(
     data: impl IntoIterator<Item = Extent<Bytes>>,
     zero: impl IntoIterator<Item = Extent<Bytes>>,
 ) -> Result<Option<Bytes>, EncodeError> {
+    #[cfg(feature = "thin-send")]
+    if header.format == Format::ThinSend1_1 {
+        return Ok(header.totals.map(crate::foreign::thin_send::stream_len));
+    }
     let text = header.print()?;
     let (Format::V1_1, Some(totals)) = (header.format, header.totals) else { return Ok(None) };
     let mut len = Bytes::from(text.len());

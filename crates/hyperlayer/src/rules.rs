@@ -21,10 +21,8 @@ pub(crate) struct Rules {
 impl Rules {
     /// For a header that was found right.
     pub(crate) fn new(header: &Header) -> Self {
-        let base_size = match header.format {
-            Format::V1_0 => None,
-            Format::V1_1 => header.parent_size,
-        };
+        // A check of 1.0 may lie anywhere: what is past the base, the base check finds.
+        let base_size = header.parent_size.filter(|_| header.format == Format::V1_1);
         Self {
             kind: header.kind,
             volume_size: header.volume_size.unwrap_or(MAX_VOLUME_SIZE),

@@ -4,8 +4,9 @@ use std::io;
 
 use block_copy::{Piece, Progress, Queue, ReadAt, read_pieces};
 use extents::{Bytes, Extent};
-use hyperlayer::{Check, CheckHasher, DATA_TRAILER, Digest, Encoder, Format, Header};
+use hyperlayer::{Check, CheckHasher, Digest, Format, Header};
 
+use crate::encoding::Encoding;
 use crate::{Error, Plan, Record};
 
 /// A part of the stream, given away whole so that no byte is copied on its way.
@@ -53,10 +54,7 @@ fn hash(
     queue: Queue,
     progress: &dyn Progress,
 ) -> Result<Check, Error> {
-    let mut hasher = match format {
-        Format::V1_0 => CheckHasher::crc32(),
-        Format::V1_1 => CheckHasher::blake3(),
-    };
+    let mut hasher = if format == Format::V1_1 { CheckHasher::blake3() } else { CheckHasher::crc32() };
     read_pieces(base, [extent], queue, progress, |piece| {
         hasher.update(&piece.buf);
         Ok::<_, Error>(())
@@ -66,7 +64,7 @@ fn hash(
 
 /// Puts records into their frames, wherever their data comes from.
 pub(crate) struct Framing<'a, I> {
-    encoder: Encoder,
+    encoding: Encoding,
     /// The records that are still to come.
     records: I,
     put: &'a mut dyn FnMut(Part) -> io::Result<()>,
@@ -79,8 +77,8 @@ impl<'a> Framing<'a, ()> {
         plan: &'a Plan,
         put: &'a mut dyn FnMut(Part) -> io::Result<()>,
     ) -> Result<Framing<'a, impl Iterator<Item = Record> + 'a>, Error> {
-        let (encoder, text) = Encoder::start(header)?;
-        let mut out = Framing { encoder, records: plan.records(), put };
+        let (encoding, text) = Encoding::start(header)?;
+        let mut out = Framing { encoding, records: plan.records(), put };
         out.put(text)?;
         Ok(out)
     }
@@ -89,7 +87,7 @@ impl<'a> Framing<'a, ()> {
 impl<I: Iterator<Item = Record>> Framing<'_, I> {
     /// Writes a check of the base.
     pub(crate) fn check(&mut self, check: &Check) -> Result<(), Error> {
-        let line = self.encoder.check(check)?;
+        let line = self.encoding.check(check)?;
         self.put(line)
     }
 
@@ -101,10 +99,10 @@ impl<I: Iterator<Item = Record>> Framing<'_, I> {
                 Record::Data(_) => break,
             }
         }
-        let line = self.encoder.data(piece.extent, &piece.buf)?;
-        self.put(line)?;
+        let (before, after) = self.encoding.data(piece.extent, &piece.buf)?;
+        self.put(before)?;
         self.put(Block(piece))?;
-        self.put(DATA_TRAILER)
+        after.map_or(Ok(()), |after| self.put(after))
     }
 
     /// Writes the zero records after the last data, and the end.
@@ -112,17 +110,14 @@ impl<I: Iterator<Item = Record>> Framing<'_, I> {
         while let Some(record) = self.records.next() {
             self.zero(record.extent())?;
         }
-        let finished = self.encoder.finish()?;
+        let finished = self.encoding.finish()?;
         let sent = Sent { len: finished.len, blake3: finished.blake3 };
         (self.put)(Box::new(finished.bytes)).map_err(Error::output)?;
         Ok(sent)
     }
 
     fn zero(&mut self, extent: Extent<Bytes>) -> Result<(), Error> {
-        for bytes in self.encoder.zero(extent)? {
-            (self.put)(Box::new(bytes)).map_err(Error::output)?;
-        }
-        Ok(())
+        self.encoding.zero(extent, |bytes| (self.put)(bytes).map_err(Error::output))
     }
 
     fn put(&mut self, part: impl AsRef<[u8]> + Send + 'static) -> Result<(), Error> {

@@ -3,9 +3,10 @@
 use std::io;
 
 use extents::{Bytes, ChunkSize, Chunks, Extent, human};
-use hyperlayer::{DecodeError, EncodeError, LayerId, LayerIdError, ReadError, UnsupportedHash};
+use hyperlayer::{DecodeError, EncodeError, Format, LayerId, LayerIdError, ReadError, UnsupportedHash};
 
 use crate::lvm::LvmError;
+use crate::receive::LedgerError;
 
 /// Why a transfer failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,23 @@ pub enum Error {
     /// A second stream follows the first one.
     #[error("the input holds more than one layer")]
     SecondLayer,
+    /// A stream of a format that does not name a delta's base.
+    #[error("the stream, in the format {format}, does not name its base")]
+    NoIdentity {
+        /// The format.
+        format: Format,
+    },
+    /// A stream of a format that does not say it, and neither a base nor the caller does.
+    #[error("nothing says how large the volume is: the stream does not")]
+    SizeUnknown,
+    /// A record past the end of a volume whose size the stream does not say.
+    #[error("a record of bytes {extent} lies past the end of the volume, which has {size} bytes")]
+    PastSize {
+        /// The record.
+        extent: Extent<Bytes>,
+        /// The size that was given, or the base's.
+        size: Bytes,
+    },
     /// What was to be sent is no valid stream: a header that cannot be written, or a defect.
     #[error("cannot write this as a stream")]
     Encode {
@@ -213,6 +231,52 @@ pub enum Error {
         /// Where the one before it ends.
         before: Bytes,
     },
+    /// Only the rest of a layer, for a receiver that was interrupted.
+    #[error(
+        "`{input}` holds only the rest of a layer, for a receiver that was interrupted and has what is before that"
+    )]
+    Rest {
+        /// The layer.
+        input: String,
+    },
+    /// The rest of a layer from another place on than the receiver was interrupted at.
+    #[error("`{input}` goes on at byte {found} of its volume, and the receive was interrupted at byte {expected}")]
+    OtherRest {
+        /// The layer.
+        input: String,
+        /// Where the rest begins.
+        found: Bytes,
+        /// Where it must begin.
+        expected: Bytes,
+    },
+    /// What was received and what is sent now are not the same layer, or one of them was altered.
+    #[error("what lies below byte {at} of the volume is not what was received before the interruption")]
+    OtherBeginning {
+        /// Where the receive was interrupted.
+        at: Bytes,
+    },
+    /// Not the chain of which some layers are in.
+    #[error(
+        "`{input}` is {}, and the last layer that was received before the interruption is {}",
+        list(found.as_slice()), list(expected.as_slice())
+    )]
+    OtherChain {
+        /// The layer that stands where that one should.
+        input: String,
+        /// Its id.
+        found: Option<LayerId>,
+        /// The id of the layer that is in.
+        expected: Option<LayerId>,
+    },
+    /// Fewer layers than were begun.
+    #[error("the input ends before {}, which was begun before the interruption", list(layer.as_slice()))]
+    ShortChain {
+        /// The layer that is missing.
+        layer: Option<LayerId>,
+    },
+    /// It is not known how far an interrupted receive was.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// What was read twice was not the same.
     #[error("`{input}` changed while it was read")]
     InputChanged {
@@ -304,6 +368,7 @@ impl Error {
                 _ => ErrorKind::Failed,
             },
             Self::Lvm(error) => error.kind(),
+            Self::Ledger(_) => ErrorKind::Failed,
             Self::AndLeft { .. } => ErrorKind::Unfinished,
             Self::In { source, .. } => source.kind(),
             _ => ErrorKind::Refused,
@@ -350,8 +415,18 @@ impl Error {
             Self::Stream { source } if source.is_cut() => {
                 "something ended the stream early: look at the sender's exit status and send it again".into()
             }
+            Self::Stream { source } if source.kind == hyperlayer::ErrorKind::NoBlockSize => {
+                "say what the sender used: `--block-size SIZE`".into()
+            }
             Self::Stream { .. } => "nothing was applied; send the stream again".into(),
             Self::OpenEnd => "if you know that it is whole: `--accept-open-end`".into(),
+            Self::NoIdentity { .. } => {
+                "make sure yourself that it is meant for this base, and leave out `--require-identity`".into()
+            }
+            Self::SizeUnknown => "say it: `--size SIZE`".into(),
+            Self::PastSize { .. } => {
+                "is it meant for this base? If the volume grew, say its new size: `--size SIZE`".into()
+            }
             Self::NotInOld { .. } => "use 1.1, which says it".into(),
             Self::SecondLayer => "`lvpatch` applies one layer; split the input".into(),
             Self::FullLayer { .. } => {
@@ -381,6 +456,17 @@ impl Error {
             Self::NoRoot { .. } => "begin with the full layer that everything was made against".into(),
             Self::Unsorted { .. } => {
                 "receive the chain as an image, `lvbackup recv --to-file IMAGE`, and send that".into()
+            }
+            Self::OtherLayer { expected, .. } => format!("give layer {expected} there"),
+            Self::Rest { .. } => "`lvbackup recv --resume` takes it where the receive was interrupted".into(),
+            Self::OtherRest { .. } => {
+                "`lvbackup recv --list-partial` shows the token for `lvbackup send --resume TOKEN`".into()
+            }
+            Self::OtherBeginning { .. } | Self::OtherChain { .. } | Self::ShortChain { .. } => {
+                "hand over the same layers as before, or remove what was received with `--discard-partial`".into()
+            }
+            Self::Ledger(LedgerError::Damaged { .. }) => {
+                "what was received can only be removed: `lvbackup recv --discard-partial`".into()
             }
             Self::InputChanged { .. } => "run the same command again when nobody writes to it".into(),
             _ => return None,

@@ -4,7 +4,7 @@
 //! it ([`Plan`]), reading and framing ([`diff`]); then decoding, checking the base and writing ([`Incoming`]). Layers that
 //! follow each other are [verified](verify_chain), [merged](Merge) and [restored](restore) together, and volumes
 //! [compared](compare()). All of it works over [`block_copy::ReadAt`] and [`block_copy::WriteAt`], so that a test can run
-//! both ends in memory. The two ends on LVM are in [`lvm`].
+//! both ends in memory. The two x
 //!
 //! **Invariant.** This crate knows no command line, no terminal and no exit code; programs run only through
 //! [`lvm_cmd::Executor`].
@@ -14,8 +14,10 @@
 mod chain;
 mod compare;
 mod delta;
+mod demands;
 mod detect;
 mod diff;
+mod encoding;
 mod error;
 mod identity;
 mod input;
@@ -23,11 +25,13 @@ mod layer;
 pub mod lvm;
 mod patch;
 mod plan;
+pub mod receive;
 pub mod scan;
 
 pub use chain::{LayerInput, LayerReader, Link, Merge, Opened, Restore, Verified, follows, restore, verify_chain};
 pub use compare::{Compare, Differences, compare, compare_stream};
 pub use delta::{Delta, Geometry};
+pub use demands::{Demands, Promises};
 pub use detect::{DetectLevel, checks};
 pub use diff::{Part, Sent, diff};
 pub use error::{Error, ErrorKind, undone};

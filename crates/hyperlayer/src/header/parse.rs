@@ -5,8 +5,9 @@ use nom::character::complete::space0;
 use nom::combinator::rest;
 use nom::{IResult, Parser};
 
-use super::{Format, Header, HeaderError, v1_0, v1_1};
+use super::{Header, HeaderError, v1_0, v1_1};
 use crate::error::{DecodeError, ErrorKind, excerpt};
+use crate::format::Version;
 use crate::limits::{MAX_HEADER_BYTES, MAX_HEADER_KEYS};
 
 /// One `Key: value` line.
@@ -21,15 +22,15 @@ pub(super) struct Pair {
 /// Collects the lines after the magic line.
 #[derive(Debug)]
 pub(crate) struct HeaderParser {
-    format: Format,
+    version: Version,
     pairs: Vec<Pair>,
     len_bytes: usize,
 }
 
 impl HeaderParser {
     /// After a magic line of `magic_bytes`, its newline included.
-    pub(crate) fn new(format: Format, magic_bytes: usize) -> Self {
-        Self { format, pairs: Vec::new(), len_bytes: magic_bytes }
+    pub(crate) fn new(version: Version, magic_bytes: usize) -> Self {
+        Self { version, pairs: Vec::new(), len_bytes: magic_bytes }
     }
 
     /// Takes the next line, without its newline, that starts at `position`; the empty one gives the header.
@@ -39,23 +40,23 @@ impl HeaderParser {
         if self.len_bytes > MAX_HEADER_BYTES {
             return Err(refuse(ErrorKind::HeaderTooLong { at_least_bytes: self.len_bytes }));
         }
-        let line = match self.format {
-            Format::V1_0 => line.strip_suffix(b"\r").unwrap_or(line),
-            Format::V1_1 => line,
+        let line = match self.version {
+            Version::V1_0 => line.strip_suffix(b"\r").unwrap_or(line),
+            Version::V1_1 => line,
         };
         if line.is_empty() {
             let fields = Fields { pairs: std::mem::take(&mut self.pairs), end: position };
-            return match self.format {
-                Format::V1_0 => v1_0::header(fields).map(Some),
-                Format::V1_1 => v1_1::header(fields).map(Some),
+            return match self.version {
+                Version::V1_0 => v1_0::header(fields).map(Some),
+                Version::V1_1 => v1_1::header(fields).map(Some),
             };
         }
         if self.pairs.len() == MAX_HEADER_KEYS {
             return Err(refuse(ErrorKind::TooManyKeys { at_least: self.pairs.len() + 1 }));
         }
-        let parsed = match self.format {
-            Format::V1_0 => pair_1_0(line),
-            Format::V1_1 => pair_1_1(line),
+        let parsed = match self.version {
+            Version::V1_0 => pair_1_0(line),
+            Version::V1_1 => pair_1_1(line),
         };
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
         let pair = parsed.ok().and_then(|(_, (key, value))| Some((text(key)?, text(value)?)));

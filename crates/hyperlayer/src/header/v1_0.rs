@@ -63,17 +63,23 @@ pub(super) fn lines(header: &Header) -> Result<Vec<(&str, String)>, HeaderError>
     check_chunk_size(CHUNK_SIZE, chunk_size)?;
     let delta_blocks = header.delta_blocks.ok_or(HeaderError::Missing { key: DELTA_BLOCKS })?;
     if header.kind == Kind::Full {
-        return Err(HeaderError::NotExpressible { what: "a full layer" });
+        return Err(HeaderError::NotExpressible { format: Format::V1_0, what: "a full layer" });
     }
     if header.resumes.is_some() {
-        return Err(HeaderError::NotExpressible { what: "the rest of a layer" });
+        return Err(HeaderError::NotExpressible { format: Format::V1_0, what: "the rest of a layer" });
     }
     // The original lvpatch works on a snapshot of the base and never resizes it.
     if header.parent_size.is_some_and(|size| size != volume_size) {
-        return Err(HeaderError::NotExpressible { what: "a parent of another size than the volume" });
+        return Err(HeaderError::NotExpressible {
+            format: Format::V1_0,
+            what: "a parent of another size than the volume",
+        });
     }
     // It looks for D lines exactly when the level is not 0, and neither case fails when they disagree.
-    let checks = header.totals.ok_or(HeaderError::NotExpressible { what: "an unknown number of base checks" })?.checks;
+    let checks = header
+        .totals
+        .ok_or(HeaderError::NotExpressible { format: Format::V1_0, what: "an unknown number of base checks" })?
+        .checks;
     let level = match (checks, header.detect_level) {
         (0, None | Some(0..=3)) => 0,
         (_, Some(level @ 1..=3)) => level,

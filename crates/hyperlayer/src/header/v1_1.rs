@@ -156,6 +156,7 @@ fn check(header: &Header) -> Result<Totals, HeaderError> {
     check_size(VOLUME_SIZE, volume_size)?;
     check_chunk_size(CHUNK_SIZE, header.chunk_size.ok_or(HeaderError::Missing { key: CHUNK_SIZE })?)?;
     match (header.kind, header.parent_size) {
+        (Kind::Unknown, _) => return Err(bad(KIND, header.kind, "`full` or `delta`")),
         (Kind::Delta, None) => return Err(HeaderError::Missing { key: PARENT_SIZE }),
         (Kind::Full, Some(_)) => return Err(unwanted(PARENT_SIZE, "a full layer does not have")),
         (_, size) => size.map_or(Ok(()), |size| check_size(PARENT_SIZE, size))?,

@@ -100,7 +100,21 @@ impl<R: BufRead> LayerReader<R> {
     /// # Errors
     /// There is none, or it is wrong.
     pub fn open(name: &str, input: R) -> Result<Self, Error> {
+        let layer = Self::begin(Reader::new(input), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))?;
+        layer.whole()
+    }
+
+    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]): for a receiver that has what
+    /// is before that.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_rest(name: &str, input: R) -> Result<Self, Error> {
         Self::begin(Reader::new(input), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))
+    }
+
+    fn whole(self) -> Result<Self, Error> {
+        if self.header.resumes.is_some() { Err(Error::Rest { input: self.name }) } else { Ok(self) }
     }
 
     /// Takes a layer also where nothing in it says that it is whole: HYPERLAYER 1.0 without `Delta blocks`.
@@ -186,7 +200,7 @@ impl<R: BufRead> LayerReader<R> {
     /// As [`next_event`](Self::next_event) and [`open`](Self::open).
     pub fn next_layer(mut self) -> Result<Option<Self>, Error> {
         self.finish()?;
-        Self::begin(self.reader, &self.input, self.number + 1, self.accept_open_end)
+        Self::begin(self.reader, &self.input, self.number + 1, self.accept_open_end)?.map(Self::whole).transpose()
     }
 
     /// Reads to the end of the input, of which this must be the only layer.

@@ -2,10 +2,10 @@
 
 use std::io::BufRead;
 
-use extents::Bytes;
-use hyperlayer::{Format, Header, Kind};
+use hyperlayer::{Header, Kind};
 
 use super::LayerReader;
+pub(super) use crate::identity::parent_size;
 use crate::{Error, Identity};
 
 /// A layer in a chain.
@@ -47,7 +47,7 @@ pub fn follows(before: &Link, after: &Link) -> Result<Identity, Error> {
     }
     let identity = match (&after.header.parent, &before.header.layer) {
         (None, _) => Identity::Unnamed,
-        (Some(parent), Some(layer)) if parent == layer => Identity::Proven,
+        (Some(_), Some(layer)) if after.header.has_parent(layer) => Identity::Proven,
         (Some(parent), found) => {
             return Err(Error::BrokenChain {
                 input: after.name.clone(),
@@ -63,14 +63,5 @@ pub fn follows(before: &Link, after: &Link) -> Result<Identity, Error> {
             Err(Error::ChainSize { input, expected, before, found })
         }
         _ => Ok(identity),
-    }
-}
-
-/// The size of the volume that a layer was made against, where it says so.
-pub(super) fn parent_size(header: &Header) -> Option<Bytes> {
-    match header.format {
-        // It cannot say that a volume grew or shrank.
-        Format::V1_0 => header.volume_size,
-        _ => header.parent_size,
     }
 }

@@ -7,14 +7,15 @@ use block_copy::{BufferPool, Piece, Progress};
 use crossbeam_channel::{Sender, bounded};
 use extents::{Bytes, ChunkSize, Extent, ExtentSet};
 use hyperlayer::limits::RECOMMENDED_DATA_RECORD;
-use hyperlayer::{Check, Content, Digest, Event, Format, Header, Kind, delta_blocks};
+use hyperlayer::{Check, Content, Digest, Event, Format, Header, Kind};
 
 use super::index::{Index, Order};
 use super::link::parent_size;
 use super::overlay::Covered;
 use super::{LayerInput, LayerReader, Link, Opened};
 use crate::diff::Framing;
-use crate::{Delta, Error, Part, Plan, Record, Sent};
+use crate::layer::header;
+use crate::{Delta, Error, Geometry, Part, Plan, Sent};
 
 /// How many records may wait to be written.
 const QUEUE_RECORDS: usize = 8;
@@ -88,19 +89,9 @@ impl<'a> Merge<'a> {
             [] => return Err(Error::NoStream),
         };
         let chunk = self.links.iter().rev().find_map(|link| link.header.chunk_size).unwrap_or(ChunkSize::SECTOR);
-        let (base, size, totals) = (self.sizes.base, self.sizes.result(), self.plan.totals());
-        let header = match format {
-            Format::V1_1 if first.kind == Kind::Full => Header::full(size, chunk, totals),
-            Format::V1_1 => Header::delta(size, base, chunk, totals),
-            Format::V1_0 if first.kind == Kind::Full => return Err(Error::NotInOld { what: "has no full layers" }),
-            Format::V1_0 if size != base => {
-                return Err(Error::NotInOld { what: "cannot say that a volume grew or shrank" });
-            }
-            Format::V1_0 => {
-                let blocks = delta_blocks(self.plan.records().map(Record::extent), chunk);
-                Header { detect_level: Some(i32::from(totals.checks > 0)), ..Header::v1_0(size, chunk, totals, blocks) }
-            }
-        };
+        let geometry = Geometry { size: self.sizes.result(), base_size: self.sizes.base, chunk };
+        let level = u8::from(!self.checks.is_empty());
+        let header = header(format, first.kind == Kind::Full, geometry, &self.plan, level)?;
         Ok(Header {
             name: newest.name.clone(),
             layer: newest.layer.clone(),
@@ -119,7 +110,8 @@ impl<'a> Merge<'a> {
         &self.plan
     }
 
-    /// Writes the result under its [`header`](Self::header), in which the caller may change what only names. All inputs are read once more, at the same time, and to their ends before the result gets its own.
+    /// Writes the result under its [`header`](Self::header), in which the caller may change what only names. All inputs
+    /// are read once more, at the same time, and to their ends before the result gets its own.
     /// `progress` is told what is written.
     ///
     /// # Errors

@@ -127,7 +127,8 @@ pub fn identify_volume(header: &Header, base: &Lv, force: bool) -> Result<Identi
             return Err(Error::BaseInUse { base: name });
         }
         if let Some(expected) = header.parent.clone() {
-            let was = base.uuid.as_str() == expected.as_str() || tagged_layers(base).any(|tagged| tagged == expected);
+            let own = LayerId::new(base.uuid.as_str()).ok();
+            let was = own.into_iter().chain(tagged_layers(base)).any(|id| header.has_parent(&id));
             if was {
                 return Err(Error::BaseWritable { base: name, expected });
             }

@@ -19,7 +19,7 @@ const SIZE_MAX: Bytes = Bytes::new(1 << 20);
 fn apply_whatever_it_says(stream: &[u8], base: &[u8]) -> Result<(), Error> {
     let base_size = Bytes::from(base.len());
     let incoming = Incoming::open(stream)?;
-    let size = incoming.size(base_size).max(base_size);
+    let size = incoming.size(base_size)?.max(base_size);
     if size > SIZE_MAX {
         return Err(Error::TargetTooSmall { size: SIZE_MAX, needed: size });
     }
