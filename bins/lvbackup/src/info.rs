@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
 fn show(args: &Args, file: &Path, progress: &Progress) -> Outcome {
     let input = cli::layer_input(file, "`lvbackup info FILE`", progress)?.accept_open_end(true);
-    let mut next = Some(input.open()?);
+    let mut next = Some(input.open_rest()?);
     while let Some(mut layer) = next {
         let read = if args.header { None } else { Some(layer.read_through(progress)) };
         let (state, failure) = match read {
