@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cli::{Common, Exit, Failure, Outcome, Progress, Stop, StreamArgs, say};
 use hyperlayer::{Format, Header};
@@ -84,13 +84,14 @@ impl Args {
     fn check_files(&self) -> Outcome {
         let output = self.stream.file().and_then(|output| fs::metadata(output).ok());
         for file in &self.files {
-            // A file that is not there is told of where it is opened.
-            let Ok(found) = fs::metadata(file) else { continue };
             let name = file.display();
-            if !found.is_file() {
+            let found = fs::metadata(file);
+            if file == Path::new("-") || found.as_ref().is_ok_and(|found| !found.is_file()) {
                 return Err(Failure::msg(Exit::Usage, format!("`{name}` cannot be read twice: it is no regular file"))
                     .hint("write the stream to a file first"));
             }
+            // A file that is not there is told of where it is opened.
+            let Ok(found) = found else { continue };
             if output.as_ref().is_some_and(|output| (output.dev(), output.ino()) == (found.dev(), found.ino())) {
                 return Err(Failure::msg(Exit::Usage, format!("the result cannot take the place of `{name}`")));
             }
