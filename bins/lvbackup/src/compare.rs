@@ -55,11 +55,11 @@ Examples:
   lvbackup compare vg1/monday monday.hl
   lvbackup compare old.img new.img --ranges 100
 
-The first ranges that differ are shown as offset and length in bytes, whole sectors. Neither side may change meanwhile: a
+The first ranges that differ are shown as offset and length in bytes, whole sectors. Neither side may change meanwhile: a \
 thin volume must be read-only, inactive, or a snapshot that is not in use. Thin volumes need root, images do not.
 
-Keys of --json: same, left, right (names), left_size_bytes, right_size_bytes (of a stream: its volume's, or null),
-compared_bytes, different_bytes (in whole sectors), first (pairs of offset and length). What two volumes of one pool
+Keys of --json: same, left, right (names), left_size_bytes, right_size_bytes (of a stream: its volume's, or null), \
+compared_bytes, different_bytes (in whole sectors), first (pairs of offset and length). What two volumes of one pool \
 share is not among what was compared, without --all.
 
 Exit status: 0 where both are the same, 3 where they differ in size or content, or a stream is damaged.";

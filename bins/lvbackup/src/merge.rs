@@ -46,7 +46,7 @@ Examples:
   lvbackup merge tuesday.hl wednesday.hl --compress zstd -o both.hl.zst
   lvbackup merge monday.hl tuesday.hl | ssh host lvbackup recv -v vg1 -p pool0 -l tuesday
 
-The result is the newest layer: it has its id and its name, and the next layer of the chain follows it. Base checks are
+The result is the newest layer: it has its id and its name, and the next layer of the chain follows it. Base checks are \
 those of the first layer. FILE must not be the result; an existing file of that name is replaced when all is done.
 
 The last two lines on standard error are the SHA1 and the BLAKE3 of exactly the bytes written.";
