@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::store::{backup, restore};
-use crate::{info, merge, send, verify};
+use crate::{compare, info, merge, send, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
 ///
@@ -45,6 +45,7 @@ pub(crate) enum Command {
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),
+    Compare(compare::Args),
 }
 
 const SHORT_AFTER: &str =
@@ -56,6 +57,7 @@ Examples:
   lvbackup send -v vg0 -l tuesday -i monday -o tuesday.hl
   lvbackup verify monday.hl tuesday.hl
   lvbackup merge monday.hl tuesday.hl -o both.hl
+  lvbackup compare vg0/tuesday vg1/tuesday
 
 Exit status:
   0      the whole job is done, checked and durable

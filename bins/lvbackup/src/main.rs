@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod compare;
 mod describe;
 mod hooks;
 mod info;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
             Command::Info(of) => info::run(&of, common, stop),
             Command::Verify(of) => verify::run(&of, common, stop),
             Command::Merge(of) => merge::run(&of, common, stop),
+            Command::Compare(of) => compare::run(&of, common, stop),
         }
     })
 }
