@@ -2,34 +2,60 @@
 
 use std::fmt;
 use std::io::{self, BufRead};
+use std::sync::{Mutex, PoisonError};
 
-use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, Reader};
+use block_copy::Progress;
+use extents::Bytes;
+use hyperlayer::{End, Event, Header, LayerId, ReadError, ReadOptions, Reader};
 
-use crate::Error;
+use crate::{Demands, Error, Promises};
 
-/// What an [`Input`] gives when it is opened.
+/// What an [`LayerInput`] gives when it is opened.
 pub type Opened<'a> = Box<dyn BufRead + Send + 'a>;
 
 type Open<'a> = Box<dyn Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a>;
 
 /// Where a layer comes from, and how to open it: as often as it must be read, each time from its beginning.
-pub struct Input<'a> {
+pub struct LayerInput<'a> {
     name: String,
     open: Open<'a>,
-    accept_open_end: bool,
+    options: ReadOptions,
+    demands: Demands,
     expected: Option<LayerId>,
 }
 
-impl<'a> Input<'a> {
+impl<'a> LayerInput<'a> {
     /// An input that its user calls `name`.
     pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
-        Self { name: name.into(), open: Box::new(open), accept_open_end: false, expected: None }
+        let (options, demands) = (ReadOptions::default(), Demands::default());
+        Self { name: name.into(), open: Box::new(open), options, demands, expected: None }
     }
 
-    /// See [`LayerReader::accept_open_end`].
+    /// An input that is open already, such as standard input: it can be read once.
+    pub fn once(name: impl Into<String>, opened: Opened<'a>) -> Self {
+        let opened = Mutex::new(Some(opened));
+        Self::new(name, move || {
+            let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+            opened.ok_or_else(|| io::Error::other("it can be read only once"))
+        })
+    }
+
+    /// Says what some foreign formats do not.
+    #[must_use]
+    pub fn with_options(self, options: ReadOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Says what each layer must promise.
+    #[must_use]
+    pub fn demanding(self, demands: Demands) -> Self {
+        Self { demands, ..self }
+    }
+
+    /// Takes a layer also where nothing in it says that it is whole, and else demands what it did.
     #[must_use]
     pub fn accept_open_end(self, accept: bool) -> Self {
-        Self { accept_open_end: accept, ..self }
+        Self { demands: Demands { end: !accept, ..self.demands }, ..self }
     }
 
     /// Refuses another layer than this one.
@@ -49,8 +75,8 @@ impl<'a> Input<'a> {
     /// # Errors
     /// It cannot be read, is no stream, or holds another layer than is expected.
     pub fn open(&self) -> Result<LayerReader<Opened<'a>>, Error> {
-        let opened = (self.open)().map_err(|source| Error::from(ReadError::Io { position: 0, source }).of(&self.name));
-        let layer = LayerReader::open(&self.name, opened?)?.accept_open_end(self.accept_open_end);
+        let opened = (self.open)().map_err(|source| Error::input(source).of(&self.name));
+        let layer = LayerReader::open_with(&self.name, opened?, self.options)?.demand(self.demands)?;
         match &self.expected {
             Some(expected) if layer.header.layer.as_ref() != Some(expected) => Err(Error::OtherLayer {
                 input: self.name.clone(),
@@ -62,9 +88,9 @@ impl<'a> Input<'a> {
     }
 }
 
-impl fmt::Debug for Input<'_> {
+impl fmt::Debug for LayerInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("LayerInput").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -77,7 +103,7 @@ pub struct LayerReader<R> {
     name: String,
     /// Which one of its input, from 1.
     number: u64,
-    accept_open_end: bool,
+    demands: Demands,
     end: Option<End>,
 }
 
@@ -88,13 +114,39 @@ impl<R: BufRead> LayerReader<R> {
     /// # Errors
     /// There is none, or it is wrong.
     pub fn open(name: &str, input: R) -> Result<Self, Error> {
-        Self::begin(Reader::new(input), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))
+        Self::open_with(name, input, ReadOptions::default())
     }
 
-    /// Takes a layer also where nothing in it says that it is whole: HYPERLAYER 1.0 without `Delta blocks`.
+    /// The same, told what some foreign formats do not say.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
+        // What is demanded is not known yet; what is not, is not refused here.
+        let nothing = Demands { end: false, identity: false };
+        let layer = Self::begin(Reader::with_options(input, options), name, 1, nothing)?;
+        layer.map(|layer| Self { demands: Demands::default(), ..layer }).ok_or_else(|| Error::NoStream.of(name))
+    }
+
+    /// Says what this layer and those behind it must promise.
+    ///
+    /// # Errors
+    /// It is already seen that this one does not.
+    pub fn demand(self, demands: Demands) -> Result<Self, Error> {
+        demands.check(&self.header).map_err(|error| error.of(&self.name))?;
+        Ok(Self { demands, ..self })
+    }
+
+    /// Takes a layer also where nothing in it says that it is whole, and else demands what it did.
     #[must_use]
     pub fn accept_open_end(self, accept: bool) -> Self {
-        Self { accept_open_end: accept, ..self }
+        Self { demands: Demands { end: !accept, ..self.demands }, ..self }
+    }
+
+    /// What the layer can promise.
+    #[must_use]
+    pub fn promises(&self) -> Promises {
+        Promises::of(&self.header)
     }
 
     /// What it is called.
@@ -109,6 +161,14 @@ impl<R: BufRead> LayerReader<R> {
         &self.header
     }
 
+    /// Refuses the rest of a layer, which only who has all before it may look at.
+    pub(crate) fn check_whole(&self) -> Result<(), Error> {
+        match self.header.resumes {
+            Some(rest) => Err(Error::OnlyRest { input: self.name.clone(), at: rest.at }),
+            None => Ok(()),
+        }
+    }
+
     /// What the layer says next. Its last event is its [`Event::End`], which comes again when it was seen.
     ///
     /// # Errors
@@ -119,10 +179,8 @@ impl<R: BufRead> LayerReader<R> {
         }
         let event = self.reader.next_event().map_err(|error| Error::from(error).of(&self.name))?;
         match &event {
-            Some(Event::End(end)) if end.completeness == Completeness::Unknown && !self.accept_open_end => {
-                Err(Error::OpenEnd.of(&self.name))
-            }
             Some(Event::End(end)) => {
+                self.demands.check_end(end).map_err(|error| error.of(&self.name))?;
                 self.end = Some(*end);
                 Ok(Event::End(*end))
             }
@@ -143,13 +201,30 @@ impl<R: BufRead> LayerReader<R> {
         }
     }
 
+    /// The same; `progress` is told the data.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event); or `progress` asks to stop.
+    pub fn read_through(&mut self, progress: &dyn Progress) -> Result<End, Error> {
+        loop {
+            if progress.stop_requested() {
+                return Err(block_copy::Error::Stopped.into());
+            }
+            match self.next_event()? {
+                Event::Data { bytes, .. } => progress.advance(Bytes::from(bytes.len())),
+                Event::End(end) => return Ok(end),
+                _ => {}
+            }
+        }
+    }
+
     /// The layer behind this one, of which the rest is read first; `None` at the end of the input.
     ///
     /// # Errors
     /// As [`next_event`](Self::next_event) and [`open`](Self::open).
     pub fn next_layer(mut self) -> Result<Option<Self>, Error> {
         self.finish()?;
-        Self::begin(self.reader, &self.input, self.number + 1, self.accept_open_end)
+        Self::begin(self.reader, &self.input, self.number + 1, self.demands)
     }
 
     /// Reads to the end of the input, of which this must be the only layer.
@@ -164,7 +239,7 @@ impl<R: BufRead> LayerReader<R> {
         }
     }
 
-    fn begin(mut reader: Reader<R>, input: &str, number: u64, accept_open_end: bool) -> Result<Option<Self>, Error> {
+    fn begin(mut reader: Reader<R>, input: &str, number: u64, demands: Demands) -> Result<Option<Self>, Error> {
         let name = if number == 1 { input.to_owned() } else { format!("{input}#{number}") };
         let header = match reader.next_event() {
             Ok(Some(Event::Header(header))) => *header,
@@ -172,6 +247,7 @@ impl<R: BufRead> LayerReader<R> {
             Err(ReadError::Stream(error)) if error.is_cut() && error.position == 0 => return Ok(None),
             Err(error) => return Err(Error::from(error).of(&name)),
         };
-        Ok(Some(Self { reader, header, input: input.to_owned(), name, number, accept_open_end, end: None }))
+        demands.check(&header).map_err(|error| error.of(&name))?;
+        Ok(Some(Self { reader, header, input: input.to_owned(), name, number, demands, end: None }))
     }
 }
