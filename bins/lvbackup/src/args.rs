@@ -36,6 +36,7 @@ impl Args {
 }
 
 #[derive(Subcommand, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
     Send(send::Args),
     Info(info::Args),

@@ -32,11 +32,12 @@ where
     T: WriteAt + ?Sized,
     E: From<Error>,
 {
-    write_behind_marked(ChunkWriter::new(target, chunk), queue, progress, |(): ()| Ok(()), produce)
+    perform(ChunkWriter::new(target, chunk), queue, progress, |(): ()| Ok(()), produce, false)
 }
 
 /// As [`write_behind`], through a writer that was made for it, with marks in the queue: whenever everything before a
-/// [`WriteQueue::mark`] is durable, `durable` is called with it.
+/// [`WriteQueue::mark`] is durable, `durable` is called with it. Where `produce` fails, what is queued is performed
+/// nevertheless.
 ///
 /// # Errors
 /// As [`write_behind`]; and those of `durable`.
@@ -46,6 +47,22 @@ pub fn write_behind_marked<T, M, R, E>(
     progress: &dyn Progress,
     durable: impl FnMut(M) -> Result<(), Error> + Send,
     produce: impl FnOnce(&WriteQueue<'_, M>) -> Result<R, E>,
+) -> Result<R, E>
+where
+    T: WriteAt + ?Sized,
+    M: Send,
+    E: From<Error>,
+{
+    perform(writer, queue, progress, durable, produce, true)
+}
+
+fn perform<T, M, R, E>(
+    writer: ChunkWriter<'_, T>,
+    queue: Queue,
+    progress: &dyn Progress,
+    durable: impl FnMut(M) -> Result<(), Error> + Send,
+    produce: impl FnOnce(&WriteQueue<'_, M>) -> Result<R, E>,
+    finish: bool,
 ) -> Result<R, E>
 where
     T: WriteAt + ?Sized,
@@ -67,7 +84,7 @@ where
         });
         let queue = WriteQueue { tasks, pool, piece: queue.bounded_piece(), failed: &failed, progress };
         let produced = produce(&queue);
-        given_up.store(produced.is_err(), Ordering::Relaxed);
+        given_up.store(produced.is_err() && !finish, Ordering::Relaxed);
         produced
     })?;
     failed.into_inner().map_or(Ok(value), |error| Err(error.into()))

@@ -66,6 +66,17 @@ impl Outline {
         self.open = Some((content, extent));
     }
 
+    /// The outline of what lies below `at`; `None` where that is no longer known, since the last range begins there or
+    /// later.
+    #[must_use]
+    pub fn until(&self, at: Bytes) -> Option<Self> {
+        let open = match self.open {
+            None => None,
+            Some((content, extent)) => Some((content, extent.split_at(at).0?)),
+        };
+        Some(Self { chained: self.chained, open })
+    }
+
     /// The digest of everything so far.
     #[must_use]
     pub fn digest(&self) -> Digest {

@@ -6,6 +6,7 @@ use extents::{Bytes, ChunkSize, Chunks, Extent, human};
 use hyperlayer::{DecodeError, EncodeError, Format, LayerId, LayerIdError, ReadError, UnsupportedHash};
 
 use crate::lvm::LvmError;
+use crate::receive::LedgerError;
 
 /// Why a transfer failed.
 #[derive(Debug, thiserror::Error)]
@@ -230,6 +231,52 @@ pub enum Error {
         /// Where the one before it ends.
         before: Bytes,
     },
+    /// Only the rest of a layer, for a receiver that was interrupted.
+    #[error(
+        "`{input}` holds only the rest of a layer, for a receiver that was interrupted and has what is before that"
+    )]
+    Rest {
+        /// The layer.
+        input: String,
+    },
+    /// The rest of a layer from another place on than the receiver was interrupted at.
+    #[error("`{input}` goes on at byte {found} of its volume, and the receive was interrupted at byte {expected}")]
+    OtherRest {
+        /// The layer.
+        input: String,
+        /// Where the rest begins.
+        found: Bytes,
+        /// Where it must begin.
+        expected: Bytes,
+    },
+    /// What was received and what is sent now are not the same layer, or one of them was altered.
+    #[error("what lies below byte {at} of the volume is not what was received before the interruption")]
+    OtherBeginning {
+        /// Where the receive was interrupted.
+        at: Bytes,
+    },
+    /// Not the chain of which some layers are in.
+    #[error(
+        "`{input}` is {}, and the last layer that was received before the interruption is {}",
+        list(found.as_slice()), list(expected.as_slice())
+    )]
+    OtherChain {
+        /// The layer that stands where that one should.
+        input: String,
+        /// Its id.
+        found: Option<LayerId>,
+        /// The id of the layer that is in.
+        expected: Option<LayerId>,
+    },
+    /// Fewer layers than were begun.
+    #[error("the input ends before {}, which was begun before the interruption", list(layer.as_slice()))]
+    ShortChain {
+        /// The layer that is missing.
+        layer: Option<LayerId>,
+    },
+    /// It is not known how far an interrupted receive was.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// What was read twice was not the same.
     #[error("`{input}` changed while it was read")]
     InputChanged {
@@ -321,6 +368,7 @@ impl Error {
                 _ => ErrorKind::Failed,
             },
             Self::Lvm(error) => error.kind(),
+            Self::Ledger(_) => ErrorKind::Failed,
             Self::AndLeft { .. } => ErrorKind::Unfinished,
             Self::In { source, .. } => source.kind(),
             _ => ErrorKind::Refused,
@@ -397,6 +445,17 @@ impl Error {
             Self::NoRoot { .. } => "begin with the full layer that everything was made against".into(),
             Self::Unsorted { .. } => {
                 "receive the chain as an image, `lvbackup recv --to-file IMAGE`, and send that".into()
+            }
+            Self::OtherLayer { expected, .. } => format!("give layer {expected} there"),
+            Self::Rest { .. } => "`lvbackup recv --resume` takes it where the receive was interrupted".into(),
+            Self::OtherRest { .. } => {
+                "`lvbackup recv --list-partial` shows the token for `lvbackup send --resume TOKEN`".into()
+            }
+            Self::OtherBeginning { .. } | Self::OtherChain { .. } | Self::ShortChain { .. } => {
+                "hand over the same layers as before, or remove what was received with `--discard-partial`".into()
+            }
+            Self::Ledger(LedgerError::Damaged { .. }) => {
+                "what was received can only be removed: `lvbackup recv --discard-partial`".into()
             }
             Self::InputChanged { .. } => "run the same command again when nobody writes to it".into(),
             _ => return None,

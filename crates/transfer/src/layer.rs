@@ -47,15 +47,15 @@ impl Layer {
     /// # Errors
     /// The version that was asked for cannot say this.
     pub fn plan(self, style: &Style) -> Result<(Header, Plan), Error> {
-        let Geometry { size, base_size, chunk } = self.geometry;
+        let Geometry { size, base_size, .. } = self.geometry;
         // The same volumes give the same samples.
         let seed = format!("{:?} {:?} {size} {base_size}", self.id, self.parent);
         // thin-send has none.
         let detect = if style.format.is_hyperlayer() { style.detect } else { DetectLevel::None };
         let checks = checks(detect, &self.delta, self.geometry, &seed);
+        let level = if checks.is_empty() { 0 } else { style.detect.number() };
         let plan = Plan { checks, delta: self.delta, step: RECOMMENDED_DATA_RECORD };
-        let base_size = (!self.full).then_some(base_size);
-        let header = header(style.format, size, base_size, chunk, &plan, style.detect)?;
+        let header = header(style.format, self.full, self.geometry, &plan, level)?;
         let meta = style.meta.clone();
         let header = Header { name: self.name, layer: self.id, parent: self.parent, meta, ..header };
         let header = match header.format {
@@ -71,34 +71,32 @@ impl Layer {
     }
 }
 
-/// A header without names; `base_size` is `None` for a full layer.
-pub(crate) fn header(
-    format: Format,
-    size: Bytes,
-    base_size: Option<Bytes>,
-    chunk: ChunkSize,
-    plan: &Plan,
-    detect: DetectLevel,
-) -> Result<Header, Error> {
-    let totals = plan.totals();
-    Ok(match (format, base_size) {
-        (Format::V1_1, None) => Header::full(size, chunk, totals),
-        (Format::V1_1, Some(base_size)) => Header::delta(size, base_size, chunk, totals),
-        (Format::V1_0, None) => return Err(Error::NotInOld { what: "has no full layers" }),
-        (Format::V1_0, Some(base_size)) if size != base_size => {
+/// What the header of `plan` must say in `format`; `level` is how much of the base is checked.
+///
+/// # Errors
+/// The format cannot say this.
+pub(crate) fn header(format: Format, full: bool, geometry: Geometry, plan: &Plan, level: u8) -> Result<Header, Error> {
+    let (Geometry { size, base_size, chunk }, totals) = (geometry, plan.totals());
+    Ok(match format {
+        Format::V1_1 if full => Header::full(size, chunk, totals),
+        Format::V1_1 => Header::delta(size, base_size, chunk, totals),
+        Format::V1_0 if full => return Err(Error::NotInOld { what: "has no full layers" }),
+        Format::V1_0 if size != base_size => {
             return Err(Error::NotInOld { what: "cannot say that a volume grew or shrank" });
         }
-        (Format::V1_0, Some(_)) => {
+        Format::V1_0 => {
             let blocks = delta_blocks(plan.records().map(Record::extent), chunk);
-            let level = if totals.checks > 0 { detect.number() } else { 0 };
-            Header { detect_level: Some(level.into()), ..Header::v1_0(size, chunk, totals, blocks) }
+            Header { detect_level: Some(i32::from(level)), ..Header::v1_0(size, chunk, totals, blocks) }
         }
-        // None of it is written: the receiver must know all of it.
-        (format, parent_size) => {
-            let kind = if parent_size.is_some() { Kind::Delta } else { Kind::Full };
-            let (chunk_size, totals) = (Some(chunk), Some(Totals { checks: 0, ..totals }));
-            Header { format, kind, parent_size, chunk_size, totals, ..Header::thin_send(size) }
-        }
+        // None of the header is written: its receiver must know all of it.
+        _ => Header {
+            format,
+            parent_size: (!full).then_some(base_size),
+            kind: if full { Kind::Full } else { Kind::Delta },
+            chunk_size: Some(chunk),
+            totals: Some(Totals { checks: 0, ..totals }),
+            ..Header::thin_send(size)
+        },
     })
 }
 

@@ -4,7 +4,7 @@
 //! it ([`Plan`]), reading and framing ([`diff`]); then decoding, checking the base and writing ([`Incoming`]). Layers that
 //! follow each other are [verified](verify_chain), [merged](Merge) and [restored](restore) together, and volumes
 //! [compared](compare()). All of it works over [`block_copy::ReadAt`] and [`block_copy::WriteAt`], so that a test can run
-//! both ends in memory. The two ends on LVM are in [`lvm`].
+//! both ends in memory. The two x
 //!
 //! **Invariant.** This crate knows no command line, no terminal and no exit code; programs run only through
 //! [`lvm_cmd::Executor`].
@@ -25,6 +25,7 @@ mod layer;
 pub mod lvm;
 mod patch;
 mod plan;
+pub mod receive;
 pub mod scan;
 
 pub use chain::{LayerInput, LayerReader, Link, Merge, Opened, Restore, Verified, follows, restore, verify_chain};

@@ -49,6 +49,9 @@ impl<R: BufRead> Incoming<R> {
         match reader.next_event() {
             Ok(Some(Event::Header(header))) => {
                 let header = *header;
+                if header.resumes.is_some() {
+                    return Err(Error::Rest { input: "the stream".to_owned() });
+                }
                 Ok(Self { reader, header, demands: Demands::default(), volume_size: None })
             }
             Err(ReadError::Stream(error)) if error.is_cut() && error.position == 0 => Err(Error::NoStream),
@@ -228,15 +231,15 @@ enum Write<'a> {
 }
 
 /// Joins the pieces in which a record comes to writes of a full buffer each, so that whole chunks are written whole.
-pub(crate) struct Assembler<'q, 'w> {
-    queue: &'q WriteQueue<'w>,
+pub(crate) struct Assembler<'q, 'w, M = ()> {
+    queue: &'q WriteQueue<'w, M>,
     piece: Bytes,
     filling: Option<(Extent<Bytes>, PooledBuf)>,
 }
 
-impl<'q, 'w> Assembler<'q, 'w> {
+impl<'q, 'w, M> Assembler<'q, 'w, M> {
     /// For writes of up to `piece` each.
-    pub(crate) fn new(queue: &'q WriteQueue<'w>, piece: Bytes) -> Self {
+    pub(crate) fn new(queue: &'q WriteQueue<'w, M>, piece: Bytes) -> Self {
         Self { queue, piece, filling: None }
     }
 
@@ -281,14 +284,14 @@ impl<'q, 'w> Assembler<'q, 'w> {
 }
 
 /// Holds a base against a stream's checks.
-struct BaseReader<'a, B: ?Sized> {
-    base: &'a B,
-    queue: Queue,
-    progress: &'a dyn Progress,
+pub(crate) struct BaseReader<'a, B: ?Sized> {
+    pub(crate) base: &'a B,
+    pub(crate) queue: Queue,
+    pub(crate) progress: &'a dyn Progress,
 }
 
 impl<B: ReadAt + ?Sized> BaseReader<'_, B> {
-    fn check(&self, check: &Check) -> Result<(), Error> {
+    pub(crate) fn check(&self, check: &Check) -> Result<(), Error> {
         let mut hasher = check.hasher().map_err(Error::UnknownHash)?;
         if check.extent.end() > self.base.size() {
             return Err(Error::BaseTooSmall { size: self.base.size(), check: check.extent });

@@ -122,10 +122,27 @@ impl<R: BufRead> LayerReader<R> {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
+        Self::first(name, Reader::with_options(input, options))?.whole()
+    }
+
+    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]): for a receiver that has what
+    /// is before that.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_rest(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
+        Self::first(name, Reader::with_options(input, options))
+    }
+
+    fn first(name: &str, reader: Reader<R>) -> Result<Self, Error> {
         // What is demanded is not known yet; what is not, is not refused here.
         let nothing = Demands { end: false, identity: false };
-        let layer = Self::begin(Reader::with_options(input, options), name, 1, nothing)?;
+        let layer = Self::begin(reader, name, 1, nothing)?;
         layer.map(|layer| Self { demands: Demands::default(), ..layer }).ok_or_else(|| Error::NoStream.of(name))
+    }
+
+    fn whole(self) -> Result<Self, Error> {
+        if self.header.resumes.is_some() { Err(Error::Rest { input: self.name }) } else { Ok(self) }
     }
 
     /// Says what this layer and those behind it must promise.
@@ -224,7 +241,7 @@ impl<R: BufRead> LayerReader<R> {
     /// As [`next_event`](Self::next_event) and [`open`](Self::open).
     pub fn next_layer(mut self) -> Result<Option<Self>, Error> {
         self.finish()?;
-        Self::begin(self.reader, &self.input, self.number + 1, self.demands)
+        Self::begin(self.reader, &self.input, self.number + 1, self.demands)?.map(Self::whole).transpose()
     }
 
     /// Reads to the end of the input, of which this must be the only layer.

@@ -15,7 +15,7 @@ use super::overlay::Covered;
 use super::{LayerInput, LayerReader, Link, Opened};
 use crate::diff::Framing;
 use crate::layer::header;
-use crate::{Delta, DetectLevel, Error, Part, Plan, Sent};
+use crate::{Delta, Error, Geometry, Part, Plan, Sent};
 
 /// How many records may wait to be written.
 const QUEUE_RECORDS: usize = 8;
@@ -89,8 +89,9 @@ impl<'a> Merge<'a> {
             [] => return Err(Error::NoStream),
         };
         let chunk = self.links.iter().rev().find_map(|link| link.header.chunk_size).unwrap_or(ChunkSize::SECTOR);
-        let base_size = (first.kind != Kind::Full).then_some(self.sizes.base);
-        let header = header(format, self.sizes.result(), base_size, chunk, &self.plan, DetectLevel::Head)?;
+        let geometry = Geometry { size: self.sizes.result(), base_size: self.sizes.base, chunk };
+        let level = u8::from(!self.checks.is_empty());
+        let header = header(format, first.kind == Kind::Full, geometry, &self.plan, level)?;
         Ok(Header {
             name: newest.name.clone(),
             layer: newest.layer.clone(),
@@ -98,7 +99,7 @@ impl<'a> Merge<'a> {
             source: newest.source.clone(),
             created: newest.created.clone(),
             tool: newest.tool.clone(),
-            // No line in a format without lines.
+            // thin-send has no lines.
             meta: if format.is_hyperlayer() { newest.meta.clone() } else { Vec::new() },
             ..header
         })
@@ -110,8 +111,9 @@ impl<'a> Merge<'a> {
         &self.plan
     }
 
-    /// Writes the result under its [`header`](Self::header), in which the caller may change what only names. All inputs are
-    /// read once more, at the same time, and to their ends before the result gets its own. `progress` is told what is written.
+    /// Writes the result under its [`header`](Self::header), in which the caller may change what only names. All inputs
+    /// are read once more, at the same time, and to their ends before the result gets its own.
+    /// `progress` is told what is written.
     ///
     /// # Errors
     /// An input cannot be read or is no longer what it was; the format cannot say this; `put` fails, or `progress` asks
@@ -123,9 +125,9 @@ impl<'a> Merge<'a> {
         put: &mut dyn FnMut(Part) -> io::Result<()>,
     ) -> Result<Sent, Error> {
         let mut out = Framing::start(header, &self.plan, put)?;
-        // What a format cannot carry, its receiver does without.
-        let mut carried = self.checks.iter().filter(|_| header.format.is_hyperlayer());
-        carried.try_for_each(|check| out.check(check))?;
+        // thin-send has no checks: its receiver does without.
+        let mut checks = self.checks.iter().filter(|_| header.format.is_hyperlayer());
+        checks.try_for_each(|check| out.check(check))?;
         let mut cursors = Vec::new();
         for (merged, link) in self.inputs.iter().zip(&self.links) {
             cursors.push(Cursor::open(merged, link)?);

@@ -9,6 +9,7 @@ mod detect;
 mod identity;
 mod lvm;
 mod origin;
+mod receive;
 mod roundtrip;
 mod space;
 mod stop;
