@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use block_copy::testing::{Faulty, ThinModel, Volatile};
 use block_copy::{Queue, ReadAt, Silent, WriteAt};
 use extents::{Bytes, ChunkSize};
-use hyperlayer::{Header, LayerId};
+use hyperlayer::{Header, LayerId, ReadOptions};
 use testkit::{Pair, ThinVolume, chunk_runs};
 use transfer::receive::{Ledger, Partial, PartialBase, Receiver, Site, Want};
 use transfer::{Base, Delta, DetectLevel, Error, Geometry, Identity, LayerReader, identify, needs_no_base};
@@ -143,7 +143,7 @@ impl Machine {
 
 fn hand_over(receiver: &mut Receiver<'_, Volumes<'_>>, input: &[u8]) -> Result<(), Error> {
     let input = BufReader::with_capacity(1500, input);
-    let mut next = Some(LayerReader::open_rest("in", input)?);
+    let mut next = Some(LayerReader::open_rest("in", input, ReadOptions::default())?);
     while let Some(mut layer) = next {
         receiver.receive(&mut layer, &Silent)?;
         next = layer.next_layer()?;
