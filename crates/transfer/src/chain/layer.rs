@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead};
 
-use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, Reader};
+use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, ReadOptions, Reader};
 
 use crate::Error;
 
@@ -92,13 +92,13 @@ impl<R: BufRead> LayerReader<R> {
         layer.whole()
     }
 
-    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]): for a receiver that has what
-    /// is before that.
+    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]), for a receiver that has what
+    /// is before that; told what some foreign formats do not say.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_rest(name: &str, input: R) -> Result<Self, Error> {
-        Self::begin(Reader::new(input), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))
+    pub fn open_rest(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
+        Self::begin(Reader::with_options(input, options), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))
     }
 
     fn whole(self) -> Result<Self, Error> {
