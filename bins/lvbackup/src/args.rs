@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::send;
+use crate::{info, merge, send, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
 ///
@@ -36,8 +36,12 @@ impl Args {
 }
 
 #[derive(Subcommand, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
     Send(send::Args),
+    Info(info::Args),
+    Verify(verify::Args),
+    Merge(merge::Args),
 }
 
 const SHORT_AFTER: &str =
@@ -47,6 +51,8 @@ const LONG_AFTER: &str = "\
 Examples:
   lvbackup send -v vg0 -l monday -o monday.hl
   lvbackup send -v vg0 -l tuesday -i monday -o tuesday.hl
+  lvbackup verify monday.hl tuesday.hl
+  lvbackup merge monday.hl tuesday.hl -o both.hl
 
 Exit status:
   0      the whole job is done, checked and durable

@@ -3,8 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod describe;
 mod hooks;
+mod info;
+mod merge;
 mod send;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -15,6 +19,9 @@ fn main() -> ExitCode {
         let common = args.common();
         match args.command {
             Command::Send(of) => send::run(&of, common, stop),
+            Command::Info(of) => info::run(&of, common, stop),
+            Command::Verify(of) => verify::run(&of, common, stop),
+            Command::Merge(of) => merge::run(&of, common, stop),
         }
     })
 }

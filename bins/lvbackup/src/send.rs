@@ -1,6 +1,7 @@
 //! `lvbackup send`: a full layer, or what changed since an older one, as a stream.
 
 mod head;
+mod resume;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, StreamArgs, sa
 use hyperlayer::Header;
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvRef, StateDir, VgName};
 use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, deltas, layer_of, newest_first};
+use transfer::receive::ResumeToken;
 use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
 use crate::hooks::Hooks;
@@ -28,7 +30,7 @@ pub(crate) struct Args {
     vg: Option<String>,
 
     /// The volume to send; repeatable
-    #[arg(short = 'l', long = "lv", value_name = "LV", required = true)]
+    #[arg(short = 'l', long = "lv", value_name = "LV", required_unless_present = "resume")]
     lv: Vec<String>,
 
     /// The older volume that the receiver has: send only what differs from it
@@ -67,6 +69,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     stream: StreamArgs,
 
+    /// Send only the rest of a layer, for a receiver that was interrupted and gave this token. The volumes are found by
+    /// their ids where no -l is given
+    #[arg(long, value_name = "TOKEN", conflicts_with = "snapshot")]
+    resume: Option<ResumeToken>,
+
     /// Say what the stream would hold, to the byte, and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -81,6 +88,7 @@ Examples:
   lvbackup send -v vg0 -l monday | ssh host lvbackup recv -v vg1 -p pool0 -l monday
   lvbackup send -v vg0 -l tuesday -i monday --compress zstd -o tuesday.hl
   lvbackup send -v vg0 -l data --snapshot --pre 'pg_ctl stop' --post 'pg_ctl start' -o data.hl
+  lvbackup send --resume hl1-eyJsYXllciI6... | ssh host lvbackup recv --resume -v vg1 -l tuesday
   lvbackup send -v vg0 -l root -l data -l log --snapshot -o /backup/today
 
 The last two lines on standard error are the SHA1 and the BLAKE3 of exactly the bytes written. A snapshot of `--snapshot`
@@ -96,7 +104,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let style = args.style(&head);
     style.check().or_fail(Exit::Usage)?;
     let outputs = args.outputs()?;
-    let names = args.names()?;
+    let mut names = args.names()?;
     if !args.snapshot && args.hooks.are_any() {
         return Err(Failure::msg(
             Exit::Usage,
@@ -109,6 +117,9 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
+    if let Some(token) = args.resume.as_ref().filter(|_| names.is_empty()) {
+        names.push(resume::find(&lvm, token)?);
+    }
     let found = find(&lvm, &names)?;
     if let (false, Some(first)) = (args.dry_run, found.first()) {
         cli::say_leftovers("lvbackup", this.remove_leftovers(&lvm, &first.group)?);
@@ -157,7 +168,10 @@ impl Args {
 
     /// Where each volume's stream goes.
     fn outputs(&self) -> Outcome<Vec<StreamArgs>> {
-        if self.lv.len() == 1 {
+        if self.resume.is_some() && (self.lv.len() > 1 || self.format != cli::WriteFormat::V1_1) {
+            return Err(Failure::msg(Exit::Usage, "`--resume` sends the rest of one layer, in format 1.1"));
+        }
+        if self.lv.len() <= 1 {
             if !self.dry_run {
                 self.stream.check()?;
             }
@@ -235,7 +249,10 @@ impl Job<'_> {
                 geometry: selection.geometry()?,
                 delta,
             };
-            let (header, plan) = layer.plan(self.style)?;
+            let (mut header, mut plan) = layer.plan(self.style)?;
+            if let Some(token) = &self.args.resume {
+                (header, plan) = resume::rest(token, header, &plan)?;
+            }
             if self.args.dry_run {
                 cli::show_plan(&header, &plan, self.args.json)?;
             } else {

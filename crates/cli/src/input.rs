@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, IsTerminal, Read};
 use std::path::Path;
 
 use block_copy::Progress;
-use transfer::{Interruptible, is_stop};
+use transfer::{Interruptible, LayerInput, is_stop};
 
 use crate::{Exit, Failure, OrFail, Outcome};
 
@@ -15,7 +15,7 @@ const ZSTD_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// The bytes of a stream: decompressed, and interruptible by `progress` even while nothing comes.
-pub type Input<'a> = Box<dyn BufRead + 'a>;
+pub type Input<'a> = Box<dyn BufRead + Send + 'a>;
 
 /// Opens a file.
 ///
@@ -39,6 +39,19 @@ pub fn stdin_for_data<'a>(hint: &str, progress: &'a dyn Progress) -> Outcome<Inp
         );
     }
     Ok(decompressed(Interruptible::new(io::stdin(), progress)).map_err(transfer::Error::input)?)
+}
+
+/// A file, or standard input where its name is `-`, as a layer that may have others before and behind it.
+///
+/// # Errors
+/// It is standard input, and that is a terminal or cannot be read. (A file is opened when it is read.)
+pub fn layer_input<'a>(path: &Path, hint: &str, progress: &'a dyn Progress) -> Outcome<LayerInput<'a>> {
+    if path == Path::new("-") {
+        return Ok(LayerInput::once("standard input", stdin_for_data(hint, progress)?));
+    }
+    let file = path.to_owned();
+    let open = move || decompressed(Interruptible::new(File::open(&file)?, progress));
+    Ok(LayerInput::new(path.display().to_string(), open))
 }
 
 fn decompressed(mut raw: Interruptible<'_>) -> io::Result<Input<'_>> {

@@ -22,7 +22,7 @@ mod time;
 pub use exit::Exit;
 pub use failure::{Failure, OrFail, Outcome, undone};
 pub use header::{Meta, WriteFormat};
-pub use input::{Input, open_input, stdin_for_data};
+pub use input::{Input, layer_input, open_input, stdin_for_data};
 pub use main_fn::{Common, main, say, say_leftovers, warn};
 pub use output::{Encoding, Output, Written, stdout_for_data, sync};
 pub use plan::show_plan;

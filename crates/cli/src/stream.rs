@@ -18,7 +18,7 @@ pub struct StreamArgs {
     #[arg(long, value_name = "METHOD", default_value = "none")]
     pub compress: Compression,
 
-    /// Write to FILE instead of standard output: beside it first, renamed when it is whole and durable
+    /// Write to FILE instead of standard output (`-`): beside it first, renamed when it is whole and durable
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
@@ -45,7 +45,13 @@ impl StreamArgs {
     /// # Errors
     /// It is one.
     pub fn check(&self) -> Outcome {
-        if self.output.is_none() { stdout_for_data().map(drop) } else { Ok(()) }
+        if self.file().is_none() { stdout_for_data().map(drop) } else { Ok(()) }
+    }
+
+    /// The file to write; `None` for standard output.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| *path != Path::new("-"))
     }
 
     /// Writes the stream that `produce` makes, waits until it is durable, and says the hashes of what was written.
@@ -58,7 +64,7 @@ impl StreamArgs {
         stop: &Stop,
         produce: impl FnOnce(&Progress, &mut Put<'_>) -> Outcome<Sent>,
     ) -> Outcome {
-        let hashes = match &self.output {
+        let hashes = match self.file() {
             None => {
                 let (stdout, hashes) = self.write_to(stdout_for_data()?, progress, stop, produce)?;
                 sync(&stdout).map_err(transfer::Error::output)?;

@@ -47,7 +47,7 @@ impl Layer {
     /// # Errors
     /// The version that was asked for cannot say this.
     pub fn plan(self, style: &Style) -> Result<(Header, Plan), Error> {
-        let Geometry { size, base_size, chunk } = self.geometry;
+        let Geometry { size, base_size, .. } = self.geometry;
         // The same volumes give the same samples.
         let seed = format!("{:?} {:?} {size} {base_size}", self.id, self.parent);
         // thin-send has none.
@@ -55,28 +55,7 @@ impl Layer {
         let checks = checks(detect, &self.delta, self.geometry, &seed);
         let level = if checks.is_empty() { 0 } else { style.detect.number() };
         let plan = Plan { checks, delta: self.delta, step: RECOMMENDED_DATA_RECORD };
-        let totals = plan.totals();
-        let header = match style.format {
-            Format::V1_1 if self.full => Header::full(size, chunk, totals),
-            Format::V1_1 => Header::delta(size, base_size, chunk, totals),
-            Format::V1_0 if self.full => return Err(Error::NotInOld { what: "has no full layers" }),
-            Format::V1_0 if size != base_size => {
-                return Err(Error::NotInOld { what: "cannot say that a volume grew or shrank" });
-            }
-            Format::V1_0 => {
-                let blocks = delta_blocks(plan.records().map(Record::extent), chunk);
-                Header { detect_level: Some(i32::from(level)), ..Header::v1_0(size, chunk, totals, blocks) }
-            }
-            // None of the header is written: its receiver must know all of it.
-            _ => Header {
-                format: style.format,
-                parent_size: (!self.full).then_some(base_size),
-                kind: if self.full { Kind::Full } else { Kind::Delta },
-                chunk_size: Some(chunk),
-                totals: Some(totals),
-                ..Header::thin_send(size)
-            },
-        };
+        let header = header(style.format, self.full, self.geometry, &plan, level)?;
         let meta = style.meta.clone();
         let header = Header { name: self.name, layer: self.id, parent: self.parent, meta, ..header };
         let header = match header.format {
@@ -90,6 +69,35 @@ impl Layer {
         };
         Ok((header, plan))
     }
+}
+
+/// What the header of `plan` must say in `format`; `level` is how much of the base is checked.
+///
+/// # Errors
+/// The format cannot say this.
+pub(crate) fn header(format: Format, full: bool, geometry: Geometry, plan: &Plan, level: u8) -> Result<Header, Error> {
+    let (Geometry { size, base_size, chunk }, totals) = (geometry, plan.totals());
+    Ok(match format {
+        Format::V1_1 if full => Header::full(size, chunk, totals),
+        Format::V1_1 => Header::delta(size, base_size, chunk, totals),
+        Format::V1_0 if full => return Err(Error::NotInOld { what: "has no full layers" }),
+        Format::V1_0 if size != base_size => {
+            return Err(Error::NotInOld { what: "cannot say that a volume grew or shrank" });
+        }
+        Format::V1_0 => {
+            let blocks = delta_blocks(plan.records().map(Record::extent), chunk);
+            Header { detect_level: Some(i32::from(level)), ..Header::v1_0(size, chunk, totals, blocks) }
+        }
+        // None of the header is written: its receiver must know all of it.
+        _ => Header {
+            format,
+            parent_size: (!full).then_some(base_size),
+            kind: if full { Kind::Full } else { Kind::Delta },
+            chunk_size: Some(chunk),
+            totals: Some(totals),
+            ..Header::thin_send(size)
+        },
+    })
 }
 
 impl Style {

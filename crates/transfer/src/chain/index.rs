@@ -2,27 +2,30 @@
 
 use block_copy::Progress;
 use extents::{Bytes, Extent, ExtentSet};
-use hyperlayer::{Check, Event, Header};
+use hyperlayer::{Check, Content, Digest, Event, Outline};
 
-use super::Input;
-use crate::{Error, Record};
+use super::{LayerInput, Link};
+use crate::Error;
 
 /// What the records of a layer cover.
 #[derive(Debug)]
 pub(super) struct Index {
-    pub header: Header,
     pub checks: Vec<Check>,
     pub data: ExtentSet<Bytes>,
     pub zero: ExtentSet<Bytes>,
     /// Of all records: who reads the layer again learns whether it still is the same one.
-    pub fingerprint: blake3::Hash,
+    pub outline: Digest,
 }
 
 impl Index {
-    /// Reads a layer, which must be the only one of its input, through.
-    pub(super) fn read(input: &Input<'_>, progress: &dyn Progress) -> Result<Self, Error> {
+    /// Reads a layer, which must be the only one of its input and follow `before`, through.
+    pub(super) fn read(
+        input: &LayerInput<'_>,
+        before: Option<&Link>,
+        progress: &dyn Progress,
+    ) -> Result<(Link, Self), Error> {
         let mut layer = input.open()?;
-        let header = layer.header().clone();
+        let link = Link::behind(before, &layer)?;
         let (mut checks, mut data, mut zero) = (Vec::new(), ExtentSet::new(), ExtentSet::new());
         let mut order = Order::default();
         loop {
@@ -32,11 +35,11 @@ impl Index {
             match layer.next_event()? {
                 Event::Check(check) => checks.push(check),
                 Event::DataStart(extent) => {
-                    order.then(Record::Data(extent), input)?;
+                    order.then(Content::Data, extent, input)?;
                     data.insert(extent);
                 }
                 Event::Zero(extent) => {
-                    order.then(Record::Zero(extent), input)?;
+                    order.then(Content::Zero, extent, input)?;
                     zero.insert(extent);
                 }
                 Event::Data { bytes, .. } => progress.advance(Bytes::from(bytes.len())),
@@ -45,7 +48,7 @@ impl Index {
             }
         }
         layer.only()?;
-        Ok(Self { header, checks, data, zero, fingerprint: order.fingerprint() })
+        Ok((link, Self { checks, data, zero, outline: order.outline.digest() }))
     }
 }
 
@@ -53,7 +56,7 @@ impl Index {
 #[derive(Debug, Default)]
 pub(super) struct Order {
     end: Bytes,
-    hasher: blake3::Hasher,
+    pub outline: Outline,
 }
 
 impl Order {
@@ -61,18 +64,17 @@ impl Order {
     ///
     /// # Errors
     /// It begins before the end of the last one.
-    pub(super) fn then(&mut self, record: Record, input: &Input<'_>) -> Result<(), Error> {
-        let extent: Extent<Bytes> = record.extent();
+    pub(super) fn then(
+        &mut self,
+        content: Content,
+        extent: Extent<Bytes>,
+        input: &LayerInput<'_>,
+    ) -> Result<(), Error> {
         if extent.start() < self.end {
             return Err(Error::Unsorted { input: input.name().to_owned(), extent, before: self.end });
         }
         self.end = extent.end();
-        self.hasher.update(&[u8::from(matches!(record, Record::Zero(_)))]);
-        self.hasher.update(&extent.start().get().to_le_bytes()).update(&extent.end().get().to_le_bytes());
+        self.outline.add(content, extent);
         Ok(())
-    }
-
-    pub(super) fn fingerprint(&self) -> blake3::Hash {
-        self.hasher.finalize()
     }
 }

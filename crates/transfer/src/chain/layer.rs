@@ -2,28 +2,40 @@
 
 use std::fmt;
 use std::io::{self, BufRead};
+use std::sync::{Mutex, PoisonError};
 
+use block_copy::Progress;
+use extents::Bytes;
 use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, ReadOptions, Reader};
 
 use crate::Error;
 
-/// What an [`Input`] gives when it is opened.
+/// What an [`LayerInput`] gives when it is opened.
 pub type Opened<'a> = Box<dyn BufRead + Send + 'a>;
 
 type Open<'a> = Box<dyn Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a>;
 
 /// Where a layer comes from, and how to open it: as often as it must be read, each time from its beginning.
-pub struct Input<'a> {
+pub struct LayerInput<'a> {
     name: String,
     open: Open<'a>,
     accept_open_end: bool,
     expected: Option<LayerId>,
 }
 
-impl<'a> Input<'a> {
+impl<'a> LayerInput<'a> {
     /// An input that its user calls `name`.
     pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
         Self { name: name.into(), open: Box::new(open), accept_open_end: false, expected: None }
+    }
+
+    /// An input that is open already, such as standard input: it can be read once.
+    pub fn once(name: impl Into<String>, opened: Opened<'a>) -> Self {
+        let opened = Mutex::new(Some(opened));
+        Self::new(name, move || {
+            let opened = opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+            opened.ok_or_else(|| io::Error::other("it can be read only once"))
+        })
     }
 
     /// See [`LayerReader::accept_open_end`].
@@ -49,7 +61,7 @@ impl<'a> Input<'a> {
     /// # Errors
     /// It cannot be read, is no stream, or holds another layer than is expected.
     pub fn open(&self) -> Result<LayerReader<Opened<'a>>, Error> {
-        let opened = (self.open)().map_err(|source| Error::from(ReadError::Io { position: 0, source }).of(&self.name));
+        let opened = (self.open)().map_err(|source| Error::input(source).of(&self.name));
         let layer = LayerReader::open(&self.name, opened?)?.accept_open_end(self.accept_open_end);
         match &self.expected {
             Some(expected) if layer.header.layer.as_ref() != Some(expected) => Err(Error::OtherLayer {
@@ -62,9 +74,9 @@ impl<'a> Input<'a> {
     }
 }
 
-impl fmt::Debug for Input<'_> {
+impl fmt::Debug for LayerInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Input").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("LayerInput").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -123,6 +135,14 @@ impl<R: BufRead> LayerReader<R> {
         &self.header
     }
 
+    /// Refuses the rest of a layer, which only who has all before it may look at.
+    pub(crate) fn check_whole(&self) -> Result<(), Error> {
+        match self.header.resumes {
+            Some(rest) => Err(Error::OnlyRest { input: self.name.clone(), at: rest.at }),
+            None => Ok(()),
+        }
+    }
+
     /// What the layer says next. Its last event is its [`Event::End`], which comes again when it was seen.
     ///
     /// # Errors
@@ -153,6 +173,23 @@ impl<R: BufRead> LayerReader<R> {
         loop {
             if let Event::End(end) = self.next_event()? {
                 return Ok(end);
+            }
+        }
+    }
+
+    /// The same; `progress` is told the data.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event); or `progress` asks to stop.
+    pub fn read_through(&mut self, progress: &dyn Progress) -> Result<End, Error> {
+        loop {
+            if progress.stop_requested() {
+                return Err(block_copy::Error::Stopped.into());
+            }
+            match self.next_event()? {
+                Event::Data { bytes, .. } => progress.advance(Bytes::from(bytes.len())),
+                Event::End(end) => return Ok(end),
+                _ => {}
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Whether a layer follows another one.
 
+use std::io::BufRead;
+
 use hyperlayer::{Header, Kind};
 
+use super::LayerReader;
 pub(super) use crate::identity::parent_size;
 use crate::{Error, Identity};
 
@@ -17,9 +20,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// A layer behind `before`; the first one of a chain where there is none.
-    pub(super) fn behind(before: Option<&Self>, name: &str, header: &Header) -> Result<Self, Error> {
-        let first = Self { name: name.to_owned(), header: header.clone(), identity: None };
+    /// A layer of which it is not known what it follows.
+    pub(super) fn of<R: BufRead>(layer: &LayerReader<R>) -> Result<Self, Error> {
+        layer.check_whole()?;
+        Ok(Self { name: layer.name().to_owned(), header: layer.header().clone(), identity: None })
+    }
+
+    /// The layer behind `before`; the first one of a chain where there is none.
+    pub(super) fn behind<R: BufRead>(before: Option<&Self>, layer: &LayerReader<R>) -> Result<Self, Error> {
+        let first = Self::of(layer)?;
         match before {
             None => Ok(first),
             Some(before) => Ok(Self { identity: Some(follows(before, &first)?), ..first }),

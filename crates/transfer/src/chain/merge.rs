@@ -5,16 +5,17 @@ use std::thread;
 
 use block_copy::{BufferPool, Piece, Progress};
 use crossbeam_channel::{Sender, bounded};
-use extents::{Bytes, ChunkSize, Extent, ExtentSet, SECTOR_BYTES};
+use extents::{Bytes, ChunkSize, Extent, ExtentSet};
 use hyperlayer::limits::RECOMMENDED_DATA_RECORD;
-use hyperlayer::{Check, Event, Header, Kind};
+use hyperlayer::{Check, Content, Digest, Event, Format, Header, Kind};
 
 use super::index::{Index, Order};
 use super::link::parent_size;
 use super::overlay::Covered;
-use super::{Input, LayerReader, Link, Opened};
+use super::{LayerInput, LayerReader, Link, Opened};
 use crate::diff::Framing;
-use crate::{Delta, Error, Part, Plan, Record, Sent};
+use crate::layer::header;
+use crate::{Delta, Error, Geometry, Part, Plan, Sent};
 
 /// How many records may wait to be written.
 const QUEUE_RECORDS: usize = 8;
@@ -32,13 +33,13 @@ pub struct Merge<'a> {
     plan: Plan,
     /// Ascending.
     segments: Vec<Segment>,
-    header: Header,
+    sizes: Sizes,
 }
 
 #[derive(Debug)]
 struct Merged<'a> {
-    input: Input<'a>,
-    fingerprint: blake3::Hash,
+    input: LayerInput<'a>,
+    outline: Digest,
 }
 
 /// A range of the result, and which input gives it.
@@ -54,12 +55,12 @@ impl<'a> Merge<'a> {
     /// # Errors
     /// There is no input; a layer is cut, altered, not the only one of its input, or has records that do not ascend; or
     /// it does not follow the one before; or `progress` asks to stop.
-    pub fn plan(inputs: impl IntoIterator<Item = Input<'a>>, progress: &dyn Progress) -> Result<Self, Error> {
+    pub fn plan(inputs: impl IntoIterator<Item = LayerInput<'a>>, progress: &dyn Progress) -> Result<Self, Error> {
         let (mut merged, mut indices, mut links) = (Vec::new(), Vec::new(), Vec::<Link>::new());
         for input in inputs {
-            let index = Index::read(&input, progress)?;
-            links.push(Link::behind(links.last(), input.name(), &index.header)?);
-            merged.push(Merged { input, fingerprint: index.fingerprint });
+            let (link, index) = Index::read(&input, links.last(), progress)?;
+            links.push(link);
+            merged.push(Merged { input, outline: index.outline });
             indices.push(index);
         }
         let sizes = Sizes::of(&links)?;
@@ -68,8 +69,7 @@ impl<'a> Merge<'a> {
         let delta = Delta { data: segments.iter().map(|s| s.extent).collect(), zero, same: ExtentSet::new() };
         let ranges = checks.iter().map(|check| check.extent).collect();
         let plan = Plan { checks: ranges, delta, step: RECOMMENDED_DATA_RECORD };
-        let header = header(&links, &sizes, &plan).ok_or(Error::NoStream)?;
-        Ok(Self { inputs: merged, links, checks, plan, segments, header })
+        Ok(Self { inputs: merged, links, checks, plan, segments, sizes })
     }
 
     /// The layers, oldest first.
@@ -78,10 +78,30 @@ impl<'a> Merge<'a> {
         &self.links
     }
 
-    /// The result's header under 1.1: the names of the newest layer, the parent of the first.
-    #[must_use]
-    pub fn header(&self) -> &Header {
-        &self.header
+    /// The result's header: the names of the newest layer, the parent of the first.
+    ///
+    /// # Errors
+    /// The format cannot say this.
+    pub fn header(&self, format: Format) -> Result<Header, Error> {
+        let (first, newest) = match &self.links[..] {
+            [first, .., newest] => (&first.header, &newest.header),
+            [one] => (&one.header, &one.header),
+            [] => return Err(Error::NoStream),
+        };
+        let chunk = self.links.iter().rev().find_map(|link| link.header.chunk_size).unwrap_or(ChunkSize::SECTOR);
+        let geometry = Geometry { size: self.sizes.result(), base_size: self.sizes.base, chunk };
+        let level = u8::from(!self.checks.is_empty());
+        let header = header(format, first.kind == Kind::Full, geometry, &self.plan, level)?;
+        Ok(Header {
+            name: newest.name.clone(),
+            layer: newest.layer.clone(),
+            parent: first.parent.clone(),
+            source: newest.source.clone(),
+            created: newest.created.clone(),
+            tool: newest.tool.clone(),
+            meta: newest.meta.clone(),
+            ..header
+        })
     }
 
     /// What the result will hold.
@@ -90,8 +110,8 @@ impl<'a> Merge<'a> {
         &self.plan
     }
 
-    /// Writes the result under `header`, which may be in another format than [`header`](Self::header) and must say the
-    /// same. All inputs are read once more, at the same time, and to their ends before the result gets its own.
+    /// Writes the result under its [`header`](Self::header), in which the caller may change what only names. All inputs
+    /// are read once more, at the same time, and to their ends before the result gets its own.
     /// `progress` is told what is written.
     ///
     /// # Errors
@@ -123,6 +143,7 @@ impl<'a> Merge<'a> {
 }
 
 /// The size of the volume before the first layer, and after each.
+#[derive(Debug)]
 struct Sizes {
     base: Bytes,
     after: Vec<Bytes>,
@@ -184,27 +205,6 @@ fn ascending(mut checks: Vec<Check>) -> Vec<Check> {
         apart
     });
     checks
-}
-
-fn header(links: &[Link], sizes: &Sizes, plan: &Plan) -> Option<Header> {
-    let (first, newest) = (&links.first()?.header, &links.last()?.header);
-    let chunk = links.iter().rev().find_map(|link| link.header.chunk_size);
-    let chunk = chunk.or(ChunkSize::from_bytes(Bytes::new(SECTOR_BYTES)))?;
-    let (size, totals) = (sizes.result(), plan.totals());
-    let header = match first.kind {
-        Kind::Full => Header::full(size, chunk, totals),
-        _ => Header::delta(size, sizes.base, chunk, totals),
-    };
-    Some(Header {
-        name: newest.name.clone(),
-        layer: newest.layer.clone(),
-        parent: first.parent.clone(),
-        source: newest.source.clone(),
-        created: newest.created.clone(),
-        tool: newest.tool.clone(),
-        meta: newest.meta.clone(),
-        ..header
-    })
 }
 
 /// Reads the records of the result from those who give them, and all inputs to their ends.
@@ -282,8 +282,8 @@ impl<'m, 'a> Cursor<'m, 'a> {
                         self.rest_at = at;
                     }
                 }
-                Event::DataStart(extent) => self.order.then(Record::Data(extent), &self.merged.input)?,
-                Event::Zero(extent) => self.order.then(Record::Zero(extent), &self.merged.input)?,
+                Event::DataStart(extent) => self.order.then(Content::Data, extent, &self.merged.input)?,
+                Event::Zero(extent) => self.order.then(Content::Zero, extent, &self.merged.input)?,
                 Event::End(_) => return Err(self.changed()),
                 Event::Check(_) | Event::Header(_) => {}
             }
@@ -297,13 +297,13 @@ impl<'m, 'a> Cursor<'m, 'a> {
                 return Err(block_copy::Error::Stopped.into());
             }
             match self.layer.next_event()? {
-                Event::DataStart(extent) => self.order.then(Record::Data(extent), &self.merged.input)?,
-                Event::Zero(extent) => self.order.then(Record::Zero(extent), &self.merged.input)?,
+                Event::DataStart(extent) => self.order.then(Content::Data, extent, &self.merged.input)?,
+                Event::Zero(extent) => self.order.then(Content::Zero, extent, &self.merged.input)?,
                 Event::End(_) => break,
                 _ => {}
             }
         }
-        if self.order.fingerprint() != self.merged.fingerprint {
+        if self.order.outline.digest() != self.merged.outline {
             return Err(self.changed());
         }
         self.layer.only().map(drop)

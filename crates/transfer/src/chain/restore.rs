@@ -7,7 +7,7 @@ use hyperlayer::{Event, Kind};
 use super::link::parent_size;
 use super::overlay::Covered;
 use super::verify::Verified;
-use super::{Input, LayerReader, Link, Opened, follows};
+use super::{LayerInput, LayerReader, Link, Opened, follows};
 use crate::Error;
 use crate::patch::Assembler;
 
@@ -36,7 +36,7 @@ pub struct Restore {
 /// A layer is cut, altered, not the only one of its input, or not the parent of the one before; the last one is no full
 /// layer, or another one is; or a read or write fails, or `progress` asks to stop.
 pub fn restore<'a>(
-    newest_first: impl IntoIterator<Item = Input<'a>>,
+    newest_first: impl IntoIterator<Item = LayerInput<'a>>,
     target: &dyn WriteAt,
     how: Restore,
     progress: &dyn Progress,
@@ -46,7 +46,7 @@ pub fn restore<'a>(
         let mut down: Option<Down<'_, '_>> = None;
         for input in newest_first {
             let layer = input.open()?;
-            let link = Link { name: layer.name().to_owned(), header: layer.header().clone(), identity: None };
+            let link = Link::of(&layer)?;
             if let Some(newer) = chain.last_mut() {
                 newer.link.identity = Some(follows(&link, &newer.link)?);
             }

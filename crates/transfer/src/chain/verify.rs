@@ -1,10 +1,9 @@
 //! Every check of a chain that needs no target.
 
 use block_copy::Progress;
-use extents::Bytes;
-use hyperlayer::{End, Event};
+use hyperlayer::End;
 
-use super::{Input, Link};
+use super::{LayerInput, Link};
 use crate::Error;
 
 /// A layer that was read to its end.
@@ -22,7 +21,7 @@ pub struct Verified {
 /// # Errors
 /// A layer is cut or altered, or does not follow; an input cannot be read, or `progress` asks to stop.
 pub fn verify_chain<'a>(
-    inputs: impl IntoIterator<Item = Input<'a>>,
+    inputs: impl IntoIterator<Item = LayerInput<'a>>,
     progress: &dyn Progress,
 ) -> Result<Vec<Verified>, Error> {
     let mut chain: Vec<Verified> = Vec::new();
@@ -30,17 +29,8 @@ pub fn verify_chain<'a>(
         let mut next = Some(input.open()?);
         while let Some(mut layer) = next {
             let before = chain.last().map(|verified| &verified.link);
-            let link = Link::behind(before, layer.name(), layer.header())?;
-            let end = loop {
-                if progress.stop_requested() {
-                    return Err(block_copy::Error::Stopped.into());
-                }
-                match layer.next_event()? {
-                    Event::Data { bytes, .. } => progress.advance(Bytes::from(bytes.len())),
-                    Event::End(end) => break end,
-                    _ => {}
-                }
-            };
+            let link = Link::behind(before, &layer)?;
+            let end = layer.read_through(progress)?;
             chain.push(Verified { link, end });
             next = layer.next_layer()?;
         }

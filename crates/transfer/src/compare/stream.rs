@@ -18,7 +18,7 @@ use crate::{Error, LayerReader};
 /// not compared: sizes are the caller's to compare. The layer is read to its verified end and must be the only one.
 ///
 /// # Errors
-/// The layer is cut or altered, a read fails, or `progress` asks to stop.
+/// The layer is cut or altered, or only the rest of one; a read fails, or `progress` asks to stop.
 pub fn compare_stream<R: BufRead + Send>(
     volume: &dyn ReadAt,
     mapped: &ExtentSet<Bytes>,
@@ -26,6 +26,7 @@ pub fn compare_stream<R: BufRead + Send>(
     how: Compare,
     progress: &dyn Progress,
 ) -> Result<(Differences, End), Error> {
+    layer.check_whole()?;
     let mut found = Differences::default();
     let end = thread::scope(|scope| {
         let (expected, arriving) = bounded(1);

@@ -4,8 +4,12 @@ use std::io::{self, Cursor};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use block_copy::{Memory, Queue, Silent};
-use extents::ChunkSize;
-use transfer::{Error, ErrorKind, Identity, Input, Merge, Opened, Part, Restore, restore, verify_chain};
+use extents::{Bytes, ChunkSize, ExtentSet};
+use hyperlayer::{Digest, Header, Resumes, Totals, Writer};
+use transfer::{
+    Compare, Error, ErrorKind, Identity, LayerInput, LayerReader, Merge, Opened, Part, Restore, compare_stream,
+    restore, verify_chain,
+};
 
 use super::{Chain, input, inputs};
 
@@ -123,6 +127,22 @@ fn another_layer_than_was_expected() {
     assert_eq!(error.to_string(), "`0.hl` is layer state:0, expected layer state:7");
 }
 
+/// What continues an interrupted stream is no layer.
+#[test]
+fn the_rest_of_a_layer() {
+    let Chain { streams, states, .. } = chain();
+    let layer = LayerReader::open("1.hl", &streams[1][..]).unwrap();
+    let resumes = Some(Resumes { at: Bytes::ZERO, skipped: Digest([0; 32]) });
+    let header = Header { resumes, totals: Some(Totals::default()), ..layer.header().clone() };
+    let (rest, _) = Writer::new(Vec::new(), &header).unwrap().finish().unwrap();
+    refused(&[streams[0].clone(), rest.clone()], &["`1.hl` is only the rest of a layer, from byte 0 on"]);
+    let how = Compare { ranges: 1, queue: Queue::default() };
+    let layer = LayerReader::open("1.hl", &rest[..]).unwrap();
+    let volume = Memory::new(states[1].clone());
+    let error = compare_stream(&volume, &ExtentSet::new(), layer, how, &Silent).unwrap_err();
+    assert!(matches!(error, Error::OnlyRest { .. }), "{error}");
+}
+
 /// A 1.0 stream may have its records in any order.
 #[test]
 fn records_that_do_not_ascend() {
@@ -144,12 +164,12 @@ fn an_input_that_changes_meanwhile() {
         Chain::full(&[now]).streams.remove(0)
     };
     let opened = AtomicUsize::new(0);
-    let changing = Input::new("0.hl", || {
+    let changing = LayerInput::new("0.hl", || {
         let stream = if opened.fetch_add(1, Ordering::Relaxed) == 0 { &streams[0] } else { &other };
         Ok::<Opened<'_>, io::Error>(Box::new(Cursor::new(stream)))
     });
     let merge = Merge::plan([changing, input("1.hl", &streams[1])], &Silent).unwrap();
-    let header = merge.header().clone();
+    let header = merge.header(hyperlayer::Format::V1_1).unwrap();
     let mut written = Vec::new();
     let mut put = |part: Part| {
         written.extend_from_slice((*part).as_ref());

@@ -1,5 +1,5 @@
 use block_copy::{Memory, Queue, Silent};
-use hyperlayer::{Completeness, Header, Kind, stream_len};
+use hyperlayer::{Completeness, Format, Header, Kind, stream_len};
 use proptest::prelude::*;
 use testkit::histories;
 use transfer::{Error, Incoming, Merge, Part};
@@ -10,7 +10,7 @@ use crate::chain::id;
 
 fn merge(streams: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
     let merge = Merge::plan(inputs(streams), &Silent)?;
-    let header = merge.header().clone();
+    let header = merge.header(Format::V1_1)?;
     let plan = merge.records().clone();
     let mut merged = Vec::new();
     let mut put = |part: Part| {

@@ -9,7 +9,7 @@ use std::io::{self, BufReader};
 use extents::Bytes;
 use hyperlayer::{Header, LayerId};
 use testkit::{Pair, ThinVolume, chunk_runs};
-use transfer::{Delta, DetectLevel, Geometry, Input, Opened};
+use transfer::{Delta, DetectLevel, Geometry, LayerInput, Opened};
 
 use crate::Layer;
 
@@ -56,12 +56,12 @@ fn named(layer: Layer, number: usize) -> Layer {
     Layer { header, ..layer }
 }
 
-fn input<'a>(name: &str, stream: &'a [u8]) -> Input<'a> {
+fn input<'a>(name: &str, stream: &'a [u8]) -> LayerInput<'a> {
     let stream: &'a [u8] = stream;
-    Input::new(name, move || Ok::<Opened<'a>, io::Error>(Box::new(BufReader::with_capacity(5000, stream))))
+    LayerInput::new(name, move || Ok::<Opened<'a>, io::Error>(Box::new(BufReader::with_capacity(5000, stream))))
 }
 
-fn inputs(streams: &[Vec<u8>]) -> Vec<Input<'_>> {
+fn inputs(streams: &[Vec<u8>]) -> Vec<LayerInput<'_>> {
     (0..).zip(streams).map(|(number, stream)| input(&format!("{number}.hl"), stream)).collect()
 }
 
