@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{info, merge, send, verify};
+use crate::{info, merge, recv, send, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
 ///
@@ -39,6 +39,7 @@ impl Args {
 #[expect(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
     Send(send::Args),
+    Recv(Box<recv::Args>),
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),
@@ -51,6 +52,7 @@ const LONG_AFTER: &str = "\
 Examples:
   lvbackup send -v vg0 -l monday -o monday.hl
   lvbackup send -v vg0 -l tuesday -i monday -o tuesday.hl
+  cat monday.hl tuesday.hl | lvbackup recv -v vg1 -p pool0 -l tuesday
   lvbackup verify monday.hl tuesday.hl
   lvbackup merge monday.hl tuesday.hl -o both.hl
 

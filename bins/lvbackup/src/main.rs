@@ -7,6 +7,7 @@ mod describe;
 mod hooks;
 mod info;
 mod merge;
+mod recv;
 mod send;
 mod verify;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         let common = args.common();
         match args.command {
             Command::Send(of) => send::run(&of, common, stop),
+            Command::Recv(of) => recv::run(&of, common, stop),
             Command::Info(of) => info::run(&of, common, stop),
             Command::Verify(of) => verify::run(&of, common, stop),
             Command::Merge(of) => merge::run(&of, common, stop),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod recv;
+
 use testkit::Tool;
 
 testkit::contract!(
