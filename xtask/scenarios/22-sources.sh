@@ -50,11 +50,3 @@ refused 2 'its own base' src/one src/one
 refused 2 'is no thin volume' src/pool src/one
 refused 2 'not in `pool-2`' -p pool-2 src/two src/one
 refused 1 'src/tow' src/tow src/one
-
-# A volume that reads another one where it has nothing of its own.
-lvcreate -q -q -y -L 16m -n plain src
-lvchange -q -q -an src/plain
-lvchange -q -q -pr src/plain
-lvcreate -q -q -y -s src/plain --thinpool src/pool -n external
-lvchange -q -q -an src/external
-refused 1 'src/external` has the external origin `src/plain`' --full src/external

@@ -1,12 +1,11 @@
 //! The command line: types and help, nothing else.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::{Parser, ValueEnum};
-use extents::{Bytes, ChunkSize, parse_size};
+use clap::Parser;
+use extents::{ChunkSize, parse_size};
 use hyperlayer::LayerId;
-use transfer::DetectLevel;
+use transfer::{DetectLevel, Style};
 
 /// Write what turns base volume B into volume A as one HYPERLAYER stream
 ///
@@ -48,23 +47,14 @@ pub(crate) struct Args {
 
     /// A line of your own in the stream's header; repeatable, the value may contain `:`
     #[arg(long = "meta", visible_alias = "pair", value_name = "KEY:VALUE")]
-    pub meta: Vec<Meta>,
+    pub meta: Vec<cli::Meta>,
 
     /// The stream's version; 1.0 is what the original lvpatch reads
     #[arg(long, value_enum, default_value = "1.1")]
-    pub format: Format,
+    pub format: cli::WriteFormat,
 
-    /// Compress the stream: zstd, zstd:LEVEL (1 to 19) or none
-    #[arg(long, value_name = "METHOD", default_value = "none")]
-    pub compress: Compression,
-
-    /// Write to FILE instead of standard output: beside it first, renamed when it is whole and durable
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-
-    /// At most so many bytes a second, such as 20m
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub bwlimit: Option<Bytes>,
+    #[command(flatten)]
+    pub stream: cli::StreamArgs,
 
     /// Say what the stream would hold, to the byte, and send nothing. Thin volumes are not read for it; images are
     #[arg(long)]
@@ -98,59 +88,17 @@ pub(crate) struct Args {
     pub common: cli::Common,
 }
 
-/// `KEY:VALUE`.
-#[derive(Clone, Debug)]
-pub(crate) struct Meta(pub String, pub String);
-
-impl FromStr for Meta {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (key, value) = text.split_once(':').ok_or("it has no `:` between key and value")?;
-        Ok(Self(key.trim().to_owned(), value.trim().to_owned()))
-    }
-}
-
-/// The version to write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Format {
-    /// With end mark, digests and identities
-    #[value(name = "1.1")]
-    V1_1,
-    /// For the original lvpatch
-    #[value(name = "1.0")]
-    V1_0,
-}
-
-/// The compression of the whole stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Compression {
-    None,
-    Zstd(i32),
-}
-
-impl FromStr for Compression {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let level = match text.split_once(':') {
-            None if text == "none" => return Ok(Self::None),
-            None if text == "zstd" => Ok(3),
-            Some(("zstd", level)) => level.parse(),
-            _ => return Err("known are zstd, zstd:LEVEL and none".to_owned()),
-        };
-        match level {
-            Ok(level @ 1..=19) => Ok(Self::Zstd(level)),
-            _ => Err("a level of zstd is 1 to 19".to_owned()),
+impl Args {
+    /// How the stream is written.
+    pub(crate) fn style(&self) -> Style {
+        Style {
+            format: self.format.into(),
+            detect: self.detect,
+            meta: self.meta.iter().cloned().map(cli::Meta::into_pair).collect(),
+            tool: concat!("lvdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
+            created: cli::now_utc(),
         }
     }
-}
-
-fn rate(text: &str) -> Result<Bytes, String> {
-    let text = text.strip_suffix("/s").unwrap_or(text);
-    parse_size(text)
-        .map_err(|e| e.to_string())
-        .and_then(|rate| if rate.is_zero() { Err("a rate of zero would never end".to_owned()) } else { Ok(rate) })
 }
 
 fn chunk_size(text: &str) -> Result<ChunkSize, String> {
@@ -205,7 +153,7 @@ mod tests {
             Args::try_parse_from(line.split(' ')).unwrap();
         }
         let args = Args::try_parse_from(["lvdiff", "--meta", "at: 12:30", "a", "b"]).unwrap();
-        assert_eq!((args.meta[0].0.as_str(), args.meta[0].1.as_str()), ("at", "12:30"));
+        assert_eq!(args.meta[0].clone().into_pair(), ("at".to_owned(), "12:30".to_owned()));
     }
 
     #[test]

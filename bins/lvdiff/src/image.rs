@@ -12,11 +12,10 @@ use hyperlayer::LayerId;
 use lvm_cmd::LvRef;
 use thin_delta::DeltaReader;
 use transfer::scan::scan;
-use transfer::{Delta, Geometry};
+use transfer::{Delta, Geometry, Layer};
 
 use crate::args::Args;
-use crate::layer::Layer;
-use crate::{report, send};
+use crate::send;
 
 /// Whether files or plain devices are meant: that was said, or the whole of something is asked for that is a file, or
 /// a device that is no logical volume.
@@ -51,7 +50,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     }
     let new = Image::open(&args.new)?;
     let base = args.base.as_deref().map(Image::open).transpose()?;
-    if let Some(output) = &args.output {
+    if let Some(output) = &args.stream.output {
         check_no_input(output, std::iter::once(&new).chain(&base))?;
     }
     let found = compare(args, &new, base.as_ref(), stop)?;
@@ -60,6 +59,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         source: args.new.clone(),
         id: args.layer_id.clone().or(found.id),
         parent: args.parent_id.clone().or(found.parent).filter(|_| base.is_some()),
+        full: base.is_none(),
         geometry: Geometry {
             size: new.volume.size(),
             base_size: base.as_ref().map_or(Bytes::ZERO, |base| base.volume.size()),
@@ -67,9 +67,9 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         },
         delta: found.delta,
     };
-    let (header, plan) = layer.plan(args)?;
+    let (header, plan) = layer.plan(&args.style())?;
     if args.dry_run {
-        return report::show(args, &header, &plan);
+        return cli::show_plan(&header, &plan, args.json);
     }
     let unchanged = || std::iter::once(&new).chain(&base).try_for_each(Image::check_unchanged);
     send::send(
@@ -110,7 +110,7 @@ fn compare(args: &Args, new: &Image, base: Option<&Image>, stop: &Stop) -> Outco
         return from_xml(path, new.volume.size(), base_size);
     }
     let total = new.volume.size();
-    let progress = Progress::new("comparing", Some(total), args.common.quiet, stop.clone());
+    let progress = Progress::new("comparing", Some(total), args.common, stop.clone());
     let chunk = args.chunk_size;
     let base = base.map(|base| base as &dyn ReadAt);
     let scan = scan(&new.volume, base, chunk, Queue::default(), &progress)?;

@@ -2,12 +2,11 @@
 
 use cli::{Exit, OrFail, Outcome, Progress, Stop, say, undone};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
-use transfer::DetectLevel;
-use transfer::lvm::{Lvm, Run, Selection, Source, TemporarySnapshot, keeps_its_layer, layer_of, newest_first};
+use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, keeps_its_layer, layer_of, newest_first};
+use transfer::{DetectLevel, Layer};
 
 use crate::args::Args;
-use crate::layer::Layer;
-use crate::{image, report, send};
+use crate::{image, send};
 
 /// Sends the difference of two thin volumes, or all of one.
 ///
@@ -27,9 +26,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let mut this = Run::start(&lvm)?;
     let selection = Selection::find(&lvm, &new, base.as_ref(), pool.as_ref())?;
     if !args.dry_run {
-        let leftovers = this.remove_leftovers(&lvm, &selection.group)?;
-        cli::say_removed("lvdiff", &leftovers.removed);
-        leftovers.kept.into_iter().for_each(|error| cli::warn("lvdiff", &error.into()));
+        cli::say_leftovers("lvdiff", this.remove_leftovers(&lvm, &selection.group)?);
     }
     warn_if_turned_round(&selection);
     warn_if_base_is_writable(args, &selection);
@@ -37,8 +34,9 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     if !args.snapshot || selection.check_quiet(&lvm).is_ok() {
         return with_quiet(args, &lvm, &selection, &selection, stop);
     }
-    let snapshots = Snapshots::of_the_live(&lvm, &mut this, &selection)?;
-    let outcome = Selection::find(&lvm, snapshots.new_name(&new), snapshots.base_name(base.as_ref()), pool.as_ref())
+    let snapshots = Snapshots::create(lvm, &mut this, selection.live(&lvm))?;
+    let base = base.as_ref().map(|base| snapshots.in_place_of(base));
+    let outcome = Selection::find(&lvm, snapshots.in_place_of(&new), base, pool.as_ref())
         .map_err(cli::Failure::from)
         .and_then(|quiet| with_quiet(args, &lvm, &quiet, &selection, stop));
     undone(outcome, snapshots.remove())
@@ -47,19 +45,20 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
 /// Sends `selection`, under the names that the user gave.
 fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selection, stop: &Stop) -> Outcome {
     selection.check_quiet(lvm)?;
-    let progress = Progress::new("comparing", None, args.common.quiet, stop.clone());
+    let progress = Progress::new("comparing", None, args.common, stop.clone());
     let layer = Layer {
         name: Some(named.new.name.lv().to_string()),
         source: named.new.name.to_string(),
         id: Some(layer_of(&selection.new)?),
         parent: selection.base.as_ref().map(layer_of).transpose()?,
+        full: selection.base.is_none(),
         geometry: selection.geometry()?,
         delta: selection.delta(lvm, &progress)?,
     };
     drop(progress);
-    let (header, plan) = layer.plan(args)?;
+    let (header, plan) = layer.plan(&args.style())?;
     if args.dry_run {
-        return report::show(args, &header, &plan);
+        return cli::show_plan(&header, &plan, args.json);
     }
     let source = Source::open(lvm, selection)?;
     let sent = send::send(args, &header, &plan, source.new_volume(), source.base(), &|| Ok(()), stop);
@@ -95,36 +94,5 @@ fn pool_name(text: &str, vg: Option<&VgName>) -> Outcome<LvName> {
         Ok(pool) => Ok(pool.lv().clone()),
         // Without a group the name alone is enough.
         Err(_) => text.parse().or_fail(Exit::Usage),
-    }
-}
-
-/// Snapshots of those volumes that are live, for this run.
-struct Snapshots<'a> {
-    new: Option<TemporarySnapshot<'a>>,
-    base: Option<TemporarySnapshot<'a>>,
-}
-
-impl<'a> Snapshots<'a> {
-    fn of_the_live(lvm: &Lvm<'a>, run: &mut Run, selection: &Selection) -> Result<Self, transfer::Error> {
-        let mut of = |volume: &lvm_cmd::Lv| match transfer::lvm::is_quiet(lvm, volume) {
-            true => Ok(None),
-            false => TemporarySnapshot::create(*lvm, run, &volume.name).map(Some),
-        };
-        let new = of(&selection.new)?;
-        let base = selection.base.as_ref().map(of).transpose()?.flatten();
-        Ok(Self { new, base })
-    }
-
-    fn new_name<'n>(&'n self, given: &'n LvRef) -> &'n LvRef {
-        self.new.as_ref().map_or(given, TemporarySnapshot::name)
-    }
-
-    fn base_name<'n>(&'n self, given: Option<&'n LvRef>) -> Option<&'n LvRef> {
-        given.map(|given| self.base.as_ref().map_or(given, TemporarySnapshot::name))
-    }
-
-    fn remove(self) -> Result<(), transfer::Error> {
-        let base = self.base.map_or(Ok(()), TemporarySnapshot::remove);
-        transfer::undone(self.new.map_or(Ok(()), TemporarySnapshot::remove), base)
     }
 }

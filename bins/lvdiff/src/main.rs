@@ -4,19 +4,19 @@
 
 mod args;
 mod image;
-mod layer;
 mod lvm;
-mod report;
 mod send;
 
 use std::process::ExitCode;
+
+use cli::OrFail;
 
 fn main() -> ExitCode {
     cli::main(
         "lvdiff",
         |args: &args::Args| args.common,
         |args, stop| {
-            layer::check_meta(&args)?;
+            args.style().check().or_fail(cli::Exit::Usage)?;
             if image::is_meant(&args) { image::run(&args, stop) } else { lvm::run(&args, stop) }
         },
     )

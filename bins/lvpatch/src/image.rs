@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         }
         Some(output) => output,
     };
-    let progress = Progress::new("receiving", None, args.common.quiet, stop.clone());
+    let progress = Progress::new("receiving", None, args.common, stop.clone());
     if fs::symlink_metadata(output).is_ok() {
         // Said early; what comes in the meantime, the file's last step refuses.
         return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", output.display()))
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
 
     let Some(base) = base else {
         needs_no_base(&header)?;
-        let size = incoming.size(Bytes::ZERO);
+        let size = incoming.size(Bytes::ZERO)?;
         if args.dry_run {
             let end = incoming.verify(None, Queue::default(), &progress)?;
             report::done(args, &end, "whole and unaltered; nothing was written");
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         return commit(args, file, output, &end, &header, None);
     };
 
-    let size = incoming.size(base.size());
+    let size = incoming.size(base.size())?;
     if args.dry_run {
         let identity = identify_content(args, &header, &base, base.size(), &progress)?;
         let checked = if args.no_base_check { None } else { Some(&base as &dyn ReadAt) };

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     };
     cli::require_root("image mode (`--output FILE`)")?;
 
-    let progress = Progress::new("receiving", None, args.common.quiet, stop.clone());
+    let progress = Progress::new("receiving", None, args.common, stop.clone());
     let incoming = input::open(args, &progress)?;
     let header = incoming.header().clone();
     let name = new_name(args, &header, on)?;
@@ -40,9 +40,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let mut this = Run::start(&lvm)?;
     let destination = Destination::find(&lvm, base.as_ref(), on, &name)?;
     if !args.dry_run {
-        let leftovers = this.remove_leftovers(&lvm, &destination.group)?;
-        cli::say_removed("lvpatch", &leftovers.removed);
-        leftovers.kept.into_iter().for_each(|error| cli::warn("lvpatch", &error.into()));
+        cli::say_leftovers("lvpatch", this.remove_leftovers(&lvm, &destination.group)?);
     }
 
     let identity = match &destination.base {
@@ -51,7 +49,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     };
     let base_size = destination.base.as_ref().map_or(Bytes::ZERO, |base| base.size);
     let chunk = destination.chunk()?;
-    let size = incoming.size(base_size);
+    let size = incoming.size(base_size)?;
     let chunks = incoming.chunks_needed(chunk, base_size, destination.unmaps());
     Space { chunk, chunks, records: incoming.records(), size }.check(&lvm, &destination.pool)?;
     if args.dry_run {
@@ -85,7 +83,7 @@ fn dry_run(
     progress: &Progress,
 ) -> Outcome {
     let checked: Option<&Lv> = destination.base.as_ref().filter(|_| !args.no_base_check);
-    let source = checked.map(|base| Source::open_one(lvm, base)).transpose()?;
+    let source = checked.map(|base| Source::open_one(lvm, &destination.group, base)).transpose()?;
     let verified = incoming.verify(source.as_ref().map(Source::new_volume), Queue::default(), progress);
     let end = transfer::undone(verified, source.map_or(Ok(()), Source::close))?;
     report::warn(args, header, identity, &end);

@@ -2,7 +2,7 @@
 
 use cli::say;
 use extents::human;
-use hyperlayer::{End, Header, Version};
+use hyperlayer::{End, Format, Header};
 use transfer::Identity;
 
 use crate::args::Args;
@@ -21,7 +21,7 @@ pub(crate) fn warn(args: &Args, header: &Header, identity: Option<Identity>, end
         Some(Identity::Forced) => say(&format!("lvpatch: warning: forced on a base of another layer; {checks}")),
         _ => {}
     }
-    if header.layer.is_none() && header.version == Version::V1_1 {
+    if header.layer.is_none() && header.format == Format::V1_1 {
         say("lvpatch: warning: the stream does not name its layer; a later delta cannot be checked against it");
     }
 }

@@ -24,8 +24,8 @@ pub enum Existing {
 /// A temporary file in the same folder as its target, called `.NAME.XXXXXX.partial`. Dropped without
 /// [`commit`](Self::commit), it is removed.
 ///
-/// **Limitations.** A process that is killed cannot remove it: what ends in [`PARTIAL_SUFFIX`](Self::PARTIAL_SUFFIX)
-/// and belongs to no running process may go.
+/// **Limitations.** A process that is killed cannot remove it: what is called so and belongs to no running process may
+/// go. (A [`PartialFile`](crate::PartialFile), `.NAME.partial`, is there to be continued.)
 #[derive(Debug)]
 #[must_use = "what is not committed is removed"]
 pub struct BesideFile {
@@ -111,7 +111,7 @@ impl BesideFile {
     }
 }
 
-fn folder(file: &Path) -> &Path {
+pub(crate) fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -3,7 +3,7 @@
 use extents::{Bytes, ChunkSize, Extent, ExtentSet};
 
 use crate::zeros::{inside, is_zero, scan};
-use crate::{Error, WriteAt};
+use crate::{Error, ReadAt, WriteAt};
 
 /// Writes to a volume that its pool maps in chunks.
 ///
@@ -17,14 +17,36 @@ use crate::{Error, WriteAt};
 /// Operations may come in any order and touch a chunk repeatedly; ascending ones are cheapest. Memory does not grow
 /// with the chunk. Until it is finished, nobody else may read or write the target.
 ///
-/// **Limitations.** A process that is killed leaves up to one chunk whose rest may be stale, without a mark on it:
-/// who continues there must first discard that chunk, or begin anew.
+/// **Limitations.** A process that is killed leaves chunks whose rest may be stale, without a mark on them: who writes
+/// the same again, from the last [`flush`](Self::flush) on, must do so [`over`](Self::over) what was there before.
 #[derive(Debug)]
 #[must_use = "the last chunk is completed by `finish`"]
 pub struct ChunkWriter<'a, T: WriteAt + ?Sized> {
     target: &'a T,
     chunk: ChunkSize,
+    before: Before<'a>,
     current: Option<Current>,
+}
+
+/// What tells whether a chunk was mapped before the first write.
+#[derive(Clone, Copy)]
+enum Before<'a> {
+    /// The target: nobody wrote to it yet.
+    Target,
+    /// What the target was made of.
+    Parent(&'a dyn ReadAt),
+    /// Nothing was.
+    Empty,
+}
+
+impl std::fmt::Debug for Before<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Target => "Target",
+            Self::Parent(_) => "Parent",
+            Self::Empty => "Empty",
+        })
+    }
 }
 
 /// The chunk that was last touched in part.
@@ -59,7 +81,22 @@ struct Cut {
 impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
     /// A writer to `target`, whose pool has chunks of this size. For a target without a pool take the smallest chunk.
     pub fn new(target: &'a T, chunk: ChunkSize) -> Self {
-        Self { target, chunk, current: None }
+        Self { target, chunk, before: Before::Target, current: None }
+    }
+
+    /// For a target on which somebody already wrote, in chunks from a border on, what is now written again: whether a
+    /// chunk was mapped before that, its `parent` tells, or `None` where the target was empty. Each chunk must then be
+    /// written in one go.
+    pub fn over(self, parent: Option<&'a dyn ReadAt>) -> Self {
+        Self { before: parent.map_or(Before::Empty, Before::Parent), ..self }
+    }
+
+    pub(crate) fn chunk(&self) -> ChunkSize {
+        self.chunk
+    }
+
+    pub(crate) fn target(&self) -> &'a T {
+        self.target
     }
 
     /// Writes `data` from `at` on.
@@ -102,6 +139,17 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
         Ok(())
     }
 
+    /// Makes right what is in the target now, as [`finish`](Self::finish) does, and goes on.
+    ///
+    /// # Errors
+    /// As [`WriteAt::zero`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        // Kept: zeros do not map a chunk, and what maps it later leaves the same rest.
+        let target = self.target;
+        let current = self.current.iter();
+        current.flat_map(|current| current.rest.iter()).try_for_each(|run| target.zero(run))
+    }
+
     /// Completes the last chunk. What was written is then right, but not yet durable: see [`WriteAt::sync`].
     ///
     /// # Errors
@@ -133,11 +181,14 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
                 self.current = other;
                 self.leave()?;
                 let chunk = self.chunk_around(part);
-                let mut blank = true;
-                scan(self.target, chunk, |_, content| {
-                    blank = is_zero(content);
-                    Ok(blank)
-                })?;
+                let blank = match self.before {
+                    Before::Target => reads_zeros(self.target, chunk)?,
+                    Before::Empty => true,
+                    Before::Parent(parent) => {
+                        let inside = Extent::whole(parent.size()).and_then(|all| all.intersection(chunk));
+                        inside.map_or(Ok(true), |inside| reads_zeros(parent, inside))?
+                    }
+                };
                 Current { chunk, rest: blank.then_some(chunk).into_iter().collect() }
             }
         };
@@ -177,4 +228,13 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
         let end = start.saturating_add(self.chunk.bytes()).min(self.target.size());
         Extent::between(start, end).unwrap_or(part)
     }
+}
+
+fn reads_zeros<T: ReadAt + ?Sized>(volume: &T, extent: Extent<Bytes>) -> Result<bool, Error> {
+    let mut zeros = true;
+    scan(volume, extent, |_, content| {
+        zeros = is_zero(content);
+        Ok(zeros)
+    })?;
+    Ok(zeros)
 }

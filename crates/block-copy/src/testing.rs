@@ -23,8 +23,9 @@ pub struct ThinModel {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct State {
+    /// May go on past the volume's end, as mappings do after a shrink.
     content: Vec<u8>,
     mapped: ExtentSet<Chunks>,
 }
@@ -43,10 +44,20 @@ impl ThinModel {
         Self { discards: false, ..self }
     }
 
+    /// A snapshot that is `len` bytes long. What was mapped past the end comes back where it is longer.
+    #[must_use]
+    pub fn snapshot(&self, len: usize) -> Self {
+        let mut state = self.lock().clone();
+        state.content.resize(state.content.len().max(len), 0);
+        Self { chunk: self.chunk, discards: self.discards, size: len.into(), state: Mutex::new(state) }
+    }
+
     /// What a reader sees.
     #[must_use]
     pub fn to_vec(&self) -> Vec<u8> {
-        self.lock().content.clone()
+        let mut content = self.lock().content.clone();
+        content.truncate(self.size.to_usize().unwrap_or(usize::MAX));
+        content
     }
 
     /// Which chunks are mapped.
@@ -207,5 +218,98 @@ impl<T: WriteAt> WriteAt for Faulty<T> {
     fn sync(&self) -> Result<(), Error> {
         self.synced.fetch_add(1, Ordering::Relaxed);
         self.inner.sync()
+    }
+}
+
+/// A thin volume behind a cache: what was not synced is lost in a power cut, or some of it.
+#[derive(Debug)]
+pub struct Volatile {
+    seen: ThinModel,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug)]
+struct Cache {
+    durable: ThinModel,
+    pending: Vec<Pending>,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Write(Bytes, Vec<u8>),
+    Zero(Extent<Bytes>),
+}
+
+impl Volatile {
+    /// The volume as it is, durable.
+    #[must_use]
+    pub fn new(volume: ThinModel) -> Self {
+        let durable = volume.snapshot(volume.size().to_usize().unwrap_or(0));
+        Self { seen: volume, cache: Mutex::new(Cache { durable, pending: Vec::new() }) }
+    }
+
+    /// What a reader sees while the machine runs.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.seen.to_vec()
+    }
+
+    /// What is there after a power cut: all that was synced, and of what was not that which `survives`, asked once for
+    /// each.
+    ///
+    /// # Errors
+    /// None: as reading and writing.
+    pub fn after_power_cut(&self, mut survives: impl FnMut() -> bool) -> Result<ThinModel, Error> {
+        let cache = self.cache();
+        let left = cache.durable.snapshot(self.size().to_usize().unwrap_or(0));
+        for operation in cache.pending.iter().filter(|_| survives()) {
+            operation.perform(&left)?;
+        }
+        Ok(left)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pending {
+    fn perform(&self, on: &ThinModel) -> Result<(), Error> {
+        match self {
+            Self::Write(at, data) => on.write_at(*at, data),
+            Self::Zero(extent) => on.zero(*extent),
+        }
+    }
+}
+
+impl ReadAt for Volatile {
+    fn size(&self) -> Bytes {
+        self.seen.size()
+    }
+
+    fn read_at(&self, at: Bytes, buf: &mut [u8]) -> Result<(), Error> {
+        self.seen.read_at(at, buf)
+    }
+}
+
+impl WriteAt for Volatile {
+    fn write_at(&self, at: Bytes, data: &[u8]) -> Result<(), Error> {
+        self.seen.write_at(at, data)?;
+        self.cache().pending.push(Pending::Write(at, data.to_vec()));
+        Ok(())
+    }
+
+    fn zero(&self, extent: Extent<Bytes>) -> Result<(), Error> {
+        self.seen.zero(extent)?;
+        self.cache().pending.push(Pending::Zero(extent));
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        let mut cache = self.cache();
+        for operation in std::mem::take(&mut cache.pending) {
+            operation.perform(&cache.durable)?;
+        }
+        Ok(())
     }
 }

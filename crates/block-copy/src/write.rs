@@ -32,46 +32,84 @@ where
     T: WriteAt + ?Sized,
     E: From<Error>,
 {
+    perform(ChunkWriter::new(target, chunk), queue, progress, |(): ()| Ok(()), produce, false)
+}
+
+/// As [`write_behind`], through a writer that was made for it, with marks in the queue: whenever everything before a
+/// [`WriteQueue::mark`] is durable, `durable` is called with it. Where `produce` fails, what is queued is performed
+/// nevertheless.
+///
+/// # Errors
+/// As [`write_behind`]; and those of `durable`.
+pub fn write_behind_marked<T, M, R, E>(
+    writer: ChunkWriter<'_, T>,
+    queue: Queue,
+    progress: &dyn Progress,
+    durable: impl FnMut(M) -> Result<(), Error> + Send,
+    produce: impl FnOnce(&WriteQueue<'_, M>) -> Result<R, E>,
+) -> Result<R, E>
+where
+    T: WriteAt + ?Sized,
+    M: Send,
+    E: From<Error>,
+{
+    perform(writer, queue, progress, durable, produce, true)
+}
+
+fn perform<T, M, R, E>(
+    writer: ChunkWriter<'_, T>,
+    queue: Queue,
+    progress: &dyn Progress,
+    durable: impl FnMut(M) -> Result<(), Error> + Send,
+    produce: impl FnOnce(&WriteQueue<'_, M>) -> Result<R, E>,
+    finish: bool,
+) -> Result<R, E>
+where
+    T: WriteAt + ?Sized,
+    M: Send,
+    E: From<Error>,
+{
     let depth = queue.bounded_depth();
     let (tasks, todo) = bounded(depth);
     let pool = BufferPool::new(queue.piece_len(), 2 * depth);
     let (failed, given_up) = (OnceLock::new(), AtomicBool::new(false));
-    let writer = Writer { target, chunk, progress, given_up: &given_up };
+    let performer = Performer { writer, durable, progress, given_up: &given_up };
     let value = thread::scope(|scope| {
         scope.spawn(|| {
             // Owned here: when it fails, the queue's end is gone, and the next push notices.
             let todo = todo;
-            if let Err(error) = writer.perform(&todo) {
+            if let Err(error) = performer.perform(&todo) {
                 let _ = failed.set(error);
             }
         });
         let queue = WriteQueue { tasks, pool, piece: queue.bounded_piece(), failed: &failed, progress };
         let produced = produce(&queue);
-        given_up.store(produced.is_err(), Ordering::Relaxed);
+        given_up.store(produced.is_err() && !finish, Ordering::Relaxed);
         produced
     })?;
     failed.into_inner().map_or(Ok(value), |error| Err(error.into()))
 }
 
 #[derive(Debug)]
-enum Task {
+enum Task<M> {
     Write { at: Bytes, buf: PooledBuf },
     Zero(Extent<Bytes>),
+    Mark(M),
 }
 
 /// Where operations are pushed. Each push waits while the queue is full.
 ///
 /// Each fails with the first error of an operation before it, or with [`Error::Stopped`]; nothing more is then
 /// performed.
-pub struct WriteQueue<'a> {
-    tasks: Sender<Task>,
+pub struct WriteQueue<'a, M = ()> {
+    tasks: Sender<Task<M>>,
     pool: BufferPool,
     piece: Bytes,
     failed: &'a OnceLock<Error>,
     progress: &'a dyn Progress,
 }
 
-impl fmt::Debug for WriteQueue<'_> {
+impl<M> fmt::Debug for WriteQueue<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriteQueue")
             .field("queued", &self.tasks.len())
@@ -80,7 +118,7 @@ impl fmt::Debug for WriteQueue<'_> {
     }
 }
 
-impl WriteQueue<'_> {
+impl<M> WriteQueue<'_, M> {
     /// An empty buffer for up to [`Queue::piece`] bytes, to be filled and given to [`write_buf`](Self::write_buf).
     #[must_use]
     pub fn buffer(&self) -> PooledBuf {
@@ -122,7 +160,15 @@ impl WriteQueue<'_> {
         self.push(Task::Zero(extent))
     }
 
-    fn push(&self, mut task: Task) -> Result<(), Error> {
+    /// Queues a mark: everything before it is made durable, and then reported.
+    ///
+    /// # Errors
+    /// See [`WriteQueue`].
+    pub fn mark(&self, mark: M) -> Result<(), Error> {
+        self.push(Task::Mark(mark))
+    }
+
+    fn push(&self, mut task: Task<M>) -> Result<(), Error> {
         loop {
             if self.progress.stop_requested() {
                 return Err(Error::Stopped);
@@ -138,38 +184,47 @@ impl WriteQueue<'_> {
     }
 }
 
-struct Writer<'a, T: ?Sized> {
-    target: &'a T,
-    chunk: ChunkSize,
+struct Performer<'a, 'w, T: WriteAt + ?Sized, D> {
+    writer: ChunkWriter<'w, T>,
+    durable: D,
     progress: &'a dyn Progress,
     given_up: &'a AtomicBool,
 }
 
-impl<T: WriteAt + ?Sized> Writer<'_, T> {
-    fn perform(&self, todo: &Receiver<Task>) -> Result<(), Error> {
-        let mut writer = ChunkWriter::new(self.target, self.chunk);
+impl<T: WriteAt + ?Sized, D> Performer<'_, '_, T, D> {
+    fn perform<M>(mut self, todo: &Receiver<Task<M>>) -> Result<(), Error>
+    where
+        D: FnMut(M) -> Result<(), Error>,
+    {
         // Cut between chunks, so that each is zeroed whole.
-        let chunk = self.chunk.bytes().get();
+        let chunk = self.writer.chunk().bytes().get();
         let step = Bytes::new(chunk.saturating_mul((ZERO_STEP / chunk).max(1)));
         for task in todo {
             match task {
                 Task::Write { at, buf } => {
                     self.go_on()?;
-                    writer.write(at, &buf)?;
+                    self.writer.write(at, &buf)?;
                     self.progress.advance(buf.len().into());
                 }
                 Task::Zero(extent) => {
                     for piece in extent.pieces(step) {
                         self.go_on()?;
-                        writer.zero(piece)?;
+                        self.writer.zero(piece)?;
                         self.progress.advance(piece.len());
                     }
+                }
+                Task::Mark(mark) => {
+                    self.go_on()?;
+                    self.writer.flush()?;
+                    self.writer.target().sync()?;
+                    (self.durable)(mark)?;
                 }
             }
         }
         self.go_on()?;
-        writer.finish()?;
-        self.target.sync()
+        let target = self.writer.target();
+        self.writer.finish()?;
+        target.sync()
     }
 
     fn go_on(&self) -> Result<(), Error> {

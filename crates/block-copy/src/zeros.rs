@@ -2,7 +2,7 @@
 
 use extents::{Bytes, Extent, ExtentSet};
 
-use crate::{AlignedBuf, Error, WriteAt};
+use crate::{AlignedBuf, Error, ReadAt, WriteAt};
 
 /// Whether every byte is zero. Runs at memory speed.
 #[must_use]
@@ -30,7 +30,7 @@ pub(crate) fn inside(window: Extent<Bytes>, part: Extent<Bytes>) -> std::ops::Ra
 }
 
 /// Reads a range and calls `each` with windows of it and their content until that says `false`.
-pub(crate) fn scan<T: WriteAt + ?Sized>(
+pub(crate) fn scan<T: ReadAt + ?Sized>(
     target: &T,
     extent: Extent<Bytes>,
     mut each: impl FnMut(Extent<Bytes>, &mut [u8]) -> Result<bool, Error>,

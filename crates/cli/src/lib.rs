@@ -2,22 +2,32 @@
 //! signals, and the ends of the pipe.
 //!
 //! For the binaries only: this is the one library that prints, knows the terminal and takes over signals.
-//! **Invariant.** It knows no volume group, no device and no stream format.
+//! **Invariant.** It knows no volume group and no device.
 
 #![forbid(unsafe_code)]
 
 mod exit;
 mod failure;
+mod header;
+mod input;
 mod main_fn;
 mod output;
+mod plan;
 mod progress;
 mod root;
 mod signal;
+mod stream;
+mod time;
 
 pub use exit::Exit;
 pub use failure::{Failure, OrFail, Outcome, undone};
-pub use main_fn::{Common, main, say, say_removed, warn};
+pub use header::{Meta, WriteFormat};
+pub use input::{Input, layer_input, open_input, stdin_for_data};
+pub use main_fn::{Common, main, say, say_leftovers, warn};
 pub use output::{Encoding, Output, Written, stdout_for_data, sync};
-pub use progress::Progress;
+pub use plan::show_plan;
+pub use progress::{Progress, Shown};
 pub use root::require_root;
 pub use signal::Stop;
+pub use stream::{Compression, Put, StreamArgs, rate};
+pub use time::now_utc;

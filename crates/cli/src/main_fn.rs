@@ -1,13 +1,12 @@
 //! From the process's start to its exit code.
 
-use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Exit, Failure, Outcome, Stop};
+use crate::{Exit, Failure, Outcome, Shown, Stop};
 
 /// What every command takes beside its own options.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -18,6 +17,9 @@ pub struct Common {
     /// No progress and no remarks; only errors and what was asked for
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", global = true, value_name = "HOW")]
+    pub progress: Shown,
 }
 
 impl Common {
@@ -76,11 +78,12 @@ pub fn warn(program: &str, failure: &Failure) {
     say(&failure.render(&format!("{program}: warning")));
 }
 
-/// Says what a run that was killed had left, and is removed now.
-pub fn say_removed(program: &str, names: &[impl Display]) {
-    for name in names {
+/// Says what runs that were killed had left: what is removed now, and what could not be.
+pub fn say_leftovers(program: &str, leftovers: transfer::lvm::Leftovers) {
+    for name in leftovers.removed {
         say(&format!("{program}: removed `{name}`, which an interrupted run had left"));
     }
+    leftovers.kept.into_iter().for_each(|error| warn(program, &error.into()));
 }
 
 /// One text on standard error. Where that is gone there is nobody left to tell.

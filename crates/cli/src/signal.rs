@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 /// Whether SIGINT, SIGTERM or SIGHUP asked the command to stop. The first such signal is remembered here and every
 /// loop ends at its next step, so that guards undo what they did. Further ones change nothing: a terminal that closes
@@ -13,10 +13,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 pub struct Stop {
     signal: Arc<AtomicUsize>,
     requested: Arc<AtomicBool>,
+    /// SIGUSR1: somebody wants to know how far it is.
+    asked: Arc<AtomicBool>,
 }
 
 impl Stop {
-    /// Takes over the three signals for the process.
+    /// Takes over the three signals for the process, and SIGUSR1, which asks how far it is.
     ///
     /// # Errors
     /// The kernel refuses a handler.
@@ -28,6 +30,7 @@ impl Stop {
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.signal), number)?;
             signal_hook::flag::register(signal, Arc::clone(&stop.requested))?;
         }
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&stop.asked))?;
         Ok(stop)
     }
 
@@ -35,6 +38,11 @@ impl Stop {
     #[must_use]
     pub fn signal(&self) -> Option<u8> {
         u8::try_from(self.signal.load(Ordering::Relaxed)).ok().filter(|number| *number > 0)
+    }
+
+    /// Whether somebody asked how far it is since this was last called.
+    pub(crate) fn take_question(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
     }
 
     /// Whether to stop.

@@ -114,7 +114,20 @@ impl<U: Unit> ExtentSet<U> {
     /// Only what lies in `window`.
     #[must_use]
     pub fn clip(&self, window: Extent<U>) -> Self {
-        Self { ranges: self.iter().filter_map(|r| r.intersection(window)).collect() }
+        Self { ranges: self.within(window).collect() }
+    }
+
+    /// What of `window` is in the set, ascending. Found in logarithmic time.
+    pub fn within(&self, window: Extent<U>) -> impl Iterator<Item = Extent<U>> + '_ {
+        let from = self.ranges.partition_point(|r| r.end() <= window.start());
+        self.ranges[from..].iter().map_while(move |r| r.intersection(window))
+    }
+
+    /// What of `window` is not in the set, ascending. Found in logarithmic time.
+    pub fn gaps(&self, window: Extent<U>) -> impl Iterator<Item = Extent<U>> + '_ {
+        let starts = std::iter::once(window.start()).chain(self.within(window).map(Extent::end));
+        let ends = self.within(window).map(Extent::start).chain([window.end()]);
+        starts.zip(ends).filter_map(|(start, end)| Extent::between(start, end))
     }
 }
 

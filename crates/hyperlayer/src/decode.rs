@@ -7,9 +7,11 @@ use std::ops::Range;
 use extents::Bytes;
 
 use crate::error::{DecodeError, EXCERPT_BYTES, ErrorKind, excerpt};
+use crate::foreign::{self, Codec, Found, ReadOptions};
+use crate::format::Version;
 use crate::header::{HeaderParser, MAGIC};
 use crate::limits::MAX_LINE_BYTES;
-use crate::{Event, Version};
+use crate::{Completeness, End, Event, Format, Totals};
 use stream::{Next, Stream};
 
 /// Turns bytes, handed over in any pieces, into [`Event`]s. Does no input itself and holds no payload: its memory is
@@ -44,6 +46,8 @@ pub struct Decoder {
     /// How many bytes were consumed.
     position: u64,
     failed: Option<DecodeError>,
+    /// What foreign formats need; `None` where none is read.
+    options: Option<ReadOptions>,
 }
 
 #[derive(Debug)]
@@ -57,8 +61,19 @@ enum State {
         stream: Box<Stream>,
     },
     Records(Box<Stream>),
+    Foreign(Box<Foreign>),
     /// Taken out while it is worked on.
     Busy,
+}
+
+/// A stream of a foreign format.
+#[derive(Debug)]
+struct Foreign {
+    codec: Box<dyn Codec>,
+    format: Format,
+    /// Where in the input it starts.
+    start: u64,
+    hasher: blake3::Hasher,
 }
 
 /// One step of the decoder, independent of where the input lies.
@@ -69,6 +84,10 @@ pub(crate) enum Step {
     Data {
         at: Bytes,
         input: Range<usize>,
+    },
+    /// Data at this place of the volume, which is in [`Decoder::decoded`].
+    Decoded {
+        at: Bytes,
     },
 }
 
@@ -82,7 +101,18 @@ impl Decoder {
     /// Before the first byte.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: State::Start { first: true }, line: Vec::new(), position: 0, failed: None }
+        Self::with_options(ReadOptions::default())
+    }
+
+    /// The same, told what some foreign formats do not say.
+    #[must_use]
+    pub fn with_options(options: ReadOptions) -> Self {
+        Self { options: Some(options), ..Self::hyperlayer_only() }
+    }
+
+    /// Takes every foreign format for no stream.
+    pub(crate) fn hyperlayer_only() -> Self {
+        Self { state: State::Start { first: true }, line: Vec::new(), position: 0, failed: None, options: None }
     }
 
     /// How many bytes were consumed since the beginning.
@@ -96,26 +126,30 @@ impl Decoder {
     ///
     /// # Errors
     /// [`DecodeError`] where the bytes are no valid stream. Every later call fails with the same error.
-    pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Option<Event<'a>>), DecodeError> {
+    pub fn decode<'a>(&'a mut self, input: &'a [u8]) -> Result<(usize, Option<Event<'a>>), DecodeError> {
         let (consumed, step) = self.step(input)?;
         let event = step.map(|step| match step {
             Step::Event(event) => event,
             Step::Data { at, input: range } => Event::Data { at, bytes: &input[range] },
+            Step::Decoded { at } => Event::Data { at, bytes: self.decoded() },
         });
         Ok((consumed, event))
     }
 
-    /// Says that the input ends here. A 1.0 stream, which may end without a mark, gives its
+    /// Says that the input ends here. A stream that may end without a mark, as one of 1.0, gives its
     /// [`End`](Event::End) now; call again until there is no event.
     ///
     /// # Errors
     /// [`DecodeError`] where the input ends within a stream ([`DecodeError::is_cut`]), or before one.
     pub fn finish(&mut self) -> Result<Option<Event<'static>>, DecodeError> {
         self.guarded(|decoder| {
-            let cut = |inside| DecodeError { position: decoder.position, kind: ErrorKind::Cut { inside } };
+            let position = decoder.position;
+            let cut = |inside| DecodeError { position, kind: ErrorKind::Cut { inside } };
+            let may_be_foreign = decoder.may_be_foreign(None);
             match &mut decoder.state {
                 State::Start { first: true } if decoder.line.is_empty() => Err(cut("before anything")),
                 State::Start { .. } if decoder.line.is_empty() => Ok(None),
+                State::Start { .. } if may_be_foreign => Err(cut("within the first bytes of a stream")),
                 State::Start { .. } => {
                     decoder.check_magic(decoder.position - decoder.line.len() as u64)?;
                     Err(cut("within the first line of a stream"))
@@ -126,9 +160,31 @@ impl Decoder {
                     decoder.state = State::Start { first: false };
                     Ok(Some(Event::End(end)))
                 }
+                State::Foreign(foreign) => {
+                    let (completeness, totals) = foreign.codec.finish(decoder.position)?;
+                    let end = foreign.end(decoder.position, completeness, totals);
+                    decoder.state = State::Start { first: false };
+                    Ok(Some(Event::End(end)))
+                }
                 State::Busy => Ok(None),
             }
         })
+    }
+
+    /// Goes on as if all the record's data had been taken; gives what its CRC-32 should be.
+    pub(crate) fn skip_payload(&mut self) -> Option<u32> {
+        let State::Records(stream) = &mut self.state else { return None };
+        let (skipped, crc32) = stream.skip_payload();
+        self.position = self.position.saturating_add(skipped.get());
+        crc32
+    }
+
+    /// The data that [`Step::Decoded`] told of.
+    pub(crate) fn decoded(&self) -> &[u8] {
+        match &self.state {
+            State::Foreign(foreign) => foreign.codec.decoded(),
+            _ => &[],
+        }
     }
 
     /// As [`Decoder::decode`], for a caller that cannot lend the input for so long.
@@ -144,6 +200,7 @@ impl Decoder {
                 match next {
                     Advance::Event(event) => return Ok((consumed, Some(Step::Event(event)))),
                     Advance::Data(at) => return Ok((consumed, Some(Step::Data { at, input: from..consumed }))),
+                    Advance::Decoded(at) => return Ok((consumed, Some(Step::Decoded { at }))),
                     Advance::Starved => return Ok((consumed, None)),
                     Advance::Further => {}
                 }
@@ -165,6 +222,12 @@ impl Decoder {
         {
             return Ok(step);
         }
+        if matches!(self.state, State::Foreign(_)) {
+            return self.foreign(input);
+        }
+        if let Some(step) = self.foreign_magic(input)? {
+            return Ok(step);
+        }
         let Some(taken) = self.cut_line(input)? else { return Ok((input.len(), Advance::Starved)) };
         let start = self.position + taken as u64 - self.line.len() as u64;
         let mut line = std::mem::take(&mut self.line);
@@ -173,6 +236,54 @@ impl Decoder {
         line.clear();
         self.line = line;
         Ok((taken, advance))
+    }
+
+    /// Hands the input to the decoder of its format.
+    fn foreign(&mut self, input: &[u8]) -> Result<(usize, Advance), DecodeError> {
+        let State::Foreign(foreign) = &mut self.state else { return Ok((0, Advance::Starved)) };
+        let (taken, found) = foreign.codec.advance(self.position, input)?;
+        foreign.hasher.update(&input[..taken]);
+        let advance = match found {
+            Found::Event(event) => Advance::Event(event),
+            Found::Data(at) => Advance::Data(at),
+            Found::Decoded(at) => Advance::Decoded(at),
+            Found::Starved => Advance::Starved,
+            Found::Further => Advance::Further,
+            Found::End(completeness, totals) => {
+                let end = foreign.end(self.position + taken as u64, completeness, totals);
+                self.state = State::Start { first: false };
+                Advance::Event(Event::End(end))
+            }
+        };
+        Ok((taken, advance))
+    }
+
+    /// Whether a stream is to begin here, and what was seen of it, with this byte, may be a foreign one's beginning.
+    fn may_be_foreign(&self, next: Option<&u8>) -> bool {
+        matches!(self.state, State::Start { .. })
+            && self.options.is_some()
+            && foreign::may_begin(&self.line.iter().chain(next))
+    }
+
+    /// Takes what may be the magic of a foreign format: byte by byte, so that it does not matter how the input comes.
+    fn foreign_magic(&mut self, input: &[u8]) -> Result<Option<(usize, Advance)>, DecodeError> {
+        let mut taken = 0;
+        while let Some(byte) = input.get(taken)
+            && self.may_be_foreign(Some(byte))
+        {
+            self.line.push(*byte);
+            taken += 1;
+            let Some((format, open)) = foreign::find(&self.line) else { continue };
+            let start = self.position + taken as u64 - self.line.len() as u64;
+            let codec = open(self.options.unwrap_or_default());
+            let codec = codec.map_err(|kind| DecodeError { position: start, kind })?;
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&self.line);
+            self.line.clear();
+            self.state = State::Foreign(Box::new(Foreign { codec, format, start, hasher }));
+            break;
+        }
+        Ok((taken > 0).then_some((taken, Advance::Further)))
     }
 
     /// Adds to the line what the input has of it; gives how much that is, where the line is complete.
@@ -241,7 +352,11 @@ impl Decoder {
                 self.state = state;
                 Ok(advance)
             }
-            State::Busy => Ok(Advance::Starved),
+            // Neither comes in lines.
+            state @ (State::Foreign(_) | State::Busy) => {
+                self.state = state;
+                Ok(Advance::Starved)
+            }
         }
     }
 
@@ -266,8 +381,17 @@ pub(crate) enum Advance {
     Event(Event<'static>),
     /// The bytes taken are data for this place.
     Data(Bytes),
+    /// Data for this place is in [`Decoder::decoded`].
+    Decoded(Bytes),
     /// All bytes are taken and none is left to go on with.
     Starved,
     /// Nothing to tell; there may be more to take.
     Further,
+}
+
+impl Foreign {
+    fn end(&self, position: u64, completeness: Completeness, totals: Totals) -> End {
+        let len = Bytes::new(position - self.start);
+        End { format: self.format, completeness, totals, len, blake3: self.hasher.finalize().into() }
+    }
 }

@@ -1,6 +1,7 @@
 //! BLAKE3 digests and the checks of a base's content.
 
 use std::fmt;
+use std::str::FromStr;
 
 use extents::{Bytes, Extent};
 
@@ -19,6 +20,22 @@ impl fmt::Debug for Digest {
         write!(f, "Digest({self})")
     }
 }
+
+/// From 64 hex digits.
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let hash = blake3::Hash::from_hex(text).map_err(|_| DigestError)?;
+        // In one spelling only.
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) { Err(DigestError) } else { Ok(hash.into()) }
+    }
+}
+
+/// A text that is no [`Digest`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a digest is 64 lowercase hex digits")]
+pub struct DigestError;
 
 impl From<blake3::Hash> for Digest {
     fn from(hash: blake3::Hash) -> Self {

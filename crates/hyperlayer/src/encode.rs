@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use extents::{Bytes, Extent};
 
 use crate::error::EncodeError;
+use crate::format::Version;
 use crate::limits::RECOMMENDED_DATA_RECORD;
 use crate::record::{DATA_TRAILER, range};
 use crate::rules::{Rules, counts};
-use crate::{Check, CheckHash, Digest, Header, Totals, Version};
+use crate::{Check, CheckHash, Digest, Header, HeaderError, Totals};
 
 /// Makes the lines of one stream. Does no output itself: each call gives the bytes to write, in the order of the
 /// calls.
@@ -64,15 +65,16 @@ impl Encoder {
     /// Begins a stream: gives the encoder, and the header to write.
     ///
     /// # Errors
-    /// [`EncodeError::Header`] where the header is wrong, or its version cannot say what it says.
+    /// [`EncodeError::Header`] where the header is wrong, or its format cannot say what it says.
     pub fn start(header: &Header) -> Result<(Self, Vec<u8>), EncodeError> {
         let text = header.print()?;
+        let version = header.format.version().ok_or(HeaderError::Foreign { format: header.format })?;
         let mut encoder = Self {
-            version: header.version,
+            version,
             rules: Rules::new(header),
             hasher: blake3::Hasher::new(),
             len: Bytes::ZERO,
-            separator: header.version == Version::V1_0 && header.totals.is_some_and(|totals| totals.checks > 0),
+            separator: version == Version::V1_0 && header.totals.is_some_and(|totals| totals.checks > 0),
             records_1_0: 0,
             unfinished_zero: false,
         };
@@ -83,7 +85,7 @@ impl Encoder {
     /// A base check: gives its line. Under 1.0 it must be a CRC-32.
     ///
     /// # Errors
-    /// [`EncodeError`] where it may not stand here, or the version does not know its hash.
+    /// [`EncodeError`] where it may not stand here, or the format does not know its hash.
     pub fn check(&mut self, check: &Check) -> Result<Vec<u8>, EncodeError> {
         let range = sectors(check.extent)?;
         let hash = match (self.version, &check.hash) {
@@ -92,10 +94,10 @@ impl Encoder {
             (Version::V1_1, CheckHash::Crc32(crc)) => format!("CRC32 {crc:08x}"),
             (Version::V1_1, CheckHash::Blake3(digest)) => format!("BLAKE3 {digest}"),
             (version, CheckHash::Blake3(_)) => {
-                return Err(EncodeError::HashNotExpressible { version, hash: "BLAKE3".to_owned() });
+                return Err(EncodeError::HashNotExpressible { format: version.into(), hash: "BLAKE3".to_owned() });
             }
             (version, CheckHash::Other { name, .. }) => {
-                return Err(EncodeError::HashNotExpressible { version, hash: name.clone() });
+                return Err(EncodeError::HashNotExpressible { format: version.into(), hash: name.clone() });
             }
         };
         self.rules.check(check.extent)?;

@@ -80,6 +80,26 @@ pub enum ErrorKind {
         /// What does, made printable.
         found: String,
     },
+    /// A field of a binary format cannot have this value.
+    #[error("the {field} is {found}, expected {expected}")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// What it can have.
+        expected: &'static str,
+        /// What it has, made printable.
+        found: String,
+    },
+    /// A format that once was, and that this crate does not know.
+    #[error("the stream is one of {found}, which is not known here")]
+    TooOld {
+        /// Of what.
+        found: &'static str,
+    },
+    /// A ddxml stream, which does not say the size of its blocks, and no
+    /// [`ReadOptions::block_size`](crate::ReadOptions::block_size).
+    #[error("the stream is ddxml, which does not say how large its blocks are")]
+    NoBlockSize,
     /// The header is well-formed and wrong.
     #[error(transparent)]
     Header(#[from] HeaderError),
@@ -95,6 +115,16 @@ pub enum ErrorKind {
         stated: u32,
         /// The check of the data.
         found: u32,
+    },
+    /// The same by the MD5 of the first `lvbackup`.
+    #[error("{what} has the MD5 {found}, the stream says {stated}: it was altered")]
+    Md5Differs {
+        /// The header or a block.
+        what: &'static str,
+        /// As in the stream, in hex.
+        stated: String,
+        /// As computed, in hex.
+        found: String,
     },
     /// A stream that is not what was written.
     #[error("the stream has the BLAKE3 digest {found}, its end record says {stated}: it was altered")]
@@ -236,13 +266,19 @@ pub enum EncodeError {
         /// The length of the data.
         found: Bytes,
     },
-    /// A hash that the version of the stream does not know.
-    #[error("HYPERLAYER/{version} has no base check by {hash}")]
+    /// A hash that the stream's format does not know.
+    #[error("HYPERLAYER/{format} has no base check by {hash}")]
     HashNotExpressible {
-        /// The version.
-        version: crate::Version,
+        /// The format.
+        format: crate::Format,
         /// The hash's name.
         hash: String,
+    },
+    /// A base check in a format that has none.
+    #[error("the format {format} has no base checks")]
+    CheckNotExpressible {
+        /// The format.
+        format: crate::Format,
     },
     /// The pieces of an earlier zero record were not all taken.
     #[error("a zero record was begun and not written to its end")]

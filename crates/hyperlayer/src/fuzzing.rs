@@ -1,13 +1,19 @@
 //! Relations that hold for any bytes. Fuzz targets, property tests and the replay of the corpus call them; each
 //! panics where its relation does not hold.
 
+mod plan;
+
 use std::fmt;
 use std::io::BufReader;
 
 use extents::{Bytes, ChunkSize, Extent};
 
-use crate::{Check, CheckHasher, DecodeError, Decoder, Encoder, End, Event, Header, LayerId};
-use crate::{DATA_TRAILER, Kind, ReadError, Reader, Totals, Version, delta_blocks};
+use crate::{Check, DATA_TRAILER, DecodeError, Decoder, Encoder, End, ErrorKind, Event, Format, Header};
+use crate::{ReadError, ReadOptions, Reader, Skim, Skimmer, Totals};
+use plan::{Dice, Plan, VOLUME_SECTORS_MAX};
+
+/// What a reader is told here: blocks of 512 bytes, as small as they get.
+pub const OPTIONS: ReadOptions = ReadOptions { block_size: Some(ChunkSize::SECTOR) };
 
 /// An [`Event`] that owns its data; all pieces of one record in one.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,7 +68,14 @@ pub fn push(events: &mut Vec<Owned>, event: Event<'_>) {
 /// # Panics
 /// Where the decoder leaves input without giving an event for it.
 pub fn events<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Owned>, Option<DecodeError>) {
-    let (mut decoder, mut all) = (Decoder::new(), Vec::new());
+    events_of(Decoder::with_options(OPTIONS), pieces)
+}
+
+fn events_of<'a>(
+    mut decoder: Decoder,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Owned>, Option<DecodeError>) {
+    let mut all = Vec::new();
     let result = (|| {
         for mut piece in pieces {
             loop {
@@ -92,7 +105,7 @@ fn whole(mut events: Vec<Owned>) -> Vec<Owned> {
 /// # Panics
 /// Where reading from memory fails otherwise.
 pub fn read(input: impl std::io::BufRead) -> (Vec<Owned>, Option<DecodeError>) {
-    let (mut reader, mut all) = (Reader::new(input), Vec::new());
+    let (mut reader, mut all) = (Reader::with_options(input, OPTIONS), Vec::new());
     loop {
         match reader.next_event() {
             Ok(Some(event)) => push(&mut all, event),
@@ -113,15 +126,61 @@ pub fn decode(data: &[u8]) {
     if let Some(error) = &error {
         assert!(error.position <= data.len() as u64, "{error} in {} bytes", data.len());
     }
+    skim(data);
     for stream in all.split_inclusive(|event| matches!(event, Owned::End(_))) {
         if let Some(Owned::End(end)) = stream.last() {
             kept(stream, end);
-            if end.version == Version::V1_1 {
+            if end.format == Format::V1_1 {
                 let again = encode(stream);
                 assert_eq!(Bytes::from(again.len()), end.len, "another spelling of the same");
                 assert_eq!(without_end(&events([again.as_slice()]).0), without_end(stream));
             }
         }
+    }
+}
+
+/// Any bytes: without its data a stream says the same, but that its content is not checked.
+fn skim(data: &[u8]) {
+    let (all, error) = events_of(Decoder::hyperlayer_only(), [data]);
+    let (mut skimmer, mut at, mut skimmed) = (Skimmer::new(), 0, Vec::new());
+    let result = (|| {
+        while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
+            let (taken, skim) = skimmer.skim(rest)?;
+            at = usize::try_from(taken).map_or(usize::MAX, |taken| at.saturating_add(taken));
+            skimmed.extend(skim);
+        }
+        while let Some(skim) = skimmer.finish(data.len() as u64)? {
+            skimmed.push(skim);
+        }
+        Ok(())
+    })();
+    let altered =
+        |error: &DecodeError| matches!(error.kind, ErrorKind::DataAltered { .. } | ErrorKind::StreamAltered { .. });
+    if error.as_ref().is_some_and(altered) {
+        return;
+    }
+    assert_eq!(result.err(), error, "read to its end, and not");
+    // The last record of a cut stream was announced, and its data is not all there.
+    let record_lost = matches!(skimmed.last(), Some(Skim::Data { .. })) && skimmed.len() > all.len();
+    skimmed.truncate(skimmed.len() - usize::from(record_lost));
+    assert_eq!(skimmed.len(), all.len());
+    for (skim, event) in skimmed.iter().zip(&all) {
+        let same = match (skim, event) {
+            (Skim::Header(a), Owned::Header(b)) => a == b,
+            (Skim::Check(a), Owned::Check(b)) => a == b,
+            (Skim::Zero(a), Owned::Zero(b)) => a == b,
+            (Skim::Data { extent: a, position, crc32 }, Owned::Data { extent, bytes }) => {
+                let from = usize::try_from(*position).expect("in the input");
+                a == extent
+                    && data[from..][..bytes.len()] == **bytes
+                    && crc32.is_none_or(|crc32| crc32 == crc32fast::hash(bytes))
+            }
+            (Skim::End { format, totals, len, .. }, Owned::End(end)) => {
+                (*format, *totals, *len) == (end.format, end.totals, end.len)
+            }
+            _ => false,
+        };
+        assert!(same, "{skim:?} for {event:?}");
     }
 }
 
@@ -150,11 +209,12 @@ fn kept(stream: &[Owned], end: &End) {
             Owned::Header(_) | Owned::End(_) => continue,
         };
         assert!(header.volume_size.is_none_or(|size| extent.end() <= size), "past the volume");
-        assert!(header.version == Version::V1_0 || extent.start() >= last, "not ascending");
+        assert!(!header.format.orders_records() || extent.start() >= last, "not ascending");
         last = extent.end();
     }
     assert_eq!(totals, end.totals);
-    assert!(header.version == Version::V1_0 || header.totals == Some(totals));
+    assert!(header.totals.is_none_or(|stated| stated == totals));
+    assert_eq!(header.format, end.format);
 }
 
 fn without_end(events: &[Owned]) -> &[Owned] {
@@ -217,21 +277,73 @@ pub fn roundtrip(data: &[u8]) {
     assert_eq!(error, None);
     let Some(Owned::Header(header)) = plan.events.first() else { panic!("no header first") };
     assert_eq!(volume(&all), volume(&plan.events));
-    match header.version {
-        Version::V1_1 => assert_eq!(without_end(&all), plan.events.as_slice()),
-        Version::V1_0 => {
-            let expected = Header { totals: None, parent_size: None, ..(**header).clone() };
-            assert_eq!(all.first(), Some(&Owned::Header(Box::new(expected))));
-        }
+    if header.format == Format::V1_1 {
+        assert_eq!(without_end(&all), plan.events.as_slice());
+    } else {
+        let expected = Header { totals: None, parent_size: None, ..(**header).clone() };
+        assert_eq!(all.first(), Some(&Owned::Header(Box::new(expected))));
     }
+    #[cfg(feature = "thin-send")]
+    thin_send(&plan.events);
     let at = usize::from(plan.damage) % stream.len();
-    if header.version == Version::V1_1 {
+    if header.format == Format::V1_1 {
         let mut damaged = stream.clone();
         damaged[at] ^= plan.flip;
         assert!(events([damaged.as_slice()]).1.is_some(), "byte {at} changed by {:#x} unseen", plan.flip);
         let cut = events([&stream[..at]]).1.expect("an error");
         assert!(cut.is_cut() && cut.position == at as u64, "cut after {at} bytes: {cut}");
     }
+}
+
+/// The same records as a thin-send stream: what is written is read.
+#[cfg(feature = "thin-send")]
+fn thin_send(events: &[Owned]) {
+    let Some(Owned::Header(header)) = events.first() else { panic!("no header first") };
+    let mut header = Header::thin_send(header.volume_size.expect("a size"));
+    let (mut encoder, mut out) = crate::ThinSendEncoder::start(&header).expect("its own header");
+    // None of it is carried.
+    header.volume_size = None;
+    let mut expected = vec![Owned::Header(Box::new(header))];
+    for event in events {
+        match event {
+            Owned::Data { extent, bytes } => {
+                out.extend(encoder.data(*extent, bytes).expect("an accepted record"));
+                out.extend(bytes);
+            }
+            Owned::Zero(extent) => out.extend(encoder.zero(*extent).expect("an accepted record")),
+            Owned::Header(_) | Owned::Check(_) | Owned::End(_) => continue,
+        }
+        expected.push(event.clone());
+    }
+    let finished = encoder.finish();
+    out.extend(finished.bytes);
+    let (all, error) = self::events([out.as_slice()]);
+    assert_eq!(error, None);
+    assert_eq!(without_end(&all), expected.as_slice());
+    let Some(Owned::End(end)) = all.last() else { panic!("no end") };
+    assert_eq!((end.len, end.blake3, end.totals), (finished.len, finished.blake3, finished.totals));
+    assert_eq!((end.len, end.blake3), (Bytes::from(out.len()), blake3::hash(&out).into()));
+    let stated = Header { totals: Some(end.totals), ..Header::thin_send(Bytes::ZERO) };
+    assert_eq!(crate::stream_len(&stated, [], [], []).expect("a length"), Some(end.len));
+}
+
+/// Any bytes behind the magic of a foreign format, which the first byte chooses: as [`decode`] and [`chunks`].
+///
+/// # Panics
+/// Where that does not hold.
+pub fn foreign(data: &[u8]) {
+    const STARTS: [&[u8]; 6] = [
+        &[1, 1],
+        &[1, 2],
+        &0x24C4_F02A_AE2E_4FA9_u64.to_be_bytes(),
+        &0xCA7F_00D5_DE7E_C7ED_u64.to_be_bytes(),
+        b"lvmsync PROTO[3]\n",
+        b"<dd>\n<block offset='",
+    ];
+    let Some((&seed, rest)) = data.split_first() else { return };
+    let input = [STARTS[usize::from(seed) % STARTS.len()], rest].concat();
+    decode(&input);
+    chunks(&[&[seed], input.as_slice()].concat());
 }
 
 /// What comes of a zeroed volume to which the records are applied.
@@ -250,110 +362,4 @@ fn volume(events: &[Owned]) -> Vec<u8> {
         }
     }
     content
-}
-
-const VOLUME_SECTORS_MAX: u16 = 512;
-
-/// Small numbers out of bytes; zeros when they are used up.
-struct Dice<'a>(&'a [u8]);
-
-impl Dice<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        *first
-    }
-
-    fn below(&mut self, limit: u16) -> u16 {
-        u16::from_be_bytes([self.byte(), self.byte()]) % limit.max(1)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        const LETTERS: [char; 16] =
-            ['a', 'Z', '0', '9', ' ', ':', '"', '\'', '\\', '#', '-', '@', 'ü', '\u{2028}', 'y', '.'];
-        let len = self.byte() % 8;
-        (len > 0).then(|| (1..len).map(|_| LETTERS[usize::from(self.byte() % 16)]).collect())
-    }
-
-    fn id(&mut self) -> Option<LayerId> {
-        let number = self.byte();
-        (number > 99).then(|| LayerId::new(format!("{number}:w5DLJD-l6Cx")).ok()).flatten()
-    }
-}
-
-/// A stream that may be written.
-struct Plan {
-    events: Vec<Owned>,
-    damage: u16,
-    flip: u8,
-}
-
-impl Plan {
-    fn new(dice: &mut Dice<'_>) -> Self {
-        let (damage, flip) = (dice.below(u16::MAX), dice.byte().max(1));
-        let (version, kind) = match dice.byte() % 3 {
-            0 => (Version::V1_1, Kind::Full),
-            1 => (Version::V1_1, Kind::Delta),
-            _ => (Version::V1_0, Kind::Delta),
-        };
-        let sectors = |count: u16| Bytes::new(u64::from(count) * 512);
-        let volume_size = sectors(dice.below(VOLUME_SECTORS_MAX + 1));
-        let base_size = if version == Version::V1_1 { sectors(dice.below(8192)) } else { volume_size };
-        let chunk_size = ChunkSize::from_bytes(sectors(1 + dice.below(256))).expect("not zero");
-        let mut meta: Vec<(String, String)> = Vec::new();
-        for n in 0..dice.byte() % 4 {
-            meta.extend(dice.text().map(|text| (format!("Key_{n}"), text)));
-        }
-        let (name, source, tool) = (dice.text(), dice.text(), dice.text());
-        let (layer, parent) = (dice.id(), dice.id());
-
-        let (mut totals, mut records) = (Totals::default(), Vec::new());
-        let mut at = Bytes::ZERO;
-        let next = |dice: &mut Dice<'_>, at: &mut Bytes, size: Bytes| {
-            let start = at.saturating_add(sectors(dice.below(16)));
-            let extent = Extent::between(start, start.saturating_add(sectors(1 + dice.below(64))).min(size))?;
-            *at = extent.end();
-            Some(extent)
-        };
-        for _ in 0..if kind == Kind::Full { 0 } else { dice.byte() % 4 } {
-            let Some(extent) = next(dice, &mut at, base_size) else { break };
-            let blake3 = version == Version::V1_1 && dice.byte().is_multiple_of(2);
-            let mut hasher = if blake3 { CheckHasher::blake3() } else { CheckHasher::crc32() };
-            hasher.update(&[dice.byte()]);
-            totals.checks += 1;
-            records.push(Owned::Check(Check { extent, hash: hasher.finish() }));
-        }
-        at = Bytes::ZERO;
-        for _ in 0..dice.byte() % 16 {
-            let Some(extent) = next(dice, &mut at, volume_size) else { break };
-            if dice.byte().is_multiple_of(3) {
-                totals.zero_records += 1;
-                totals.zero = totals.zero.saturating_add(extent.len());
-                records.push(Owned::Zero(extent));
-            } else {
-                totals.data_records += 1;
-                totals.data = totals.data.saturating_add(extent.len());
-                let bytes = vec![dice.byte(); extent.len().to_usize().unwrap_or(0)];
-                records.push(Owned::Data { extent, bytes });
-            }
-        }
-        let written = records.iter().filter_map(|event| match event {
-            Owned::Data { extent, .. } | Owned::Zero(extent) => Some(*extent),
-            _ => None,
-        });
-        let mut header = match (version, kind) {
-            (Version::V1_0, _) => {
-                let blocks = delta_blocks(written, chunk_size);
-                let level = if totals.checks > 0 { 1 + i32::from(dice.byte() % 3) } else { 0 };
-                Header { detect_level: Some(level), ..Header::v1_0(volume_size, chunk_size, totals, blocks) }
-            }
-            (_, Kind::Full) => Header::full(volume_size, chunk_size, totals),
-            (_, Kind::Delta) => Header::delta(volume_size, base_size, chunk_size, totals),
-        };
-        let created = (dice.byte().is_multiple_of(2)).then(|| "2026-11-21T03:00:00.5Z".to_owned());
-        let parent = parent.filter(|_| kind == Kind::Delta);
-        header = Header { name, source, tool, layer, parent, created, meta, ..header };
-        let events = std::iter::once(Owned::Header(Box::new(header))).chain(records).collect();
-        Self { events, damage, flip }
-    }
 }

@@ -9,28 +9,11 @@ use std::fmt;
 
 use extents::{Bytes, ChunkSize};
 
-use crate::LayerId;
+use crate::format::Version;
 use crate::limits::{MAX_CHUNK_SIZE, MAX_HEADER_BYTES, MAX_HEADER_KEYS, MAX_LINE_BYTES, MAX_VOLUME_SIZE};
+use crate::{Digest, Format, LayerId};
 
 pub(crate) use parse::HeaderParser;
-
-/// The version of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// As the original `lvdiff` writes it, and its variants.
-    V1_0,
-    /// With identity, zero records, checks of every record and an end record.
-    V1_1,
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V1_0 => "1.0",
-            Self::V1_1 => "1.1",
-        })
-    }
-}
 
 /// Whether a layer stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +22,8 @@ pub enum Kind {
     Full,
     /// What turns the parent into this layer: what no record covers is the parent's. Under 1.0 every layer is one.
     Delta,
+    /// The stream does not say: thin-send. Without a base, what no record covers reads as zeros.
+    Unknown,
 }
 
 impl fmt::Display for Kind {
@@ -46,6 +31,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Full => "full",
             Self::Delta => "delta",
+            Self::Unknown => "unknown",
         })
     }
 }
@@ -65,15 +51,24 @@ pub struct Totals {
     pub zero: Bytes,
 }
 
+/// Where a stream begins that carries only the rest of a layer, for a receiver that was interrupted there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumes {
+    /// No record lies below this: whole sectors, not past the volume's end.
+    pub at: Bytes,
+    /// The digest of the [`Outline`](crate::Outline) of the layer's records up to there, which are left out.
+    pub skipped: Digest,
+}
+
 /// The header of one stream.
 ///
 /// Any value may be held; [`Encoder::start`](crate::Encoder::start) says what is wrong with one. What must be there
-/// depends on the version (FORMAT.md, sections 2 and 7): 1.1 needs both sizes and the totals and takes neither
-/// `detect_level` nor `delta_blocks`; a 1.0 stream may lack everything.
+/// depends on the format (FORMAT.md, sections 2 and 7): 1.1 needs both sizes and the totals and takes neither
+/// `detect_level` nor `delta_blocks`; a 1.0 stream may lack everything, and so may a foreign one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The version, from the magic line.
-    pub version: Version,
+    /// The format, from the stream's first bytes.
+    pub format: Format,
     /// The volume's name, an LV name where it was an LV. Not to be trusted: any printable text.
     pub name: Option<String>,
     /// Whether the layer needs a parent.
@@ -96,6 +91,9 @@ pub struct Header {
     pub tool: Option<String>,
     /// What will follow. When writing also under 1.0, which does not carry it: there only `checks` counts.
     pub totals: Option<Totals>,
+    /// Where the stream begins in its layer; `None` from the beginning, as nearly always. 1.1 only. Such a stream is of use
+    /// only to a receiver that has all before that: who does not look at this field must not apply it.
+    pub resumes: Option<Resumes>,
     /// 1.0 only: how many base checks were asked for, 0 to 3; the original wrote any number.
     pub detect_level: Option<i32>,
     /// 1.0 only: how many chunks the data records touch, see [`delta_blocks`](crate::delta_blocks).
@@ -112,7 +110,7 @@ impl Header {
             volume_size: Some(volume_size),
             chunk_size: Some(chunk_size),
             totals: Some(totals),
-            ..Self::empty(Version::V1_1, Kind::Full)
+            ..Self::empty(Format::V1_1, Kind::Full)
         }
     }
 
@@ -131,18 +129,35 @@ impl Header {
             chunk_size: Some(chunk_size),
             totals: Some(totals),
             delta_blocks: Some(delta_blocks),
-            ..Self::empty(Version::V1_0, Kind::Delta)
+            ..Self::empty(Format::V1_0, Kind::Delta)
         }
+    }
+
+    /// The header of a thin-send 1.1 stream for a [`ThinSendEncoder`](crate::ThinSendEncoder): none of it is written,
+    /// but no record may pass that size.
+    #[must_use]
+    pub fn thin_send(volume_size: Bytes) -> Self {
+        Self { volume_size: Some(volume_size), ..Self::empty(Format::ThinSend1_1, Kind::Unknown) }
+    }
+
+    /// Whether `id` is that of this layer's parent. The first `lvbackup` wrote only 36 of the 38 characters of an LV UUID;
+    /// a longer id that begins with them is taken for that volume's.
+    #[must_use]
+    pub fn has_parent(&self, id: &LayerId) -> bool {
+        self.parent.as_ref().is_some_and(|parent| match self.format {
+            Format::LvbackupV1 => id.as_str().starts_with(parent.as_str()),
+            _ => parent == id,
+        })
     }
 
     /// The header as text, from the magic line to the empty line.
     pub(crate) fn print(&self) -> Result<Vec<u8>, HeaderError> {
-        let lines = match self.version {
+        let lines = match self.format.version().ok_or(HeaderError::Foreign { format: self.format })? {
             Version::V1_0 => v1_0::lines(self)?,
             Version::V1_1 => v1_1::lines(self)?,
         };
         limit("keys", lines.len(), MAX_HEADER_KEYS)?;
-        let mut text = format!("{MAGIC}{}\n", self.version);
+        let mut text = format!("{MAGIC}{}\n", self.format);
         for (key, value) in &lines {
             limit("bytes in one line", key.len() + value.len() + ": \n".len(), MAX_LINE_BYTES)?;
             text.extend([key, ": ", value, "\n"]);
@@ -152,9 +167,9 @@ impl Header {
         Ok(text.into_bytes())
     }
 
-    fn empty(version: Version, kind: Kind) -> Self {
+    pub(crate) fn empty(format: Format, kind: Kind) -> Self {
         Self {
-            version,
+            format,
             name: None,
             kind,
             volume_size: None,
@@ -166,6 +181,7 @@ impl Header {
             created: None,
             tool: None,
             totals: None,
+            resumes: None,
             detect_level: None,
             delta_blocks: None,
             meta: Vec::new(),
@@ -219,9 +235,17 @@ pub enum HeaderError {
         /// What it can have.
         expected: &'static str,
     },
-    /// The version cannot say this.
-    #[error("HYPERLAYER/1.0 cannot express {what}")]
+    /// The header of a foreign format, which is no text, or one that this encoder does not write.
+    #[error("a stream in the format {format} cannot be written here")]
+    Foreign {
+        /// The format.
+        format: Format,
+    },
+    /// The format cannot say this.
+    #[error("the format {format} cannot express {what}")]
     NotExpressible {
+        /// The format.
+        format: Format,
         /// What.
         what: &'static str,
     },

@@ -1,10 +1,12 @@
 //! The HYPERLAYER stream format: what changed on a volume, as one stream of bytes.
 //!
 //! This crate reads HYPERLAYER 1.1 and every known dialect of 1.0, and writes 1.1 and the 1.0 that the original
-//! `lvpatch` applies rightly. `FORMAT.md`, beside this crate's manifest, is the normative text.
+//! `lvpatch` applies rightly. With features it reads the streams of other tools too, as the same events, and writes
+//! thin-send. `FORMAT.md`, beside this crate's manifest, is the normative text.
 //!
 //! [`Decoder`] and [`Encoder`] do no input and output of their own (bytes in, events out; records in, bytes out);
-//! [`Reader`] and [`Writer`] put them over [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write).
+//! [`Reader`] and [`Writer`] put them over [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write). A [`Skimmer`] steps
+//! over the data.
 //!
 //! ```
 //! use extents::{Bytes, ChunkSize, Extent};
@@ -39,8 +41,9 @@
 //!
 //! **Units.** Every range and length is in bytes and whole 512-byte sectors; positions in errors are bytes from the
 //! beginning of the input. **Limits.** All in [`limits`]; memory is bounded by them whatever the input says.
-//! **Invariant.** This crate knows no file, device, LVM or clock, and compresses nothing. **Features.** `fuzzing`: the
-//! relations that the fuzz targets assert. **Panics.** None.
+//! **Invariant.** This crate knows no file, device, LVM or clock, and compresses nothing. **Features.** `lvbackup-v1`,
+//! `thin-send`, `lvmsync`, `ddxml`: those formats, none by default; `foreign`: all of them. `fuzzing`: the relations that
+//! the fuzz targets assert. **Panics.** None.
 
 #![forbid(unsafe_code)]
 
@@ -50,26 +53,38 @@ mod digest;
 mod encode;
 mod error;
 mod event;
+// With a part of the formats, a part of what they share is not needed.
+#[cfg_attr(not(feature = "foreign"), allow(dead_code, unused_imports))]
+mod foreign;
+mod format;
 #[cfg(any(test, fuzzing, feature = "fuzzing"))]
 pub mod fuzzing;
 mod header;
 mod id;
 pub mod limits;
 mod measure;
+mod outline;
 mod reader;
 mod record;
 mod rules;
+mod skim;
 mod writer;
 
 pub use coverage::delta_blocks;
 pub use decode::Decoder;
-pub use digest::{Check, CheckHash, CheckHasher, Digest, UnsupportedHash};
+pub use digest::{Check, CheckHash, CheckHasher, Digest, DigestError, UnsupportedHash};
 pub use encode::{Encoder, Finished, ZeroPieces};
 pub use error::{DecodeError, EncodeError, ErrorKind, ReadError, RuleError, WriteError};
 pub use event::{Completeness, End, Event};
-pub use header::{Header, HeaderError, Kind, Totals, Version};
+pub use foreign::ReadOptions;
+#[cfg(feature = "thin-send")]
+pub use foreign::thin_send::ThinSendEncoder;
+pub use format::Format;
+pub use header::{Header, HeaderError, Kind, Resumes, Totals};
 pub use id::{LayerId, LayerIdError};
 pub use measure::stream_len;
+pub use outline::{Content, Outline, OutlineError};
 pub use reader::Reader;
 pub use record::DATA_TRAILER;
+pub use skim::{Skim, SkimReader, Skimmer};
 pub use writer::Writer;

@@ -4,10 +4,11 @@ use extents::{Bytes, Extent};
 
 use crate::record::{DIGEST_HEX_BYTES, range};
 use crate::rules::counts;
-use crate::{DATA_TRAILER, EncodeError, Header, Version};
+use crate::{DATA_TRAILER, EncodeError, Format, Header};
 
 /// The length of the 1.1 stream that has this header and these records, to the byte, with BLAKE3 as the checks' hash;
-/// `None` under 1.0, where the length of a check depends on its value.
+/// `None` under 1.0, where the length of a check depends on its value. Of a thin-send stream, which has no checks, by
+/// the header's totals.
 ///
 /// # Errors
 /// The header cannot be written, or a range is no whole number of sectors.
@@ -17,8 +18,12 @@ pub fn stream_len(
     data: impl IntoIterator<Item = Extent<Bytes>>,
     zero: impl IntoIterator<Item = Extent<Bytes>>,
 ) -> Result<Option<Bytes>, EncodeError> {
+    #[cfg(feature = "thin-send")]
+    if header.format == Format::ThinSend1_1 {
+        return Ok(header.totals.map(crate::foreign::thin_send::stream_len));
+    }
     let text = header.print()?;
-    let (Version::V1_1, Some(totals)) = (header.version, header.totals) else { return Ok(None) };
+    let (Format::V1_1, Some(totals)) = (header.format, header.totals) else { return Ok(None) };
     let mut len = Bytes::from(text.len());
     let mut add = |extent: Extent<Bytes>, around: &str, fixed_bytes: usize| {
         let range = range(extent).ok_or(EncodeError::NotSectors { extent })?;

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use crate::decode::Step;
 use crate::error::ReadError;
-use crate::{Decoder, Event};
+use crate::{Decoder, Event, ReadOptions};
 
 /// Reads the events of one stream, or of several one after the other.
 ///
@@ -22,6 +22,11 @@ impl<R: BufRead> Reader<R> {
     /// Reads from the beginning of a stream.
     pub fn new(input: R) -> Self {
         Self { input, decoder: Decoder::new(), lent: 0 }
+    }
+
+    /// The same, told what some foreign formats do not say.
+    pub fn with_options(input: R, options: ReadOptions) -> Self {
+        Self { decoder: Decoder::with_options(options), ..Self::new(input) }
     }
 
     /// How many bytes were read.
@@ -53,6 +58,10 @@ impl<R: BufRead> Reader<R> {
                 Some(Step::Event(event)) => {
                     self.input.consume(consumed);
                     return Ok(Some(event));
+                }
+                Some(Step::Decoded { at }) => {
+                    self.input.consume(consumed);
+                    return Ok(Some(Event::Data { at, bytes: self.decoder.decoded() }));
                 }
                 Some(Step::Data { at, input }) => {
                     self.lent = consumed;

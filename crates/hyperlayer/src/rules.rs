@@ -4,7 +4,7 @@ use extents::{Bytes, Extent};
 
 use crate::limits::{MAX_DATA_RECORD, MAX_VOLUME_SIZE};
 use crate::record::Counts;
-use crate::{Header, Kind, RuleError, Totals, Version};
+use crate::{Format, Header, Kind, RuleError, Totals};
 
 /// Order, bounds and totals of the records of one stream.
 #[derive(Debug)]
@@ -21,10 +21,8 @@ pub(crate) struct Rules {
 impl Rules {
     /// For a header that was found right.
     pub(crate) fn new(header: &Header) -> Self {
-        let base_size = match header.version {
-            Version::V1_0 => None,
-            Version::V1_1 => header.parent_size,
-        };
+        // A check of 1.0 may lie anywhere: what is past the base, the base check finds.
+        let base_size = header.parent_size.filter(|_| header.format == Format::V1_1);
         Self {
             kind: header.kind,
             volume_size: header.volume_size.unwrap_or(MAX_VOLUME_SIZE),
@@ -32,7 +30,7 @@ impl Rules {
             stated: header.totals,
             seen: Totals::default(),
             checks_end: Bytes::ZERO,
-            records_end: Bytes::ZERO,
+            records_end: header.resumes.map_or(Bytes::ZERO, |resumes| resumes.at),
         }
     }
 
@@ -41,7 +39,7 @@ impl Rules {
         if self.kind == Kind::Full {
             return Err(RuleError::CheckWithoutBase { extent });
         }
-        if !self.records_end.is_zero() {
+        if self.seen.data_records + self.seen.zero_records > 0 {
             return Err(RuleError::LateCheck { extent });
         }
         if extent.start() < self.checks_end {

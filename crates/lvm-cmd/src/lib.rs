@@ -30,7 +30,7 @@
 //!
 //! **Invariant.** This crate knows no stream, no policy and no exit code. It prints nothing and reads neither the
 //! environment nor the clock; it looks at the host only through the executor, the [`StateDir`] that it is given,
-//! device nodes below the folder that it is given, and `/proc/sys/kernel/random/boot_id`.
+//! device nodes below the folder that it is given, `/proc/sys/kernel/random/boot_id`, and what a [`Stack`] names.
 //!
 //! # Limitations
 //! A guard undoes its work in `Drop`, so it survives errors and panics, and signals where the program turns them into
@@ -44,6 +44,7 @@ mod activation;
 mod delta;
 mod error;
 mod exec;
+mod freeze;
 mod lock;
 mod metadata_snapshot;
 mod names;
@@ -64,6 +65,7 @@ pub use exec::{
     Command, ExecError, Executor, Exit, Host, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording, Running, Scripted,
     TranscriptError,
 };
+pub use freeze::{FreezeError, Frozen, Stack};
 pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
 pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};

@@ -271,7 +271,7 @@ pub struct Cause(String);
 impl Cause {
     pub(crate) fn new(text: &str) -> Self {
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let end = line.floor_char_boundary(MAX_TEXT_BYTES);
+        let end = (0..=MAX_TEXT_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
         Self(line[..end].to_owned())
     }
 }
@@ -330,7 +330,8 @@ impl Error {
     }
 
     /// The same, for `Read` and `Write`.
-    pub(crate) fn into_io(self) -> io::Error {
+    #[must_use]
+    pub fn into_io(self) -> io::Error {
         let kind = match self.kind() {
             ErrorKind::Refused => io::ErrorKind::InvalidData,
             ErrorKind::Full => io::ErrorKind::StorageFull,

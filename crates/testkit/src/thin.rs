@@ -215,6 +215,31 @@ pub fn pairs() -> impl Strategy<Value = Pair> {
     )
 }
 
+/// A volume's states, oldest first, each a snapshot of the next one's past: writes, discards and other sizes between
+/// them. Often a volume grows again to what it was, and what comes back at its end is discarded.
+pub fn histories(states: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<ThinVolume>> {
+    let sectors = 120;
+    let chunk = prop::sample::select(vec![1, 2, 3, 8, 16, 31, 64]);
+    let resize = prop::option::weighted(0.5, (prop::sample::select(vec![10, 37, 64, 101, 119]), any::<bool>()));
+    let between = prop::collection::vec((resize, steps(sectors, 8)), states);
+    (chunk, 1..sectors, between).prop_map(|(chunk, size, between)| {
+        let chunk = ChunkSize::from_sectors(extents::Sectors::new(chunk)).unwrap();
+        let mut now = ThinVolume::new(chunk, size * BLOCK_BYTES);
+        let states = between.into_iter().map(|(resize, steps)| {
+            if let Some((to, discard)) = resize {
+                let old = now.size;
+                now.resize(to * BLOCK_BYTES);
+                if discard {
+                    now.discard(old, now.size.saturating_sub(old));
+                }
+            }
+            steps.iter().for_each(|step| step.apply(&mut now));
+            now.clone()
+        });
+        states.collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -71,6 +71,19 @@ impl Delta {
         Ok(delta)
     }
 
+    /// For volumes that read through to an external origin where they have mapped nothing: what lies within the origin's
+    /// `len` and would be zeros on another volume is the origin's data. With a base, both must have the same origin.
+    #[must_use]
+    pub fn through_origin(mut self, len: Bytes, geometry: Geometry) -> Self {
+        let Some(origin) = Extent::whole(len.min(geometry.size)) else { return self };
+        let mut through = self.zero.clip(origin);
+        // Past the base's end the receiver has nothing of the origin yet; without a base, nowhere.
+        through.extend(Extent::between(geometry.base_size, origin.end()));
+        self.data = self.data.union(&through);
+        self.zero = self.zero.difference(&through);
+        self
+    }
+
     /// Past the base's end there is nothing to share, and nothing that would have to become zero.
     pub(crate) fn within_base(mut self, base_size: Bytes) -> Self {
         if let Some(grown) = Extent::between(base_size, Bytes::new(u64::MAX)) {

@@ -4,8 +4,9 @@ use std::io;
 
 use block_copy::{Piece, Progress, Queue, ReadAt, read_pieces};
 use extents::{Bytes, Extent};
-use hyperlayer::{Check, CheckHasher, DATA_TRAILER, Digest, Encoder, Header, Version};
+use hyperlayer::{Check, CheckHasher, Digest, Format, Header};
 
+use crate::encoding::Encoding;
 use crate::{Error, Plan, Record};
 
 /// A part of the stream, given away whole so that no byte is copied on its way.
@@ -23,7 +24,7 @@ pub struct Sent {
 /// Writes the stream that `plan` describes: the header, the checks of the base, the records, the end.
 ///
 /// # Errors
-/// A read fails, `put` fails, `progress` asks to stop, or the header cannot be written in its version.
+/// A read fails, `put` fails, `progress` asks to stop, or the header cannot be written in its format.
 pub fn diff(
     header: &Header,
     plan: &Plan,
@@ -35,51 +36,25 @@ pub fn diff(
 ) -> Result<Sent, Error> {
     // A piece that is read is a record.
     let queue = Queue { piece: plan.step, ..queue };
-    let (encoder, text) = Encoder::start(header)?;
-    let mut out = Framing { encoder, put };
-    out.put(text)?;
-
+    let mut out = Framing::start(header, plan, put)?;
     if let Some(base) = base {
         for extent in &plan.checks {
-            let check = hash(*extent, header.version, base, queue, progress)?;
-            let line = out.encoder.check(&check)?;
-            out.put(line)?;
+            out.check(&hash(*extent, header.format, base, queue, progress)?)?;
         }
     }
-
-    let mut records = plan.records();
-    read_pieces(new, plan.reads(), queue, progress, |piece| {
-        // What is read are the data records in their order; the zero records before each come along.
-        for record in records.by_ref() {
-            match record {
-                Record::Zero(extent) => out.zero(extent)?,
-                Record::Data(_) => return out.data(piece),
-            }
-        }
-        Ok(())
-    })?;
-    for record in records {
-        out.zero(record.extent())?;
-    }
-
-    let finished = out.encoder.finish()?;
-    let sent = Sent { len: finished.len, blake3: finished.blake3 };
-    (out.put)(Box::new(finished.bytes)).map_err(Error::output)?;
-    Ok(sent)
+    read_pieces(new, plan.reads(), queue, progress, |piece| out.data(piece))?;
+    out.finish()
 }
 
 /// The check for a range of the base.
 fn hash(
     extent: Extent<Bytes>,
-    version: Version,
+    format: Format,
     base: &dyn ReadAt,
     queue: Queue,
     progress: &dyn Progress,
 ) -> Result<Check, Error> {
-    let mut hasher = match version {
-        Version::V1_0 => CheckHasher::crc32(),
-        Version::V1_1 => CheckHasher::blake3(),
-    };
+    let mut hasher = if format == Format::V1_1 { CheckHasher::blake3() } else { CheckHasher::crc32() };
     read_pieces(base, [extent], queue, progress, |piece| {
         hasher.update(&piece.buf);
         Ok::<_, Error>(())
@@ -87,28 +62,66 @@ fn hash(
     Ok(Check { extent, hash: hasher.finish() })
 }
 
-struct Framing<'a> {
-    encoder: Encoder,
+/// Puts records into their frames, wherever their data comes from.
+pub(crate) struct Framing<'a, I> {
+    encoding: Encoding,
+    /// The records that are still to come.
+    records: I,
     put: &'a mut dyn FnMut(Part) -> io::Result<()>,
 }
 
-impl Framing<'_> {
-    fn put(&mut self, part: impl AsRef<[u8]> + Send + 'static) -> Result<(), Error> {
-        (self.put)(Box::new(part)).map_err(Error::output)
+impl<'a> Framing<'a, ()> {
+    /// Writes the header.
+    pub(crate) fn start(
+        header: &Header,
+        plan: &'a Plan,
+        put: &'a mut dyn FnMut(Part) -> io::Result<()>,
+    ) -> Result<Framing<'a, impl Iterator<Item = Record> + 'a>, Error> {
+        let (encoding, text) = Encoding::start(header)?;
+        let mut out = Framing { encoding, records: plan.records(), put };
+        out.put(text)?;
+        Ok(out)
+    }
+}
+
+impl<I: Iterator<Item = Record>> Framing<'_, I> {
+    /// Writes a check of the base.
+    pub(crate) fn check(&mut self, check: &Check) -> Result<(), Error> {
+        let line = self.encoding.check(check)?;
+        self.put(line)
     }
 
-    fn data(&mut self, piece: Piece) -> Result<(), Error> {
-        let line = self.encoder.data(piece.extent, &piece.buf)?;
-        self.put(line)?;
+    /// Writes the next data record of the plan, and the zero records before it.
+    pub(crate) fn data(&mut self, piece: Piece) -> Result<(), Error> {
+        while let Some(record) = self.records.next() {
+            match record {
+                Record::Zero(extent) => self.zero(extent)?,
+                Record::Data(_) => break,
+            }
+        }
+        let (before, after) = self.encoding.data(piece.extent, &piece.buf)?;
+        self.put(before)?;
         self.put(Block(piece))?;
-        self.put(DATA_TRAILER)
+        after.map_or(Ok(()), |after| self.put(after))
+    }
+
+    /// Writes the zero records after the last data, and the end.
+    pub(crate) fn finish(mut self) -> Result<Sent, Error> {
+        while let Some(record) = self.records.next() {
+            self.zero(record.extent())?;
+        }
+        let finished = self.encoding.finish()?;
+        let sent = Sent { len: finished.len, blake3: finished.blake3 };
+        (self.put)(Box::new(finished.bytes)).map_err(Error::output)?;
+        Ok(sent)
     }
 
     fn zero(&mut self, extent: Extent<Bytes>) -> Result<(), Error> {
-        for bytes in self.encoder.zero(extent)? {
-            (self.put)(Box::new(bytes)).map_err(Error::output)?;
-        }
-        Ok(())
+        self.encoding.zero(extent, |bytes| (self.put)(bytes).map_err(Error::output))
+    }
+
+    fn put(&mut self, part: impl AsRef<[u8]> + Send + 'static) -> Result<(), Error> {
+        (self.put)(Box::new(part)).map_err(Error::output)
     }
 }
 

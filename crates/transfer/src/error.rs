@@ -3,9 +3,10 @@
 use std::io;
 
 use extents::{Bytes, ChunkSize, Chunks, Extent, human};
-use hyperlayer::{DecodeError, EncodeError, LayerId, LayerIdError, ReadError, UnsupportedHash};
+use hyperlayer::{DecodeError, EncodeError, Format, LayerId, LayerIdError, ReadError, UnsupportedHash};
 
 use crate::lvm::LvmError;
+use crate::receive::LedgerError;
 
 /// Why a transfer failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +35,35 @@ pub enum Error {
     /// A second stream follows the first one.
     #[error("the input holds more than one layer")]
     SecondLayer,
+    /// A stream of a format that does not name a delta's base.
+    #[error("the stream, in the format {format}, does not name its base")]
+    NoIdentity {
+        /// The format.
+        format: Format,
+    },
+    /// A stream of a format that does not say it, and neither a base nor the caller does.
+    #[error("nothing says how large the volume is: the stream does not")]
+    SizeUnknown,
+    /// A record past the end of a volume whose size the stream does not say.
+    #[error("a record of bytes {extent} lies past the end of the volume, which has {size} bytes")]
+    PastSize {
+        /// The record.
+        extent: Extent<Bytes>,
+        /// The size that was given, or the base's.
+        size: Bytes,
+    },
     /// What was to be sent is no valid stream: a header that cannot be written, or a defect.
     #[error("cannot write this as a stream")]
     Encode {
         /// Why not.
         #[from]
         source: EncodeError,
+    },
+    /// The version that was asked for cannot say this.
+    #[error("HYPERLAYER 1.0 {what}")]
+    NotInOld {
+        /// What it cannot say.
+        what: &'static str,
     },
     /// The stream's destination failed.
     #[error("cannot write the stream")]
@@ -119,6 +143,138 @@ pub enum Error {
         /// What is needed.
         needed: Bytes,
     },
+    /// Something about one of several inputs.
+    #[error("`{input}`")]
+    In {
+        /// What its user calls it.
+        input: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// Another layer than was expected.
+    #[error("`{input}` is {}, expected layer {expected}", list(found.as_slice()))]
+    OtherLayer {
+        /// Where it was looked for.
+        input: String,
+        /// The layer that was expected.
+        expected: LayerId,
+        /// The layer that is there; `None` where it has no name.
+        found: Option<LayerId>,
+    },
+    /// A layer of a chain was made against another one than the one before it.
+    #[error(
+        "the chain is broken: `{input}` was made against layer {expected}, and `{before}` before it is {}",
+        list(found.as_slice())
+    )]
+    BrokenChain {
+        /// The layer that does not follow.
+        input: String,
+        /// Its parent.
+        expected: LayerId,
+        /// The layer before it.
+        before: String,
+        /// That one's id.
+        found: Option<LayerId>,
+    },
+    /// A layer of a chain was made against a volume of another size than the layer before it leaves.
+    #[error(
+        "the chain is broken: `{input}` was made against a volume of {expected} bytes, and `{before}` before it leaves \
+         one of {found}"
+    )]
+    ChainSize {
+        /// The layer that does not follow.
+        input: String,
+        /// The size of its parent.
+        expected: Bytes,
+        /// The layer before it.
+        before: String,
+        /// The size of that one's volume.
+        found: Bytes,
+    },
+    /// A full layer, which has no parent, follows another one.
+    #[error("the chain is broken: `{input}` is a full layer, which begins a chain, and comes after `{before}`")]
+    FullInChain {
+        /// The full layer.
+        input: String,
+        /// The layer before it.
+        before: String,
+    },
+    /// A chain does not begin with a full layer.
+    #[error("the chain has no beginning: `{input}` is a delta{}", and_needs(parent.as_ref()))]
+    NoRoot {
+        /// The oldest layer there is.
+        input: String,
+        /// Its parent.
+        parent: Option<LayerId>,
+    },
+    /// A format that does not say how large the volume is.
+    #[error("`{input}` does not say how large its volume is")]
+    NoSize {
+        /// The layer.
+        input: String,
+    },
+    /// The records of a layer do not ascend, as is needed to read several layers side by side.
+    #[error("`{input}` has its records in no ascending order: bytes {extent} come after byte {before}")]
+    Unsorted {
+        /// The layer.
+        input: String,
+        /// The record that goes back.
+        extent: Extent<Bytes>,
+        /// Where the one before it ends.
+        before: Bytes,
+    },
+    /// Only the rest of a layer, for a receiver that was interrupted.
+    #[error(
+        "`{input}` holds only the rest of a layer, for a receiver that was interrupted and has what is before that"
+    )]
+    Rest {
+        /// The layer.
+        input: String,
+    },
+    /// The rest of a layer from another place on than the receiver was interrupted at.
+    #[error("`{input}` goes on at byte {found} of its volume, and the receive was interrupted at byte {expected}")]
+    OtherRest {
+        /// The layer.
+        input: String,
+        /// Where the rest begins.
+        found: Bytes,
+        /// Where it must begin.
+        expected: Bytes,
+    },
+    /// What was received and what is sent now are not the same layer, or one of them was altered.
+    #[error("what lies below byte {at} of the volume is not what was received before the interruption")]
+    OtherBeginning {
+        /// Where the receive was interrupted.
+        at: Bytes,
+    },
+    /// Not the chain of which some layers are in.
+    #[error(
+        "`{input}` is {}, and the last layer that was received before the interruption is {}",
+        list(found.as_slice()), list(expected.as_slice())
+    )]
+    OtherChain {
+        /// The layer that stands where that one should.
+        input: String,
+        /// Its id.
+        found: Option<LayerId>,
+        /// The id of the layer that is in.
+        expected: Option<LayerId>,
+    },
+    /// Fewer layers than were begun.
+    #[error("the input ends before {}, which was begun before the interruption", list(layer.as_slice()))]
+    ShortChain {
+        /// The layer that is missing.
+        layer: Option<LayerId>,
+    },
+    /// It is not known how far an interrupted receive was.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// What was read twice was not the same.
+    #[error("`{input}` changed while it was read")]
+    InputChanged {
+        /// The layer.
+        input: String,
+    },
     /// A map of changes goes past the largest offset.
     #[error("chunks {chunks} lie past the largest offset there is")]
     TooFar {
@@ -194,6 +350,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Copy(block_copy::Error::Stopped) => ErrorKind::Stopped,
+            Self::NotInOld { .. } => ErrorKind::Usage,
             Self::Input { source, .. } if is_about_content(source) => ErrorKind::Refused,
             Self::Input { .. } | Self::Output(_) | Self::Encode { .. } | Self::TargetTooSmall { .. } => {
                 ErrorKind::Failed
@@ -203,8 +360,30 @@ impl Error {
                 _ => ErrorKind::Failed,
             },
             Self::Lvm(error) => error.kind(),
+            Self::Ledger(_) => ErrorKind::Failed,
             Self::AndLeft { .. } => ErrorKind::Unfinished,
+            Self::In { source, .. } => source.kind(),
             _ => ErrorKind::Refused,
+        }
+    }
+
+    /// Whether what was read is no stream at all, neither cut nor altered.
+    #[must_use]
+    pub fn is_no_stream(&self) -> bool {
+        match self {
+            Self::NoStream => true,
+            Self::Stream { source } => matches!(source.kind, hyperlayer::ErrorKind::NoMagic { .. }),
+            Self::In { source, .. } => source.is_no_stream(),
+            _ => false,
+        }
+    }
+
+    /// The same, said of one of several inputs. What was stopped was stopped, wherever it was noticed.
+    #[must_use]
+    pub(crate) fn of(self, input: &str) -> Self {
+        match self {
+            Self::Copy(block_copy::Error::Stopped) => self,
+            source => Self::In { input: input.to_owned(), source: Box::new(source) },
         }
     }
 
@@ -212,6 +391,12 @@ impl Error {
     #[must_use]
     pub fn output(error: io::Error) -> Self {
         error.downcast::<block_copy::Error>().map_or_else(Self::Output, Self::Copy)
+    }
+
+    /// What a stream's source failed with before a reader of streams had it. What was stopped was stopped.
+    #[must_use]
+    pub fn input(source: io::Error) -> Self {
+        ReadError::Io { position: 0, source }.into()
     }
 
     /// What to do next, where that is known: one sentence, with the command in backticks.
@@ -222,8 +407,19 @@ impl Error {
             Self::Stream { source } if source.is_cut() => {
                 "something ended the stream early: look at the sender's exit status and send it again".into()
             }
+            Self::Stream { source } if source.kind == hyperlayer::ErrorKind::NoBlockSize => {
+                "say what the sender used: `--block-size SIZE`".into()
+            }
             Self::Stream { .. } => "nothing was applied; send the stream again".into(),
             Self::OpenEnd => "if you know that it is whole: `--accept-open-end`".into(),
+            Self::NoIdentity { .. } => {
+                "make sure yourself that it is meant for this base, and leave out `--require-identity`".into()
+            }
+            Self::SizeUnknown => "say it: `--size SIZE`".into(),
+            Self::PastSize { .. } => {
+                "is it meant for this base? If the volume grew, say its new size: `--size SIZE`".into()
+            }
+            Self::NotInOld { .. } => "use 1.1, which says it".into(),
             Self::SecondLayer => "`lvpatch` applies one layer; split the input".into(),
             Self::FullLayer { .. } => {
                 "give no base: `lvpatch -g VG -p POOL NEW`, or only `--output FILE` for an image".into()
@@ -244,6 +440,26 @@ impl Error {
             Self::UnknownHash(_) => "`--no-base-check` applies the stream without these checks".into(),
             Self::Lvm(error) => return error.hint(),
             Self::AndLeft { left, .. } => return left.hint(),
+            Self::In { source, .. } => return source.hint(),
+            Self::BrokenChain { .. } | Self::ChainSize { .. } | Self::FullInChain { .. } => {
+                "give every layer of the chain once, from the oldest to the newest".into()
+            }
+            Self::NoRoot { .. } => "begin with the full layer that everything was made against".into(),
+            Self::Unsorted { .. } => {
+                "receive the chain as an image, `lvbackup recv --to-file IMAGE`, and send that".into()
+            }
+            Self::OtherLayer { expected, .. } => format!("give layer {expected} there"),
+            Self::Rest { .. } => "`lvbackup recv --resume` takes it where the receive was interrupted".into(),
+            Self::OtherRest { .. } => {
+                "`lvbackup recv --list-partial` shows the token for `lvbackup send --resume TOKEN`".into()
+            }
+            Self::OtherBeginning { .. } | Self::OtherChain { .. } | Self::ShortChain { .. } => {
+                "hand over the same layers as before, or remove what was received with `--discard-partial`".into()
+            }
+            Self::Ledger(LedgerError::Damaged { .. }) => {
+                "what was received can only be removed: `lvbackup recv --discard-partial`".into()
+            }
+            Self::InputChanged { .. } => "run the same command again when nobody writes to it".into(),
             _ => return None,
         })
     }
@@ -270,6 +486,10 @@ fn is_about_content(error: &io::Error) -> bool {
 
 fn named(parent: Option<&LayerId>) -> String {
     parent.map_or_else(String::new, |parent| format!(", layer {parent}"))
+}
+
+fn and_needs(parent: Option<&LayerId>) -> String {
+    parent.map_or_else(String::new, |parent| format!(" and needs layer {parent} before it"))
 }
 
 fn list(ids: &[LayerId]) -> String {

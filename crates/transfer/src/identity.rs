@@ -1,7 +1,7 @@
 //! Whether a stream is meant for a base.
 
 use extents::Bytes;
-use hyperlayer::{Header, Kind, LayerId, Version};
+use hyperlayer::{Format, Header, Kind, LayerId};
 
 use crate::Error;
 
@@ -37,7 +37,7 @@ pub fn identify(header: &Header, base: &Base, force: bool) -> Result<Identity, E
     }
     let identity = match &header.parent {
         None => Identity::Unnamed,
-        Some(parent) if base.ids.contains(parent) => Identity::Proven,
+        Some(_) if base.ids.iter().any(|id| header.has_parent(id)) => Identity::Proven,
         Some(_) if force => Identity::Forced,
         Some(parent) => {
             return Err(Error::WrongBase {
@@ -47,12 +47,7 @@ pub fn identify(header: &Header, base: &Base, force: bool) -> Result<Identity, E
             });
         }
     };
-    // 1.0 cannot say that a volume grew or shrank: what is between both sizes nobody knows.
-    let parent_size = match header.version {
-        Version::V1_0 => header.volume_size,
-        Version::V1_1 => header.parent_size,
-    };
-    match parent_size {
+    match parent_size(header) {
         Some(expected) if expected != base.size => {
             Err(Error::BaseSize { base: base.name.clone(), expected, found: base.size })
         }
@@ -60,13 +55,22 @@ pub fn identify(header: &Header, base: &Base, force: bool) -> Result<Identity, E
     }
 }
 
-/// Checks that a stream which needs no base is one.
+/// The size of the volume that a layer was made against, where it says so.
+pub(crate) fn parent_size(header: &Header) -> Option<Bytes> {
+    match header.format {
+        // It cannot say that a volume grew or shrank: what is between both sizes nobody knows.
+        Format::V1_0 => header.volume_size,
+        _ => header.parent_size,
+    }
+}
+
+/// Checks that a stream can be taken without a base.
 ///
 /// # Errors
 /// It is a delta.
 pub fn needs_no_base(header: &Header) -> Result<(), Error> {
     match header.kind {
-        Kind::Full => Ok(()),
+        Kind::Full | Kind::Unknown => Ok(()),
         Kind::Delta => Err(Error::NeedsBase { parent: header.parent.clone() }),
     }
 }

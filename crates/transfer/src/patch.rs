@@ -4,16 +4,18 @@ use std::io::BufRead;
 
 use block_copy::{PooledBuf, Progress, Queue, ReadAt, WriteAt, WriteQueue, read_pieces, write_behind};
 use extents::{Bytes, ChunkSize, Chunks, Extent};
-use hyperlayer::{Check, Completeness, End, Event, Header, ReadError, Reader};
+use hyperlayer::{Check, End, Event, Header, ReadError, ReadOptions, Reader};
 
-use crate::Error;
+use crate::{Demands, Error, Promises};
 
 /// A stream of which the header is read and nothing else.
 #[derive(Debug)]
 pub struct Incoming<R> {
     reader: Reader<R>,
     header: Header,
-    accept_open_end: bool,
+    demands: Demands,
+    /// For a stream that does not say it.
+    volume_size: Option<Bytes>,
 }
 
 /// How a stream is applied.
@@ -35,11 +37,22 @@ impl<R: BufRead> Incoming<R> {
     /// # Errors
     /// There is none, or it is wrong.
     pub fn open(input: R) -> Result<Self, Error> {
-        let mut reader = Reader::new(input);
+        Self::open_with(input, ReadOptions::default())
+    }
+
+    /// The same, told what some foreign formats do not say.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(input: R, options: ReadOptions) -> Result<Self, Error> {
+        let mut reader = Reader::with_options(input, options);
         match reader.next_event() {
             Ok(Some(Event::Header(header))) => {
                 let header = *header;
-                Ok(Self { reader, header, accept_open_end: false })
+                if header.resumes.is_some() {
+                    return Err(Error::Rest { input: "the stream".to_owned() });
+                }
+                Ok(Self { reader, header, demands: Demands::default(), volume_size: None })
             }
             Err(ReadError::Stream(error)) if error.is_cut() && error.position == 0 => Err(Error::NoStream),
             Err(error) => Err(error.into()),
@@ -47,10 +60,32 @@ impl<R: BufRead> Incoming<R> {
         }
     }
 
-    /// Takes the stream also where nothing in it says that it is whole: HYPERLAYER 1.0 without `Delta blocks`.
+    /// Takes the stream also where nothing in it says that it is whole: HYPERLAYER 1.0 without `Delta blocks`,
+    /// thin-send 1.0, lvmsync.
     #[must_use]
     pub fn accept_open_end(self, accept: bool) -> Self {
-        Self { accept_open_end: accept, ..self }
+        Self { demands: Demands { end: !accept, ..self.demands }, ..self }
+    }
+
+    /// Says what the stream must promise to be taken.
+    ///
+    /// # Errors
+    /// It is already seen that it does not.
+    pub fn demand(self, demands: Demands) -> Result<Self, Error> {
+        demands.check(&self.header)?;
+        Ok(Self { demands, ..self })
+    }
+
+    /// Says the size of the result, for a stream that does not say it itself.
+    #[must_use]
+    pub fn with_size(self, volume_size: Option<Bytes>) -> Self {
+        Self { volume_size, ..self }
+    }
+
+    /// What the stream can promise.
+    #[must_use]
+    pub fn promises(&self) -> Promises {
+        Promises::of(&self.header)
     }
 
     /// What the stream says of itself.
@@ -59,10 +94,14 @@ impl<R: BufRead> Incoming<R> {
         &self.header
     }
 
-    /// The size of the volume that results on a base of `base_size`: a stream of 1.0 may not say it.
-    #[must_use]
-    pub fn size(&self, base_size: Bytes) -> Bytes {
-        self.header.volume_size.unwrap_or(base_size)
+    /// The size of the volume that results on a base of `base_size` (zero for none). Where neither the stream nor
+    /// [`with_size`](Self::with_size) says it, it is the base's.
+    ///
+    /// # Errors
+    /// Nobody says it.
+    pub fn size(&self, base_size: Bytes) -> Result<Bytes, Error> {
+        let said = self.header.volume_size.or(self.volume_size);
+        said.or(Some(base_size).filter(|size| !size.is_zero())).ok_or(Error::SizeUnknown)
     }
 
     /// The most chunks of length `chunk` that a pool must have free for the stream on a snapshot of a base of
@@ -81,7 +120,7 @@ impl<R: BufRead> Incoming<R> {
             }
             (None, None) => return None,
         };
-        let size = self.size(base_size);
+        let size = self.size(base_size).ok()?;
         let source_chunk = self.header.chunk_size.map_or(512, |chunk| chunk.bytes().get());
         // Ranges on borders of the pool's chunks fill them, but where a volume ends; any other may touch one more at
         // each end.
@@ -113,7 +152,7 @@ impl<R: BufRead> Incoming<R> {
     /// The stream is cut, altered, made for another base, or not the only one; or a read or write fails, or `progress`
     /// asks to stop.
     pub fn apply(self, target: &dyn WriteAt, how: Apply, progress: &dyn Progress) -> Result<End, Error> {
-        let size = self.size(how.base_size);
+        let size = self.size(how.base_size)?;
         // What only one of base and result has: past the end of a volume that once was larger, old chunks still wait.
         let resized = Extent::between(size.min(how.base_size), size.max(how.base_size));
         let mut resized = resized.filter(|_| !how.base_size.is_zero());
@@ -123,8 +162,9 @@ impl<R: BufRead> Incoming<R> {
         }
         let base = BaseReader { base: target, queue: how.queue, progress };
         write_behind(target, how.chunk, how.queue, progress, |queue| {
-            let mut assembler = Assembler { queue, piece: how.queue.piece, filling: None };
+            let mut assembler = Assembler::new(queue, how.queue.piece);
             self.run(
+                Some(size),
                 |check| if how.check_base { base.check(&check) } else { Ok(()) },
                 |write| {
                     // After the checks, which may lie there.
@@ -142,29 +182,38 @@ impl<R: BufRead> Incoming<R> {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub fn verify(self, base: Option<&dyn ReadAt>, queue: Queue, progress: &dyn Progress) -> Result<End, Error> {
+        let size = self.size(base.map_or(Bytes::ZERO, ReadAt::size)).ok();
         let base = base.map(|base| BaseReader { base, queue, progress });
-        self.run(|check| base.as_ref().map_or(Ok(()), |base| base.check(&check)), |_| Ok(()))
+        self.run(size, |check| base.as_ref().map_or(Ok(()), |base| base.check(&check)), |_| Ok(()))
     }
 
     /// Hands on what the stream says, to its very end; there must be no second one behind it.
     fn run(
         mut self,
+        size: Option<Bytes>,
         mut check: impl FnMut(Check) -> Result<(), Error>,
         mut write: impl FnMut(Write<'_>) -> Result<(), Error>,
     ) -> Result<End, Error> {
+        self.demands.check(&self.header)?;
+        // Of a stream that says its size, the reader has made sure.
+        let inside = |extent: Extent<Bytes>| match size {
+            Some(size) if extent.end() > size => Err(Error::PastSize { extent, size }),
+            _ => Ok(()),
+        };
         let end = loop {
             match self.reader.next_event()? {
                 Some(Event::Check(what)) => check(what)?,
-                Some(Event::DataStart(_)) => {}
+                Some(Event::DataStart(extent)) => inside(extent)?,
                 Some(Event::Data { at, bytes }) => write(Write::Data { at, bytes })?,
-                Some(Event::Zero(extent)) => write(Write::Zero(extent))?,
+                Some(Event::Zero(extent)) => {
+                    inside(extent)?;
+                    write(Write::Zero(extent))?;
+                }
                 Some(Event::End(end)) => break end,
                 Some(Event::Header(_)) | None => return Err(Error::NoStream),
             }
         };
-        if end.completeness == Completeness::Unknown && !self.accept_open_end {
-            return Err(Error::OpenEnd);
-        }
+        self.demands.check_end(&end)?;
         write(Write::End)?;
         match self.reader.next_event()? {
             None => Ok(end),
@@ -182,13 +231,18 @@ enum Write<'a> {
 }
 
 /// Joins the pieces in which a record comes to writes of a full buffer each, so that whole chunks are written whole.
-struct Assembler<'q, 'w> {
-    queue: &'q WriteQueue<'w>,
+pub(crate) struct Assembler<'q, 'w, M = ()> {
+    queue: &'q WriteQueue<'w, M>,
     piece: Bytes,
     filling: Option<(Extent<Bytes>, PooledBuf)>,
 }
 
-impl Assembler<'_, '_> {
+impl<'q, 'w, M> Assembler<'q, 'w, M> {
+    /// For writes of up to `piece` each.
+    pub(crate) fn new(queue: &'q WriteQueue<'w, M>, piece: Bytes) -> Self {
+        Self { queue, piece, filling: None }
+    }
+
     fn take(&mut self, write: Write<'_>) -> Result<(), Error> {
         match write {
             Write::Data { at, bytes } => self.data(at, bytes),
@@ -200,7 +254,7 @@ impl Assembler<'_, '_> {
         }
     }
 
-    fn data(&mut self, mut at: Bytes, mut bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn data(&mut self, mut at: Bytes, mut bytes: &[u8]) -> Result<(), Error> {
         while let Some(all) = Extent::new(at, bytes.len().into()) {
             if self.filling.as_ref().is_some_and(|(filled, _)| filled.end() != at || self.is_border(at)) {
                 self.flush()?;
@@ -221,7 +275,7 @@ impl Assembler<'_, '_> {
         at.get().is_multiple_of(self.piece.get())
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
         match self.filling.take() {
             Some((filled, buf)) => Ok(self.queue.write_buf(filled.start(), buf)?),
             None => Ok(()),
@@ -230,14 +284,14 @@ impl Assembler<'_, '_> {
 }
 
 /// Holds a base against a stream's checks.
-struct BaseReader<'a, B: ?Sized> {
-    base: &'a B,
-    queue: Queue,
-    progress: &'a dyn Progress,
+pub(crate) struct BaseReader<'a, B: ?Sized> {
+    pub(crate) base: &'a B,
+    pub(crate) queue: Queue,
+    pub(crate) progress: &'a dyn Progress,
 }
 
 impl<B: ReadAt + ?Sized> BaseReader<'_, B> {
-    fn check(&self, check: &Check) -> Result<(), Error> {
+    pub(crate) fn check(&self, check: &Check) -> Result<(), Error> {
         let mut hasher = check.hasher().map_err(Error::UnknownHash)?;
         if check.extent.end() > self.base.size() {
             return Err(Error::BaseTooSmall { size: self.base.size(), check: check.extent });

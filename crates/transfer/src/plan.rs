@@ -1,7 +1,7 @@
 //! What a stream will hold, known before the first byte of it is read.
 
-use extents::{Bytes, Extent};
-use hyperlayer::Totals;
+use extents::{Bytes, Extent, ExtentSet};
+use hyperlayer::{Content, Digest, Outline, Totals};
 
 use crate::Delta;
 
@@ -62,5 +62,39 @@ impl Plan {
             zero_records: self.delta.zero.ranges().len() as u64,
             zero: self.delta.zero.total(),
         }
+    }
+
+    /// What is left to send to a receiver that has all below `at`. What it must be told of the records that are left out
+    /// is [`outline_until`](Self::outline_until) of that place.
+    #[must_use]
+    pub fn from_offset(&self, at: Bytes) -> Self {
+        let rest = Extent::between(at, Bytes::new(u64::MAX));
+        let clip = |set: &ExtentSet<Bytes>| rest.map_or_else(ExtentSet::new, |rest| set.clip(rest));
+        let Delta { data, zero, same } = &self.delta;
+        let delta = Delta { data: clip(data), zero: clip(zero), same: clip(same) };
+        Self { checks: self.checks.clone(), delta, step: self.step }
+    }
+
+    /// Where the records below `at` lie.
+    #[must_use]
+    pub fn outline_until(&self, at: Bytes) -> Digest {
+        let mut outline = Outline::default();
+        for record in self.records() {
+            let content = match record {
+                Record::Data(_) => Content::Data,
+                Record::Zero(_) => Content::Zero,
+            };
+            match record.extent().split_at(at).0 {
+                Some(before) => outline.add(content, before),
+                None => break,
+            }
+        }
+        outline.digest()
+    }
+
+    /// How much is read for it, in all: what progress counts.
+    #[must_use]
+    pub fn work(&self) -> Bytes {
+        self.checks.iter().map(|check| check.len()).fold(self.delta.data.total(), Bytes::saturating_add)
     }
 }

@@ -71,3 +71,22 @@ fn an_image_that_changes_while_a_file_is_written() {
     assert_eq!(folder.names(), ["large.img"]);
     fs::metadata(folder.path("out.hl")).unwrap_err();
 }
+
+/// SIGUSR1 asks how far it is, even of a command that waits for its reader; `--progress json` tells it unasked.
+#[test]
+fn how_far_it_is() {
+    let folder = Folder::large();
+    let mut running = folder.lvdiff("--full ./large.img --progress json").spawn();
+    started(&mut running);
+    running.signal(Signal::USR1);
+    std::thread::sleep(Duration::from_millis(1500));
+    let mut rest = Vec::new();
+    running.stdout.as_mut().unwrap().read_to_end(&mut rest).unwrap();
+    let said = running.finish().done().stderr;
+    assert!(said.lines().any(|line| line.starts_with("sending: ") && line.contains(" of 32.0 MiB, ")), "{said}");
+    let objects: Vec<_> = said.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(objects.len() >= 2, "{said}");
+    let last: serde_json::Value = serde_json::from_str(objects[objects.len() - 1]).unwrap();
+    assert_eq!((&last["doing"], &last["total_bytes"]), (&"sending".into(), &(32 << 20).into()));
+    assert_eq!(last["done_bytes"], last["total_bytes"]);
+}

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use block_copy::{BesideFile, ErrorKind, Existing, WriteAt};
+use block_copy::{BesideFile, ErrorKind, Existing, PartialFile, WriteAt};
 use extents::Bytes;
 
 fn names(folder: &Path) -> Vec<String> {
@@ -82,4 +82,29 @@ fn a_name_as_long_as_allowed_is_possible() {
     let target = folder.path().join("n".repeat(255));
     BesideFile::create(&target, Existing::Replace).unwrap().commit().unwrap();
     assert!(target.exists());
+}
+
+#[test]
+fn a_partial_file_stays_until_it_is_committed_or_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("image");
+    let partial = PartialFile::open(&target).unwrap();
+    partial.resize(Bytes::new(10)).unwrap();
+    partial.volume().unwrap().write_at(Bytes::new(4), b"abc").unwrap();
+    let second = PartialFile::open(&target).unwrap_err();
+    assert!(second.to_string().contains("being written by another process"), "{second}");
+    drop(partial);
+    assert_eq!(names(folder.path()), [".image.partial"]);
+
+    let partial = PartialFile::open(&target).unwrap();
+    assert_eq!(partial.len().unwrap(), Bytes::new(10));
+    std::fs::write(&target, b"somebody's").unwrap();
+    assert_eq!(partial.commit().unwrap_err().kind(), ErrorKind::Exists);
+    assert_eq!(names(folder.path()), [".image.partial", "image"]);
+    std::fs::remove_file(&target).unwrap();
+    PartialFile::open(&target).unwrap().commit().unwrap();
+    assert_eq!(std::fs::read(&target).unwrap(), b"\0\0\0\0abc\0\0\0");
+
+    PartialFile::open(&target).unwrap().remove().unwrap();
+    assert_eq!(names(folder.path()), ["image"]);
 }

@@ -1,6 +1,6 @@
 //! Writing to a pool that shows stale data, against plain bytes.
 
-use block_copy::testing::{STALE, ThinModel};
+use block_copy::testing::{Faulty, STALE, ThinModel, Volatile};
 use block_copy::{ChunkWriter, ReadAt, WriteAt};
 use extents::{Bytes, Extent};
 use proptest::prelude::*;
@@ -139,4 +139,67 @@ fn a_write_past_the_end_is_refused_whole() {
     model.read_at(Bytes::new(9_999), &mut last).unwrap();
     assert_eq!((last, model.mapped().total().get()), ([1], 1));
     assert!(Extent::whole(model.size()).is_some());
+}
+
+fn perform(writer: &mut ChunkWriter<'_, impl WriteAt + ?Sized>, op: &Op) -> Result<(), block_copy::Error> {
+    match op {
+        Op::Write(at, data) => writer.write((*at).into(), data),
+        Op::Zero(at, len) if *len > 0 => writer.zero(extent(*at as u64, *len as u64)),
+        Op::Zero(..) => Ok(()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Power is cut after any write; what was written since the last flush and sync is written again over what is left.
+    #[test]
+    fn after_a_power_cut_nothing_stale_shows(
+        chunk in prop::sample::select(vec![4096u64, 12288, 65536]),
+        (size, parent, mut all) in (40_000..90_000usize, prop::sample::select(vec![512usize, 4096, 8192]))
+            .prop_flat_map(|(size, unit)| (Just(size), prop::option::of(ops(size, unit)), ops(size, unit))),
+        cut in 0..30u64,
+        survives in prop::collection::vec(any::<bool>(), 1..9),
+    ) {
+        // Ascending, so that each chunk is written in one go.
+        let start = |op: &Op| match op { Op::Write(at, _) | Op::Zero(at, _) => *at };
+        let end = |op: &Op| match op { Op::Write(at, data) => at + data.len(), Op::Zero(at, len) => at + len };
+        all.sort_by_key(start);
+        let mut free = 0;
+        all.retain(|op| start(op) >= free && { free = end(op); true });
+        let origin = ThinModel::new(size, chunk_size(chunk));
+        let mut expected = vec![0; size];
+        if let Some(ops) = &parent {
+            play(&origin, chunk, ops, &mut expected);
+        }
+        let volume = Faulty::new(Volatile::new(origin.snapshot(size)), 5).after_writes(cut);
+        // How many operations lie below the chunk border that is durable.
+        let mut durable = 0;
+        let mut writer = ChunkWriter::new(&volume, chunk_size(chunk));
+        for (n, op) in all.iter().enumerate() {
+            let before = n.checked_sub(1).map_or(0, |before| end(&all[before])) as u64;
+            if before <= start(op) as u64 / chunk * chunk && writer.flush().is_ok() {
+                volume.sync().unwrap();
+                durable = n;
+            }
+            if perform(&mut writer, op).is_err() {
+                break;
+            }
+        }
+        let mut survives = survives.into_iter().cycle();
+        let left = volume.inner().after_power_cut(|| survives.next().unwrap()).unwrap();
+        let parent = parent.is_some().then_some(&origin as &dyn ReadAt);
+        let mut writer = ChunkWriter::new(&left, chunk_size(chunk)).over(parent);
+        for op in &all[durable..] {
+            perform(&mut writer, op).unwrap();
+        }
+        writer.finish().unwrap();
+        for op in &all {
+            match op {
+                Op::Write(at, data) => expected[*at..at + data.len()].copy_from_slice(data),
+                Op::Zero(at, len) => expected[*at..at + len].fill(0),
+            }
+        }
+        prop_assert!(left.to_vec() == expected);
+    }
 }

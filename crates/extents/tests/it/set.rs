@@ -46,6 +46,9 @@ proptest! {
         let window = Extent::new(Chunks::new(window.0), Chunks::new(window.1)).unwrap();
         let inside = std::array::from_fn(|i| bits_a[i] && window.contains(Chunks::new(i as u64)));
         check(&a.clip(window), inside);
+        let outside = std::array::from_fn(|i| !bits_a[i] && window.contains(Chunks::new(i as u64)));
+        let world = Extent::whole(Chunks::new(WORLD as u64)).unwrap();
+        check(&a.gaps(window).filter_map(|gap| gap.intersection(world)).collect(), outside);
     }
 
     #[test]

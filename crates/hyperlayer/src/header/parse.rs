@@ -5,8 +5,9 @@ use nom::character::complete::space0;
 use nom::combinator::rest;
 use nom::{IResult, Parser};
 
-use super::{Header, HeaderError, Version, v1_0, v1_1};
+use super::{Header, HeaderError, v1_0, v1_1};
 use crate::error::{DecodeError, ErrorKind, excerpt};
+use crate::format::Version;
 use crate::limits::{MAX_HEADER_BYTES, MAX_HEADER_KEYS};
 
 /// One `Key: value` line.

@@ -3,7 +3,7 @@
 use extents::{Bytes, ChunkSize};
 
 use super::parse::Fields;
-use super::{Header, HeaderError, Kind, SIZE, Version, yaml};
+use super::{Format, Header, HeaderError, Kind, SIZE, yaml};
 use super::{bad, check_chunk_size, check_meta, check_printable, check_size, check_time};
 use crate::error::DecodeError;
 
@@ -30,7 +30,7 @@ pub(super) fn header(mut fields: Fields) -> Result<Header, DecodeError> {
     if let Some(pair) = fields.pairs().iter().find(|pair| pair.value.chars().any(|c| c.is_control() && c != '\t')) {
         return Err(pair.refuse(bad(&pair.key, &pair.value, "text without control characters")));
     }
-    let mut header = Header::empty(Version::V1_0, Kind::Delta);
+    let mut header = Header::empty(Format::V1_0, Kind::Delta);
     header.name = fields.value(NAME, "a YAML scalar", yaml::read)?;
     header.volume_size = fields.value(VOLUME_SIZE, SIZE, bytes)?;
     let chunk_size = |text: &str| ChunkSize::from_bytes(bytes(text)?);
@@ -63,14 +63,23 @@ pub(super) fn lines(header: &Header) -> Result<Vec<(&str, String)>, HeaderError>
     check_chunk_size(CHUNK_SIZE, chunk_size)?;
     let delta_blocks = header.delta_blocks.ok_or(HeaderError::Missing { key: DELTA_BLOCKS })?;
     if header.kind == Kind::Full {
-        return Err(HeaderError::NotExpressible { what: "a full layer" });
+        return Err(HeaderError::NotExpressible { format: Format::V1_0, what: "a full layer" });
+    }
+    if header.resumes.is_some() {
+        return Err(HeaderError::NotExpressible { format: Format::V1_0, what: "the rest of a layer" });
     }
     // The original lvpatch works on a snapshot of the base and never resizes it.
     if header.parent_size.is_some_and(|size| size != volume_size) {
-        return Err(HeaderError::NotExpressible { what: "a parent of another size than the volume" });
+        return Err(HeaderError::NotExpressible {
+            format: Format::V1_0,
+            what: "a parent of another size than the volume",
+        });
     }
     // It looks for D lines exactly when the level is not 0, and neither case fails when they disagree.
-    let checks = header.totals.ok_or(HeaderError::NotExpressible { what: "an unknown number of base checks" })?.checks;
+    let checks = header
+        .totals
+        .ok_or(HeaderError::NotExpressible { format: Format::V1_0, what: "an unknown number of base checks" })?
+        .checks;
     let level = match (checks, header.detect_level) {
         (0, None | Some(0..=3)) => 0,
         (_, Some(level @ 1..=3)) => level,

@@ -3,10 +3,10 @@
 use extents::{Bytes, ChunkSize};
 
 use super::parse::Fields;
-use super::{Header, HeaderError, Kind, SIZE, Totals, Version};
+use super::{Format, Header, HeaderError, Kind, Resumes, SIZE, Totals};
 use super::{bad, check_chunk_size, check_meta, check_printable, check_size, check_time};
-use crate::LayerId;
 use crate::error::DecodeError;
+use crate::{Digest, LayerId};
 
 const NAME: &str = "Name";
 const KIND: &str = "Kind";
@@ -23,8 +23,10 @@ const DATA_RECORDS: &str = "Data_records";
 const DATA_BYTES: &str = "Data_bytes";
 const ZERO_RECORDS: &str = "Zero_records";
 const ZERO_BYTES: &str = "Zero_bytes";
+const RESUMES_AT: &str = "Resumes_at";
+const SKIPPED: &str = "Skipped";
 
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 17] = [
     NAME,
     KIND,
     VOLUME_SIZE,
@@ -40,6 +42,16 @@ const RESERVED: [&str; 15] = [
     DATA_BYTES,
     ZERO_RECORDS,
     ZERO_BYTES,
+    RESUMES_AT,
+    SKIPPED,
+];
+
+/// The rest of a layer is of another kind, so that a reader which does not know of such streams refuses them.
+const KINDS: [(&str, Kind, bool); 4] = [
+    ("full", Kind::Full, false),
+    ("delta", Kind::Delta, false),
+    ("full-rest", Kind::Full, true),
+    ("delta-rest", Kind::Delta, true),
 ];
 
 /// A number in one spelling only: digits, no zero in front.
@@ -66,12 +78,11 @@ pub(super) fn header(mut fields: Fields) -> Result<Header, DecodeError> {
         }
     }
     let text = |text: &str| Some(text.to_owned());
-    let kind = fields.value(KIND, "`full` or `delta`", |text| match text {
-        "full" => Some(Kind::Full),
-        "delta" => Some(Kind::Delta),
-        _ => None,
+    let kind = fields.value(KIND, "`full` or `delta`", |text| {
+        KINDS.into_iter().find_map(|(word, kind, rest)| (word == text).then_some((kind, rest)))
     })?;
-    let mut header = Header::empty(Version::V1_1, fields.need(KIND, kind)?);
+    let (kind, is_rest) = fields.need(KIND, kind)?;
+    let mut header = Header::empty(Format::V1_1, kind);
     header.name = fields.value(NAME, "", text)?;
     header.volume_size = fields.value(VOLUME_SIZE, SIZE, bytes)?;
     header.chunk_size =
@@ -93,6 +104,16 @@ pub(super) fn header(mut fields: Fields) -> Result<Header, DecodeError> {
         zero_records: fields.need(ZERO_RECORDS, zero_records)?,
         zero: fields.need(ZERO_BYTES, zero)?,
     });
+    let resumes_at = fields.value(RESUMES_AT, SIZE, bytes)?;
+    let skipped = fields.value(SKIPPED, "64 lowercase hex digits", |text| text.parse::<Digest>().ok())?;
+    header.resumes = match (is_rest, resumes_at, skipped) {
+        (false, None, None) => None,
+        (false, Some(_), _) => return Err(fields.refuse(unwanted(RESUMES_AT, "only the rest of a layer has"))),
+        (false, None, Some(_)) => return Err(fields.refuse(unwanted(SKIPPED, "only the rest of a layer has"))),
+        (true, at, skipped) => {
+            Some(Resumes { at: fields.need(RESUMES_AT, at)?, skipped: fields.need(SKIPPED, skipped)? })
+        }
+    };
     header.meta = fields.pairs().iter().map(|pair| (pair.key.clone(), pair.value.clone())).collect();
     check(&header).map_err(|error| fields.refuse(error))?;
     Ok(header)
@@ -103,7 +124,7 @@ pub(super) fn lines(header: &Header) -> Result<Vec<(&str, String)>, HeaderError>
     let totals = check(header)?;
     let built_in = [
         (NAME, header.name.clone()),
-        (KIND, Some(header.kind.to_string())),
+        (KIND, Some(kind_word(header).to_owned())),
         (VOLUME_SIZE, header.volume_size.map(|size| size.to_string())),
         (CHUNK_SIZE, header.chunk_size.map(|size| size.to_string())),
         (PARENT_SIZE, header.parent_size.map(|size| size.to_string())),
@@ -117,9 +138,16 @@ pub(super) fn lines(header: &Header) -> Result<Vec<(&str, String)>, HeaderError>
         (DATA_BYTES, Some(totals.data.to_string())),
         (ZERO_RECORDS, Some(totals.zero_records.to_string())),
         (ZERO_BYTES, Some(totals.zero.to_string())),
+        (RESUMES_AT, header.resumes.map(|resumes| resumes.at.to_string())),
+        (SKIPPED, header.resumes.map(|resumes| resumes.skipped.to_string())),
     ];
     let built_in = built_in.into_iter().filter_map(|(key, value)| Some((key, value?)));
     Ok(built_in.chain(header.meta.iter().map(|(key, value)| (key.as_str(), value.clone()))).collect())
+}
+
+fn kind_word(header: &Header) -> &'static str {
+    let found = |(_, kind, rest): &(&str, Kind, bool)| (*kind, *rest) == (header.kind, header.resumes.is_some());
+    KINDS.into_iter().find(found).map_or("", |(word, ..)| word)
 }
 
 /// Whether the header is a right one of 1.1; gives its totals.
@@ -128,6 +156,7 @@ fn check(header: &Header) -> Result<Totals, HeaderError> {
     check_size(VOLUME_SIZE, volume_size)?;
     check_chunk_size(CHUNK_SIZE, header.chunk_size.ok_or(HeaderError::Missing { key: CHUNK_SIZE })?)?;
     match (header.kind, header.parent_size) {
+        (Kind::Unknown, _) => return Err(bad(KIND, header.kind, "`full` or `delta`")),
         (Kind::Delta, None) => return Err(HeaderError::Missing { key: PARENT_SIZE }),
         (Kind::Full, Some(_)) => return Err(unwanted(PARENT_SIZE, "a full layer does not have")),
         (_, size) => size.map_or(Ok(()), |size| check_size(PARENT_SIZE, size))?,
@@ -147,6 +176,12 @@ fn check(header: &Header) -> Result<Totals, HeaderError> {
     header.created.as_ref().map_or(Ok(()), |time| check_time(CREATED, time))?;
     check_meta(&header.meta, &RESERVED)?;
 
+    if let Some(Resumes { at, .. }) = header.resumes {
+        check_size(RESUMES_AT, at)?;
+        if at > volume_size {
+            return Err(bad(RESUMES_AT, at, "no more than Volume_size"));
+        }
+    }
     let totals = header.totals.ok_or(HeaderError::Missing { key: CHECK_RECORDS })?;
     if header.kind == Kind::Full && totals.checks != 0 {
         return Err(bad(CHECK_RECORDS, totals.checks, "0 in a full layer"));

@@ -99,8 +99,8 @@ fn user_pairs() {
 fn headers_that_1_0_cannot_express() {
     let header = v1_0(Totals::default());
     let full = Header { kind: hyperlayer::Kind::Full, ..header.clone() };
-    header_refused(&full, "HYPERLAYER/1.0 cannot express a full layer");
-    let words = "HYPERLAYER/1.0 cannot express a parent of another size than the volume";
+    header_refused(&full, "the format 1.0 cannot express a full layer");
+    let words = "the format 1.0 cannot express a parent of another size than the volume";
     header_refused(&Header { parent_size: Some(Bytes::new(512)), ..header.clone() }, words);
     header_refused(&Header { delta_blocks: None, ..header.clone() }, "the header lacks `Delta blocks`");
     let words = "the header's `Detect level` is `0`, expected 1 to 3 with base checks, 0 to 3 without";

@@ -3,15 +3,15 @@
 use extents::Bytes;
 use hyperlayer::fuzzing::Owned;
 use hyperlayer::{
-    Check, CheckHash, CheckHasher, Completeness, DATA_TRAILER, Encoder, End, Header, Kind, LayerId, Totals, Version,
+    Check, CheckHash, CheckHasher, Completeness, DATA_TRAILER, Encoder, End, Format, Header, Kind, LayerId, Totals,
 };
 
 use crate::streams::{accept, chunk_size, golden, sectors, text};
 
-const A_ID: &str = "w5DLJD-l6Cx-zV8E-ky9V-2oGZ-0UcT-X3eE0s";
-const B_ID: &str = "CG3k1B-7dyZ-hpAC-0Y8C-tpwy-Vj2X-1QaXyk";
+pub(crate) const A_ID: &str = "w5DLJD-l6Cx-zV8E-ky9V-2oGZ-0UcT-X3eE0s";
+pub(crate) const B_ID: &str = "CG3k1B-7dyZ-hpAC-0Y8C-tpwy-Vj2X-1QaXyk";
 
-fn id(text: &str) -> Option<LayerId> {
+pub(crate) fn id(text: &str) -> Option<LayerId> {
     Some(LayerId::new(text).unwrap())
 }
 
@@ -23,11 +23,11 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn totals(checks: u64, data_records: u64, data: u64, zero_records: u64, zero: u64) -> Totals {
+pub(crate) fn totals(checks: u64, data_records: u64, data: u64, zero_records: u64, zero: u64) -> Totals {
     Totals { checks, data_records, data: Bytes::new(data), zero_records, zero: Bytes::new(zero) }
 }
 
-fn data(start: u64, bytes: Vec<u8>) -> Owned {
+pub(crate) fn data(start: u64, bytes: Vec<u8>) -> Owned {
     Owned::Data { extent: sectors(start, bytes.len() as u64 / 512), bytes }
 }
 
@@ -67,10 +67,10 @@ fn encode(header: &Header, records: &[Owned]) -> Vec<u8> {
 
 /// That the file says exactly this and ends so.
 #[track_caller]
-fn check(name: &str, header: &Header, records: &[Owned], completeness: Completeness, end_totals: Totals) {
+pub(crate) fn check(name: &str, header: &Header, records: &[Owned], completeness: Completeness, end_totals: Totals) {
     let bytes = golden(name);
     let blake3 = blake3::hash(bytes).into();
-    let end = End { version: header.version, completeness, totals: end_totals, len: Bytes::from(bytes.len()), blake3 };
+    let end = End { format: header.format, completeness, totals: end_totals, len: Bytes::from(bytes.len()), blake3 };
     let mut expected = vec![Owned::Header(Box::new(header.clone()))];
     expected.extend(records.iter().cloned());
     expected.push(Owned::End(end));
@@ -242,21 +242,21 @@ fn bare() {
 }
 
 /// A 1.0 header in which nothing stands.
-fn nothing(version: Version) -> Header {
+fn nothing(format: Format) -> Header {
     let header = as_read(Header::v1_0(Bytes::ZERO, chunk_size(512), Totals::default(), 0));
-    Header { version, kind: Kind::Delta, volume_size: None, chunk_size: None, delta_blocks: None, ..header }
+    Header { format, kind: Kind::Delta, volume_size: None, chunk_size: None, delta_blocks: None, ..header }
 }
 
 #[test]
 fn lvbackup() {
-    let header = Header { name: some("sp1"), meta: pairs(&[("Author", "me")]), ..nothing(Version::V1_0) };
+    let header = Header { name: some("sp1"), meta: pairs(&[("Author", "me")]), ..nothing(Format::V1_0) };
     let records = [data(0, text('A', 0)), data(0x10, text('A', 2))];
     check("lvbackup-1.0.hl", &header, &records, Completeness::Unknown, totals(0, 2, 8192, 0, 0));
 }
 
 #[test]
 fn published() {
-    let header = Header { name: some("sp1"), meta: pairs(&[("Author", "me")]), ..nothing(Version::V1_0) };
+    let header = Header { name: some("sp1"), meta: pairs(&[("Author", "me")]), ..nothing(Format::V1_0) };
     // The SHA-1 of chunk 10 of the base, as the file gives it.
     let value = "0e46e3e007b21d86c28fd6303df53b44667ac2ce".to_owned();
     let other = CheckHash::Other { name: "SHA1".to_owned(), value };

@@ -43,6 +43,8 @@ programs! {
     ThinDelta = "thin_delta" in "thin-provisioning-tools",
     ThinDump = "thin_dump" in "thin-provisioning-tools",
     Udevadm = "udevadm" in "udev",
+    Fsfreeze = "fsfreeze" in "util-linux",
+    Flock = "flock" in "util-linux",
 }
 
 impl fmt::Display for Program {

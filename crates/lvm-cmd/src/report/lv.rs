@@ -53,13 +53,22 @@ impl Lv {
         self.pool.as_ref().map(|pool| self.name.sibling(pool.clone()))
     }
 
-    /// The external origin of a thin volume: an origin that is no thin volume of the same pool. What the volume has
-    /// not mapped reads as that origin's data there, not as zeros. `siblings` are all volumes of the group.
+    /// The external origin of a thin volume: the origin, or its origin's, and so on, that is no thin volume of the same
+    /// pool. What the volume has not mapped reads as that origin's data there, not as zeros. `siblings` are all volumes
+    /// of the group. (Where one in between is removed, LVM reports the external origin itself.)
     #[must_use]
-    pub fn external_origin<'a>(&'a self, siblings: &[Self]) -> Option<&'a LvName> {
-        let origin = self.origin.as_ref().filter(|_| self.attr.lv_type() == LvType::ThinVolume)?;
-        let inside = siblings.iter().any(|lv| lv.name.lv() == origin && lv.pool.is_some() && lv.pool == self.pool);
-        (!inside).then_some(origin)
+    pub fn external_origin<'a>(&'a self, siblings: &'a [Self]) -> Option<&'a LvName> {
+        let mut volume = self;
+        // No chain of origins is longer than there are volumes.
+        for _ in 0..=siblings.len() {
+            let origin = volume.origin.as_ref().filter(|_| volume.attr.lv_type() == LvType::ThinVolume)?;
+            let of_pool = |lv: &&Self| lv.name.lv() == origin && lv.pool.is_some() && lv.pool == self.pool;
+            match siblings.iter().find(of_pool) {
+                Some(inside) => volume = inside,
+                None => return Some(origin),
+            }
+        }
+        None
     }
 }
 

@@ -61,6 +61,14 @@ fn an_origin_elsewhere_is_external() {
         let data = find(&all, &"vg0/data".parse().unwrap()).unwrap();
         assert_eq!(data.external_origin(&all).map(LvName::as_str), expected, "{origin}");
     }
+    // A snapshot of a volume that reads through does so too; and no report makes the search endless.
+    let through = row(&[("lv_name", "through"), ("origin", "image")]);
+    for (base_origin, expected) in [("image", Some("image")), ("data", None)] {
+        let base = row(&[("lv_name", "base"), ("origin", base_origin)]);
+        let all = parsed(&[image.clone(), through.clone(), base, row(&[("origin", "base")])]);
+        let data = find(&all, &"vg0/data".parse().unwrap()).unwrap();
+        assert_eq!(data.external_origin(&all).map(LvName::as_str), expected);
+    }
 }
 
 #[test]

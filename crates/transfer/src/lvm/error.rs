@@ -2,8 +2,8 @@
 
 use extents::Bytes;
 use lvm_cmd::{
-    ActivationError, ExecError, Kind, LockError, LvName, LvRef, NameError, PoolError, PoolMode, ReleaseError,
-    ReportError, ReserveError, SelfTestError, SpawnError, Tag, VgName, VolumeError,
+    ActivationError, ExecError, FreezeError, Kind, LockError, LvName, LvRef, NameError, PoolError, PoolMode,
+    ReleaseError, ReportError, ReserveError, SelfTestError, SpawnError, Tag, VgName, VolumeError,
 };
 
 use crate::error::both;
@@ -45,7 +45,7 @@ macro_rules! lvm_errors {
 
 lvm_errors! {
     ActivationError, LockError, NameError, PoolError, ReleaseError, ReportError, ReserveError, SelfTestError, SpawnError,
-    VolumeError, ExecError;
+    VolumeError, ExecError, FreezeError;
 
     /// Volumes of different groups.
     #[error("`{new}` and `{base}` are in different volume groups")]
@@ -99,13 +99,15 @@ lvm_errors! {
         /// Whether something has it open.
         in_use: bool,
     },
-    /// It has no data of its own where it has mapped nothing.
-    #[error("`{name}` has the external origin `{origin}`; such volumes cannot be sent yet")]
-    ExternalOrigin {
-        /// The volume.
+    /// Where they have mapped nothing they read different data.
+    #[error("`{name}` reads through to {new} as its external origin, and its base to {base}")]
+    OtherOrigins {
+        /// The volume to send.
         name: LvRef,
-        /// Its origin, by name or as `MAJOR:MINOR`.
-        origin: String,
+        /// Its external origin, or `none`.
+        new: String,
+        /// Its base's.
+        base: String,
     },
     /// The device is not what LVM reported.
     #[error("`{name}` has {found} bytes as a device and {expected} by LVM's report; was it resized just now?")]
@@ -269,6 +271,7 @@ impl LvmError {
             Self::NotEmpty { pool } => {
                 format!("compare `thin_dump` of the pool's metadata with `lvs -o+thin_id {pool}`; see lvmthin(7)")
             }
+            Self::OtherOrigins { name, .. } => format!("send all of it: `lvdiff --full {name}`"),
             Self::NeedsCheck { pool } => format!("deactivate it and run `lvconvert --repair {pool}`"),
             Self::PoolNotWritable { pool, .. } => format!("look at `lvs -a {pool}`; extend it with `lvextend`"),
             Self::PoolFull { pool, what: "metadata", .. } => format!("`lvextend --poolmetadatasize +SIZE {pool}`"),

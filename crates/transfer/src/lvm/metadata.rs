@@ -19,25 +19,52 @@ const XML_BUFFER_BYTES: usize = 256 * 1024;
 /// The signal that ends a program whose output nobody reads (`signal(7)`).
 const SIGPIPE: i32 = 13;
 
+/// What each new volume has that its base has not; without a base, what it has mapped. All of one pool, so that they
+/// are compared in one metadata snapshot: that of the moment in which it is reserved.
+///
+/// Tests `thin_delta` first. The metadata snapshot is released before this returns.
+///
+/// # Errors
+/// They are of several pools, `thin_delta` is missing or faulty, the metadata snapshot cannot be had, an answer is not
+/// about these volumes, or `progress` asks to stop.
+pub fn deltas(lvm: &Lvm<'_>, selections: &[Selection], progress: &dyn Progress) -> Result<Vec<Delta>, Error> {
+    let Some(first) = selections.first() else { return Ok(Vec::new()) };
+    if let Some(other) = selections.iter().find(|other| other.pool.uuid != first.pool.uuid) {
+        return Err(LvmError::TwoPools { new: first.new.name.clone(), base: other.new.name.clone() }.into());
+    }
+    self_test(lvm.exec, lvm.scratch)?;
+    // Another run of ours ends, however long its pool takes to be compared.
+    let patience = Patience::new(Duration::MAX).cancelled_by(lvm.stop);
+    let snapshot = MetadataSnapshot::reserve(lvm.exec, &first.pool, lvm.state, patience)?;
+    let found = selections.iter().map(|selection| selection.delta_in(lvm, &snapshot, progress)).collect();
+    undone(found, snapshot.release().map_err(Error::from))
+}
+
 impl Selection {
-    /// What the new volume has that its base has not; without a base, what it has mapped.
-    ///
-    /// Tests `thin_delta` first. The metadata snapshot is released before this returns.
+    /// As [`deltas`], of this one alone.
     ///
     /// # Errors
-    /// `thin_delta` is missing or faulty, the metadata snapshot cannot be had, the answer is not about these volumes,
-    /// or `progress` asks to stop.
+    /// As [`deltas`].
     pub fn delta(&self, lvm: &Lvm<'_>, progress: &dyn Progress) -> Result<Delta, Error> {
-        self_test(lvm.exec, lvm.scratch)?;
-        // Another run of ours ends, however long its pool takes to be compared.
-        let patience = Patience::new(Duration::MAX).cancelled_by(lvm.stop);
-        let snapshot = MetadataSnapshot::reserve(lvm.exec, &self.pool, lvm.state, patience)?;
-        let delta = self.check_unchanged(lvm, &snapshot).and_then(|()| match &self.base {
-            Some(base) => self.between(lvm, base, &snapshot, progress),
-            None => self.mapped(lvm, &snapshot, progress),
-        });
-        let released = snapshot.release().map_err(Error::from);
-        undone(delta, released)
+        Ok(deltas(lvm, std::slice::from_ref(self), progress)?.pop().unwrap_or_default())
+    }
+
+    fn delta_in(
+        &self,
+        lvm: &Lvm<'_>,
+        snapshot: &MetadataSnapshot<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Delta, Error> {
+        let origin = self.external_origin()?;
+        self.check_unchanged(lvm, snapshot)?;
+        let delta = match &self.base {
+            Some(base) => self.between(lvm, base, snapshot, progress),
+            None => self.mapped(lvm, snapshot, progress),
+        }?;
+        Ok(match origin {
+            Some(origin) => delta.through_origin(origin.size, self.geometry()?),
+            None => delta,
+        })
     }
 
     fn between(

@@ -1,6 +1,7 @@
 //! The two ends of a transfer on LVM: a [`Source`] is read, a [`Receiving`] volume comes to be.
 
 mod error;
+mod lineage;
 mod metadata;
 mod own;
 mod receive;
@@ -19,10 +20,12 @@ use lvm_cmd::{Activation, ActivationOptions, DEFAULT_SCRATCH_DIR, Executor, Lv, 
 use crate::{Base, Error, Identity, identify};
 
 pub use error::LvmError;
+pub use lineage::Lineage;
+pub use metadata::deltas;
 pub use own::{Leftovers, Run};
 pub use receive::{Finish, Receiving, Space};
 pub use select::{Destination, Selection, is_quiet, newest_first};
-pub use snapshot::TemporarySnapshot;
+pub use snapshot::{Snapshots, TemporarySnapshot};
 pub use source::Source;
 
 /// What every operation on LVM needs.
@@ -124,7 +127,8 @@ pub fn identify_volume(header: &Header, base: &Lv, force: bool) -> Result<Identi
             return Err(Error::BaseInUse { base: name });
         }
         if let Some(expected) = header.parent.clone() {
-            let was = base.uuid.as_str() == expected.as_str() || tagged_layers(base).any(|tagged| tagged == expected);
+            let own = LayerId::new(base.uuid.as_str()).ok();
+            let was = own.into_iter().chain(tagged_layers(base)).any(|id| header.has_parent(&id));
             if was {
                 return Err(Error::BaseWritable { base: name, expected });
             }

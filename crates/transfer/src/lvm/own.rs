@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lvm_cmd::{Kind, Lv, LvName, LvRef, Patience, ProcessLock, Tag};
+use lvm_cmd::{Frozen, Kind, Lv, LvName, LvRef, Patience, ProcessLock, Stack, Tag};
 
 use super::Lvm;
 use super::LvmError;
@@ -50,6 +50,27 @@ impl Run {
         let pid = std::process::id();
         let lock = ProcessLock::acquire(lvm.state, &lock_name(pid), lvm.patience)?;
         Ok(Self { pid, made: 0, file: lvm.state.path().join(lock_name(pid)), _lock: lock })
+    }
+
+    /// Freezes the file systems that lie above the volumes, on encryption or a partition; one directly on a volume the
+    /// device mapper freezes itself when a snapshot is made. What is not active has none. Starts two commands for each.
+    ///
+    /// # Errors
+    /// One cannot be frozen; none is then.
+    pub fn freeze_above<'a, 'v>(
+        &self,
+        lvm: &Lvm<'a>,
+        volumes: impl IntoIterator<Item = &'v LvRef>,
+    ) -> Result<Frozen<'a>, Error> {
+        let mut mount_points = Vec::new();
+        for volume in volumes {
+            let node = lvm.nodes.join(volume.dm_name());
+            if node.exists() {
+                mount_points.extend(Stack::default().mounted_above(&node)?);
+            }
+        }
+        mount_points.dedup();
+        Ok(Frozen::freeze(lvm.exec, lvm.state, &lock_name(self.pid), &mount_points)?)
     }
 
     /// A name for a volume of this run that is no final one.

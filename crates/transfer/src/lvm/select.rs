@@ -70,7 +70,29 @@ impl Selection {
         chunk_of(&self.pool)
     }
 
-    /// Checks that no volume can change while it is read, and that none reads through to another one.
+    /// The external origin that both volumes read through to where they have mapped nothing.
+    ///
+    /// # Errors
+    /// Only one of them does, or both to different ones: nobody knows then where they differ.
+    pub fn external_origin(&self) -> Result<Option<&Lv>, Error> {
+        let of = |volume: &Lv| volume.external_origin(&self.group).cloned();
+        let (new, base) = (of(&self.new), self.base.as_ref().map(of));
+        if let Some(base) = base.filter(|base| *base != new) {
+            let named =
+                |origin: Option<LvName>| origin.map_or_else(|| "none".to_owned(), |origin| format!("`{origin}`"));
+            return Err(
+                LvmError::OtherOrigins { name: self.new.name.clone(), new: named(new), base: named(base) }.into()
+            );
+        }
+        new.map(|origin| Ok(find(&self.group, &self.new.name.sibling(origin))?)).transpose()
+    }
+
+    /// The volumes that somebody may write to while they are read.
+    pub fn live<'s>(&'s self, lvm: &Lvm<'_>) -> impl Iterator<Item = &'s LvRef> {
+        std::iter::once(&self.new).chain(&self.base).filter(|volume| !is_quiet(lvm, volume)).map(|volume| &volume.name)
+    }
+
+    /// Checks that no volume can change while it is read.
     ///
     /// # Errors
     /// The first one that can, or does.
@@ -78,10 +100,6 @@ impl Selection {
         for volume in std::iter::once(&self.new).chain(&self.base) {
             if !is_quiet(lvm, volume) {
                 return Err(LvmError::Live { name: volume.name.clone(), in_use: volume.attr.is_open() }.into());
-            }
-            if let Some(origin) = volume.external_origin(&self.group) {
-                let origin = volume.name.sibling(origin.clone()).to_string();
-                return Err(LvmError::ExternalOrigin { name: volume.name.clone(), origin }.into());
             }
         }
         Ok(())

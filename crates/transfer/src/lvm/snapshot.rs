@@ -52,8 +52,62 @@ impl<'a> TemporarySnapshot<'a> {
         self.undo()
     }
 
+    /// Lets it stay; gives the tag that made it temporary.
+    pub(super) fn into_kept(mut self) -> Tag {
+        self.exists = false;
+        self.proof.clone()
+    }
+
     fn undo(&mut self) -> Result<(), Error> {
         if std::mem::take(&mut self.exists) { remove(&self.lvm, &self.name, &self.proof) } else { Ok(()) }
+    }
+}
+
+/// Temporary snapshots of several volumes, made one right after the other. (LVM has none of several volumes at once.)
+#[derive(Debug, Default)]
+pub struct Snapshots<'a> {
+    made: Vec<(LvRef, TemporarySnapshot<'a>)>,
+}
+
+impl<'a> Snapshots<'a> {
+    /// Makes one of each. Runs one command for each.
+    ///
+    /// # Errors
+    /// LVM refuses one; the others are removed.
+    pub fn create<'v>(
+        lvm: Lvm<'a>,
+        run: &mut Run,
+        volumes: impl IntoIterator<Item = &'v LvRef>,
+    ) -> Result<Self, Error> {
+        let mut this = Self::default();
+        for volume in volumes {
+            if this.made.iter().any(|(of, _)| of == volume) {
+                continue;
+            }
+            match TemporarySnapshot::create(lvm, run, volume) {
+                Ok(snapshot) => this.made.push((volume.clone(), snapshot)),
+                Err(refused) => return undone(Err(refused), this.remove()),
+            }
+        }
+        Ok(this)
+    }
+
+    /// The snapshot of a volume, or the volume itself where none was made of it.
+    #[must_use]
+    pub fn in_place_of<'n>(&'n self, volume: &'n LvRef) -> &'n LvRef {
+        self.made.iter().find(|(of, _)| of == volume).map_or(volume, |(_, snapshot)| snapshot.name())
+    }
+
+    /// Removes all of them. Runs two commands for each.
+    ///
+    /// # Errors
+    /// LVM refuses one; the others are removed.
+    pub fn remove(self) -> Result<(), Error> {
+        let mut so_far = Ok(());
+        for (_, snapshot) in self.made {
+            so_far = undone(so_far, snapshot.remove());
+        }
+        so_far
     }
 }
 

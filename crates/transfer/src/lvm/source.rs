@@ -24,19 +24,21 @@ impl<'a> Source<'a> {
     /// Activates and opens both volumes. Runs one to three commands for each.
     ///
     /// # Errors
-    /// One cannot be activated or opened, has another size than LVM says, or reads through to an external origin.
+    /// One cannot be activated or opened, or is not the volume that LVM reported.
     pub fn open(lvm: &Lvm<'a>, selection: &Selection) -> Result<Self, Error> {
-        let new = Opened::open(lvm, &selection.new)?;
-        let base = selection.base.as_ref().map(|base| Opened::open(lvm, base)).transpose()?;
+        let through = selection.external_origin()?.is_some();
+        let new = Opened::open(lvm, &selection.new, through)?;
+        let base = selection.base.as_ref().map(|base| Opened::open(lvm, base, through)).transpose()?;
         Ok(Self { new, base })
     }
 
-    /// Activates and opens one volume alone. Runs one to three commands.
+    /// Activates and opens one volume of `group` alone. Runs one to three commands.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_one(lvm: &Lvm<'a>, volume: &Lv) -> Result<Self, Error> {
-        Ok(Self { new: Opened::open(lvm, volume)?, base: None })
+    pub fn open_one(lvm: &Lvm<'a>, group: &[Lv], volume: &Lv) -> Result<Self, Error> {
+        let through = volume.external_origin(group).is_some();
+        Ok(Self { new: Opened::open(lvm, volume, through)?, base: None })
     }
 
     /// The volume to send.
@@ -62,14 +64,16 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> Opened<'a> {
-    fn open(lvm: &Lvm<'a>, lv: &Lv) -> Result<Self, Error> {
+    /// `through`: whether LVM's report says that it has an external origin.
+    fn open(lvm: &Lvm<'a>, lv: &Lv, through: bool) -> Result<Self, Error> {
         let activation = Activation::ensure(lvm.exec, lv, lvm.activation())?;
         let target = thin_target(lvm.exec, &lv.name)?;
         if Some(target.thin_id) != lv.thin_id {
             return Err(LvmError::Replaced { name: lv.name.clone() }.into());
         }
-        if let Some(origin) = target.external_origin {
-            return Err(LvmError::ExternalOrigin { name: lv.name.clone(), origin }.into());
+        // What differs was computed by the report.
+        if target.external_origin.is_some() != through {
+            return Err(LvmError::Replaced { name: lv.name.clone() }.into());
         }
         // What can be written must not be while it is read; another run of ours is waited for.
         let access = if keeps_its_layer(lv) { Access::Read } else { Access::ReadExclusive };

@@ -5,7 +5,7 @@ use std::io;
 use block_copy::testing::Faulty;
 use block_copy::{Memory, Queue, Silent};
 use extents::Bytes;
-use hyperlayer::Version;
+use hyperlayer::Format;
 use proptest::prelude::*;
 use testkit::{Pair, pairs};
 use transfer::{Apply, DetectLevel, Error, ErrorKind, Incoming, diff};
@@ -19,7 +19,7 @@ const SIZE_MAX: Bytes = Bytes::new(1 << 20);
 fn apply_whatever_it_says(stream: &[u8], base: &[u8]) -> Result<(), Error> {
     let base_size = Bytes::from(base.len());
     let incoming = Incoming::open(stream)?;
-    let size = incoming.size(base_size).max(base_size);
+    let size = incoming.size(base_size)?.max(base_size);
     if size > SIZE_MAX {
         return Err(Error::TargetTooSmall { size: SIZE_MAX, needed: size });
     }
@@ -67,7 +67,7 @@ proptest! {
     #[test]
     fn a_cut_stream_of_1_0_is_refused(mut pair in pairs(), cut: prop::sample::Index) {
         pair.old.resize(pair.new.size().to_usize().unwrap());
-        let layer = Layer::of(&pair, DetectLevel::None).in_version(Version::V1_0);
+        let layer = Layer::of(&pair, DetectLevel::None).in_format(Format::V1_0);
         let stream = layer.stream();
         prop_assume!(layer.header.delta_blocks != Some(0));
         // The last two bytes are newlines that other writers leave out.

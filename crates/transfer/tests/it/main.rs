@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod chain;
+mod compare;
 mod damage;
 mod detect;
 mod identity;
 mod lvm;
+mod origin;
+mod receive;
 mod roundtrip;
 mod space;
 mod stop;
@@ -14,7 +18,7 @@ use std::io::BufRead;
 
 use block_copy::{Memory, Progress, Queue, ReadAt, Silent, WriteAt};
 use extents::{Bytes, ChunkSize};
-use hyperlayer::{End, Header, Version, delta_blocks};
+use hyperlayer::{End, Format, Header, delta_blocks};
 use testkit::Pair;
 use thin_delta::DeltaReader;
 use transfer::{Apply, Delta, DetectLevel, Error, Geometry, Incoming, Part, Plan, Record, Sent, checks, diff};
@@ -49,10 +53,15 @@ impl Layer {
         Self::new(delta, geometry, pair.new.content(), Some(pair.old.content()), level)
     }
 
-    /// The same as a stream for the original lvpatch. Both volumes must have one size.
-    fn in_version(self, version: Version) -> Self {
-        if version == Version::V1_1 {
+    /// The same as a stream for the original lvpatch, or for `thin_recv`. Both volumes must have one size.
+    fn in_format(self, format: Format) -> Self {
+        if format == Format::V1_1 {
             return self;
+        }
+        if format == Format::ThinSend1_1 {
+            let plan = Plan { checks: Vec::new(), ..self.plan };
+            let header = Header { totals: Some(plan.totals()), ..Header::thin_send(self.header.volume_size.unwrap()) };
+            return Self { header, plan, ..self };
         }
         let Header { volume_size, chunk_size, .. } = self.header;
         let (size, chunk, totals) = (volume_size.unwrap(), chunk_size.unwrap(), self.plan.totals());

@@ -5,7 +5,7 @@ use std::io::BufReader;
 use block_copy::testing::ThinModel;
 use block_copy::{Memory, Queue, ReadAt, Silent, WriteAt, is_zero};
 use extents::{Bytes, ChunkSize, Extent};
-use hyperlayer::{Completeness, Version, stream_len};
+use hyperlayer::{Completeness, Format, stream_len};
 use proptest::prelude::*;
 use testkit::{Pair, chunk_runs, pairs};
 use transfer::scan::{content, scan};
@@ -52,16 +52,18 @@ fn check(layer: &Layer, chunk: ChunkSize, discards: bool) {
     let incoming = Incoming::open(&stream[..]).unwrap();
     let end = incoming.verify(layer.base.is_some().then_some(&Memory::new(base.clone())), Queue::default(), &Silent);
     let end = end.unwrap();
-    match layer.header.version {
-        Version::V1_1 => {
+    match layer.header.format {
+        Format::V1_1 | Format::ThinSend1_1 => {
             let (checks, zero) = (layer.plan.checks.iter().copied(), &layer.plan.delta.zero);
             let len = stream_len(&layer.header, checks, layer.plan.reads(), zero).unwrap();
             assert_eq!(len, Some(sent.len), "the length that a dry run says");
             assert_eq!(end.totals, layer.plan.totals());
-            assert_eq!(end.completeness, Completeness::Proven);
+            let format = layer.header.format;
+            let sure = if format == Format::V1_1 { Completeness::Proven } else { Completeness::Counted };
+            assert_eq!((end.format, end.completeness), (format, sure));
         }
         // Zeros are data there.
-        Version::V1_0 => assert_eq!(end.totals.data, {
+        _ => assert_eq!(end.totals.data, {
             let totals = layer.plan.totals();
             totals.data.saturating_add(totals.zero)
         }),
@@ -97,7 +99,13 @@ proptest! {
 
     #[test]
     fn from_thin_delta_in_1_0(pair in pairs(), level in levels(), chunk in chunks(), discards: bool) {
-        check(&Layer::of(&of_one_size(pair), level).in_version(Version::V1_0), chunk, discards);
+        check(&Layer::of(&of_one_size(pair), level).in_format(Format::V1_0), chunk, discards);
+    }
+
+    #[test]
+    fn from_thin_delta_to_thin_recv(pair in pairs(), chunk in chunks(), discards: bool) {
+        let layer = Layer::of(&of_one_size(pair), DetectLevel::None).in_format(Format::ThinSend1_1);
+        check(&layer, chunk, discards);
     }
 
     #[test]
@@ -108,7 +116,7 @@ proptest! {
     #[test]
     fn from_a_scan_in_1_0(pair in pairs(), by in steps(), chunk in chunks()) {
         let layer = scanned(&of_one_size(pair), by, DetectLevel::Every);
-        check(&layer.in_version(Version::V1_0), chunk, true);
+        check(&layer.in_format(Format::V1_0), chunk, true);
     }
 
     #[test]

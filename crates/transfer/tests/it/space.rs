@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use block_copy::{Error, ReadAt, WriteAt, is_zero};
 use extents::{Bytes, ChunkSize, Extent};
-use hyperlayer::{Header, Totals, Version};
+use hyperlayer::{Format, Header, Totals};
 use proptest::prelude::*;
 use testkit::pairs;
 use transfer::{DetectLevel, Incoming};
@@ -120,7 +120,7 @@ proptest! {
     ) {
         if one_size {
             pair.old.resize(pair.new.size().to_usize().unwrap());
-            check(&Layer::of(&pair, DetectLevel::None).in_version(Version::V1_0), chunk(512 * sectors), unmaps);
+            check(&Layer::of(&pair, DetectLevel::None).in_format(Format::V1_0), chunk(512 * sectors), unmaps);
         }
         check(&Layer::of(&pair, DetectLevel::None), chunk(512 * sectors), unmaps);
     }

@@ -1,5 +1,6 @@
 //! The LVM side on scripts: which commands are run, in which order, and what is undone when one fails.
 
+mod lineage;
 mod metadata;
 mod own;
 mod receive;

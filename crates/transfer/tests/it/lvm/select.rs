@@ -89,17 +89,21 @@ fn what_may_change_is_not_read() {
     assert!(error.hint().unwrap().contains("lvcreate -s -pr -n NAME vg0/new"));
 }
 
+/// Both must read through to the same origin: where they have mapped nothing, nobody compares them.
 #[test]
-fn an_external_origin_is_refused() {
-    let (machine, exec) = (Machine::new(), script(""));
-    let lvm = machine.lvm(&exec);
-    let mut found = find("old", None, None).unwrap();
-    found.check_quiet(&lvm).unwrap();
-    found.new = lv(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k"), ("origin", "root")]);
-    let error = found.check_quiet(&lvm).unwrap_err();
-    assert!(error.to_string().contains("has the external origin `vg0/root`"), "{error}");
-    found.new = lv(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k"), ("origin", "new")]);
-    found.check_quiet(&lvm).unwrap();
+fn an_external_origin_is_found() {
+    let with_origin =
+        |name: &str, origin: &str| lv(&[("lv_name", name), ("lv_attr", "Vri---tz-k"), ("origin", origin)]);
+    let root = lv(&[("lv_name", "root"), ("lv_attr", "ori-------"), ("pool_lv", ""), ("thin_id", "")]);
+    let mut found = find("new", Some("old"), None).unwrap();
+    assert!(found.external_origin().unwrap().is_none());
+    found.group.push(root);
+    found.new = with_origin("new", "root");
+    let error = found.external_origin().unwrap_err();
+    assert_eq!(error.to_string(), "`vg0/new` reads through to `root` as its external origin, and its base to none");
+    assert!(error.hint().unwrap().contains("lvdiff --full vg0/new"));
+    found.base = Some(with_origin("old", "root"));
+    assert_eq!(found.external_origin().unwrap().unwrap().name, lv_ref("root"));
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn what_is_not_the_volume_that_was_meant() {
         error.to_string()
     };
     assert_eq!(refused(SIZE, "0 32768 thin 254:2 9"), "`vg0/data` was removed and made anew meanwhile");
-    assert!(refused(SIZE, "0 32768 thin 254:2 3 254:7").contains("has the external origin `254:7`"));
+    // It reads through to an origin that no report named, so what was computed without one is wrong.
+    assert_eq!(refused(SIZE, "0 32768 thin 254:2 3 254:7"), "`vg0/data` was removed and made anew meanwhile");
     assert!(refused(SIZE / 2, "0 32768 thin 254:2 3").contains("was it resized just now?"));
 }
 

@@ -2,26 +2,25 @@
 
 use std::io::Write;
 
-use cli::{Exit, OrFail, Outcome};
 use extents::{Bytes, human};
 use hyperlayer::{Header, stream_len};
 use serde_json::json;
 use transfer::Plan;
 
-use crate::args::Args;
+use crate::{Exit, OrFail, Outcome};
 
-/// Says on standard output what the stream would hold.
+/// Says on standard output what the stream would hold: as text, or as one JSON object in a line.
 ///
 /// # Errors
 /// Nobody reads it, or the header cannot be written.
-pub(crate) fn show(args: &Args, header: &Header, plan: &Plan) -> Outcome {
+pub fn show_plan(header: &Header, plan: &Plan, as_json: bool) -> Outcome {
     let totals = plan.totals();
     let stream =
         stream_len(header, plan.checks.iter().copied(), plan.reads(), &plan.delta.zero).or_fail(Exit::Usage)?;
     let id = |id: &Option<hyperlayer::LayerId>| id.as_ref().map(ToString::to_string);
-    let text = if args.json {
+    let text = if as_json {
         json!({
-            "format": header.version.to_string(),
+            "format": header.format.to_string(),
             "kind": header.kind.to_string(),
             "name": header.name,
             "layer": id(&header.layer),

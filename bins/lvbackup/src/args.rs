@@ -1,0 +1,80 @@
+//! The command line: which commands there are, and what is true of all of them. The options of each stand beside it.
+
+use clap::{Parser, Subcommand};
+
+use crate::store::{backup, restore};
+use crate::{compare, info, merge, send, verify};
+
+/// Back up thin volumes, full and incremental, and restore them
+///
+/// A layer is one state of one volume as a HYPERLAYER stream: full, or a delta against its parent layer. Layers go
+/// through pipes, into files, or into a store, and a chain of them gives back every state that it passed through.
+#[derive(Parser, Debug)]
+#[command(name = "lvbackup", version, after_long_help = LONG_AFTER, after_help = SHORT_AFTER)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say more on standard error: each command that is run; twice for all details
+    // `-v` is the volume group, as it was in the original.
+    #[arg(long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+
+    /// No progress and no remarks; only errors and what was asked for
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", global = true, value_name = "HOW")]
+    progress: cli::Shown,
+}
+
+impl Args {
+    /// What every command takes.
+    pub(crate) fn common(&self) -> cli::Common {
+        cli::Common { verbose: self.verbose, quiet: self.quiet, progress: self.progress }
+    }
+}
+
+#[derive(Subcommand, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in the process")]
+pub(crate) enum Command {
+    Backup(backup::Args),
+    Restore(restore::Args),
+    Send(send::Args),
+    Info(info::Args),
+    Verify(verify::Args),
+    Merge(merge::Args),
+    Compare(compare::Args),
+}
+
+const SHORT_AFTER: &str =
+    "`lvbackup --help` shows examples and the exit status; `lvbackup COMMAND --help` the options.";
+
+const LONG_AFTER: &str = "\
+Examples:
+  lvbackup send -v vg0 -l monday -o monday.hl
+  lvbackup send -v vg0 -l tuesday -i monday -o tuesday.hl
+  lvbackup verify monday.hl tuesday.hl
+  lvbackup merge monday.hl tuesday.hl -o both.hl
+  lvbackup compare vg0/tuesday vg1/tuesday
+
+Exit status:
+  0      the whole job is done, checked and durable
+  1      the operation failed; nothing visible changed
+  2      wrong usage
+  3      the data was refused: cut, altered, of another base, a broken chain; or what was compared differs
+  4      the surroundings were refused: not root, a tool missing, a pool unhealthy or too full, a store unreachable
+  5      something was left over; the message names the command that finishes or removes it
+  128+N  ended by signal N, after cleaning up";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,267 @@
+//! `lvbackup backup`: one more layer of a volume into a store.
+
+use std::num::NonZeroUsize;
+use std::time::SystemTime;
+
+use block_copy::Queue;
+use cli::{Common, Compression, Encoding, Exit, Failure, OrFail, Outcome, Output, Progress, Stop, rate, say, undone};
+use extents::{Bytes, human};
+use hyperlayer::{Format, Header, LayerId, stream_len};
+use jiff::Timestamp;
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, StateDir};
+use store::{Draft, Listing, ReadBack, Recipients, Series, SharedLock, Store, Stored, Tag};
+use transfer::lvm::{Lineage, Lvm, Run, Selection, Source, TemporarySnapshot, layer_of};
+use transfer::{DetectLevel, Layer, Plan, Style, diff};
+
+use super::open;
+use crate::hooks::Hooks;
+
+/// Back up a volume into a store: a snapshot, its layer, and the snapshot kept for the next one
+///
+/// The layer is a delta against the newest snapshot on the source whose layer the store has with its whole chain; a full
+/// one where there is none. What was written is read back and compared before the layer counts. Then the snapshot stays
+/// on the source, read-only and inactive, and the older one goes.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = AFTER)]
+pub(crate) struct Args {
+    /// The thin volume, live or not
+    #[arg(value_name = "VG/LV")]
+    volume: LvRef,
+
+    /// The store: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
+    #[arg(value_name = "STORE")]
+    store: String,
+
+    /// Write a full layer, whatever there is already
+    #[arg(long)]
+    full: bool,
+
+    /// Write a full layer as soon as the chain has N layers
+    #[arg(long, value_name = "N", conflicts_with = "full")]
+    full_every: Option<NonZeroUsize>,
+
+    /// What the volume is called in the store [default: VG/LV]
+    #[arg(long, value_name = "NAME")]
+    series: Option<String>,
+
+    /// Tag the layer; repeatable
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+
+    /// Encrypt the layer for the owner of this age recipient, `age1...`; repeatable
+    #[arg(long, value_name = "RECIPIENT")]
+    encrypt_to: Vec<String>,
+
+    /// Compress the layer: zstd, zstd:LEVEL (1 to 19) or none
+    #[arg(long, value_name = "METHOD", default_value = "zstd")]
+    compress: Compression,
+
+    /// At most so many bytes a second of the stream, before compression, such as 20m
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    bwlimit: Option<Bytes>,
+
+    /// A line of your own in the layer's header; repeatable, the value may contain `:`
+    #[arg(long, value_name = "KEY:VALUE")]
+    meta: Vec<cli::Meta>,
+
+    /// Freeze the file systems above the volume, on encryption or a partition, while the snapshot is made. One directly
+    /// on the volume is frozen by the device mapper in any case
+    #[arg(long)]
+    freeze: bool,
+
+    #[command(flatten)]
+    hooks: Hooks,
+
+    /// How much of the parent is hashed into the layer, 0 to 3; a receiver that applies it checks its base by that
+    #[arg(short, long, value_name = "LEVEL", default_value = "2")]
+    detect: DetectLevel,
+
+    /// Do not read back what was written; only its length is compared
+    #[arg(long)]
+    no_read_back: bool,
+}
+
+const AFTER: &str = "\
+Examples:
+  lvbackup init /backup/store
+  lvbackup backup vg0/data /backup/store
+  lvbackup backup vg0/data s3://bucket/hosts/web1 --full-every 30 --encrypt-to age1ql3z7hjy...
+  lvbackup backup vg0/db /backup/store --pre 'mysql -e \"flush tables\"' --freeze
+
+An object store's account and endpoint come from the environment, as its own tools take them: AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT, and so on.
+
+A run that is killed leaves nothing that counts: the next one removes its snapshot, `lvbackup prune` its objects.";
+
+/// Backs the volume up.
+///
+/// # Errors
+/// See the exit status in the help.
+pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
+    let series = Series::new(args.series.clone().unwrap_or_else(|| args.volume.to_string()))?;
+    let encoding = store::Encoding {
+        zstd_level: match args.compress {
+            Compression::None => None,
+            Compression::Zstd(level) => Some(level),
+        },
+        recipients: Recipients::parse(&args.encrypt_to)?,
+    };
+    let tags = args.tag.iter().map(|tag| Tag::new(tag.as_str())).collect::<Result<_, _>>()?;
+    let style = Style {
+        format: Format::V1_1,
+        detect: args.detect,
+        meta: args.meta.iter().cloned().map(cli::Meta::into_pair).collect(),
+        tool: concat!("lvbackup ", env!("CARGO_PKG_VERSION")).to_owned(),
+        created: cli::now_utc(),
+    };
+    style.check().or_fail(Exit::Usage)?;
+    cli::require_root("`lvbackup send --help`, which names what images need")?;
+
+    let store = open::store(&args.store)?;
+    let lock = store.lock_shared()?;
+    let lineage = Lineage::new(&store.id().to_string(), series.as_str())?;
+    let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let lvm = Lvm::new(&exec, &state, stop.flag());
+    let mut this = Run::start(&lvm)?;
+    let source = Selection::find(&lvm, &args.volume, None, None)?;
+    cli::say_leftovers("lvbackup", this.remove_leftovers(&lvm, &source.group)?);
+    let listing = store.list(Some(&series))?;
+    for problem in &listing.problems {
+        say(&format!("lvbackup: warning: {problem}"));
+    }
+    let kept: Vec<Lv> = lineage.snapshots(&source.group, &source.new).into_iter().cloned().collect();
+    let parent = if args.full { None } else { parent(&listing, &series, &kept, args.full_every)? };
+
+    let snapshot = args.hooks.around(&args.volume.to_string(), || {
+        let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume])).transpose()?;
+        let made = TemporarySnapshot::create(lvm, &mut this, &args.volume);
+        let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
+        Ok(match (made, thawed) {
+            (made, Ok(())) => made,
+            (Ok(made), Err(frozen)) => transfer::undone(Err(frozen), made.remove()),
+            (Err(refused), Err(frozen)) => transfer::undone(Err(refused), Err(frozen)),
+        }?)
+    })?;
+    let created = Timestamp::now();
+    let job = Job { args, common, lvm: &lvm, store: &store, lock: &lock, series: &series, style, encoding, stop };
+    let layer = match job.write(&source, snapshot.name(), parent, created.into(), tags) {
+        Ok(layer) => layer,
+        Err(failure) => return undone(Err(failure), snapshot.remove()),
+    };
+    // From here on the layer counts. What follows only decides what the next one is made against.
+    let name = snapshot_name(&args.volume, store.id().to_string().as_str(), created)?;
+    let done = |failure: Failure| failure.context(format!("layer {} is in the store, but", layer.layer.layer));
+    let new = lineage.keep(&lvm, snapshot, &name).map_err(|error| done(error.into()))?;
+    for old in &kept {
+        lineage.remove(&lvm, &old.name).map_err(|error| done(error.into()))?;
+    }
+    if !common.quiet {
+        let (stream, object) = (human(layer.layer.stream.len), human(layer.layer.object.len));
+        let kind = layer.layer.parent.as_ref().map_or_else(|| "full".to_owned(), |parent| format!("delta on {parent}"));
+        say(&format!(
+            "lvbackup: layer {} ({kind}): {stream}, {object} in the store; `{new}` is the next one's base",
+            layer.layer.layer
+        ));
+    }
+    Ok(())
+}
+
+/// The newest snapshot whose layer the store has with all that it needs.
+fn parent<'s>(
+    listing: &Listing,
+    series: &Series,
+    kept: &'s [Lv],
+    full_every: Option<NonZeroUsize>,
+) -> Outcome<Option<&'s Lv>> {
+    for snapshot in kept {
+        if let Ok(chain) = listing.chain(series, &layer_of(snapshot)?) {
+            let long = full_every.is_some_and(|most| chain.len() >= most.get());
+            return Ok(Some(snapshot).filter(|_| !long));
+        }
+    }
+    Ok(None)
+}
+
+/// `LV-YYYYMMDDTHHMMSSZ-STORE`, which a person finds again.
+fn snapshot_name(volume: &LvRef, store: &str, created: Timestamp) -> Outcome<LvName> {
+    let short: String = store.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    format!("{}-{}-{short}", volume.lv(), created.strftime("%Y%m%dT%H%M%SZ")).parse().or_fail(Exit::Failed)
+}
+
+struct Job<'a> {
+    args: &'a Args,
+    common: Common,
+    lvm: &'a Lvm<'a>,
+    store: &'a Store,
+    lock: &'a SharedLock,
+    series: &'a Series,
+    style: Style,
+    encoding: store::Encoding,
+    stop: &'a Stop,
+}
+
+impl Job<'_> {
+    /// Writes the layer of `snapshot` against `parent`.
+    fn write(
+        &self,
+        source: &Selection,
+        snapshot: &LvRef,
+        parent: Option<&Lv>,
+        created: SystemTime,
+        tags: std::collections::BTreeSet<Tag>,
+    ) -> Outcome<Stored> {
+        let quiet = Selection::find(self.lvm, snapshot, parent.map(|parent| &parent.name), None)?;
+        let progress = Progress::new("comparing", None, self.common, self.stop.clone());
+        let layer = Layer {
+            name: Some(source.new.name.lv().to_string()),
+            source: source.new.name.to_string(),
+            id: Some(layer_of(&quiet.new)?),
+            parent: quiet.base.as_ref().map(layer_of).transpose()?,
+            full: quiet.base.is_none(),
+            geometry: quiet.geometry()?,
+            delta: quiet.delta(self.lvm, &progress)?,
+        };
+        drop(progress);
+        let geometry = layer.geometry;
+        let (header, plan) = layer.plan(&self.style)?;
+        let draft = Draft {
+            parent: header.parent.clone(),
+            created,
+            volume_size: geometry.size,
+            chunk_size: geometry.chunk,
+            totals: plan.totals(),
+            tool: self.style.tool.clone(),
+            tags,
+        };
+        let opened = Source::open(self.lvm, &quiet)?;
+        let written = self.stream(&opened, &header, &plan, draft);
+        undone(written, opened.close())
+    }
+
+    fn stream(&self, source: &Source<'_>, header: &Header, plan: &Plan, draft: Draft) -> Outcome<Stored> {
+        let id = |id: &Option<LayerId>| id.clone().ok_or_else(|| Failure::msg(Exit::Failed, "the layer has no id"));
+        let len =
+            stream_len(header, plan.checks.iter().copied(), plan.reads(), &plan.delta.zero).or_fail(Exit::Failed)?;
+        let len = len.unwrap_or(plan.delta.data.total());
+        let writer = self.store.begin(self.lock, self.series, &id(&header.layer)?, &self.encoding, len)?;
+        let limited = Encoding { zstd_level: None, limit_per_second: self.args.bwlimit };
+        let mut output = Output::start(writer, limited, self.stop.clone()).or_fail(Exit::Failed)?;
+        let progress = Progress::new("backing up", Some(plan.work()), self.common, self.stop.clone());
+        let put = &mut |part| output.put(part);
+        diff(header, plan, source.new_volume(), source.base(), Queue::default(), &progress, put).map_err(of_store)?;
+        let (writer, _) = output.finish().map_err(transfer::Error::output).map_err(of_store)?;
+        let read_back = if self.args.no_read_back { ReadBack::Length } else { ReadBack::Data };
+        Ok(writer.finish(draft, read_back)?)
+    }
+}
+
+/// What the store failed with, out of what failed to be written.
+fn of_store(error: transfer::Error) -> Failure {
+    match error {
+        transfer::Error::Output(source) => match store::Error::from_io(source) {
+            Ok(error) => error.into(),
+            Err(source) => transfer::Error::Output(source).into(),
+        },
+        error => error.into(),
+    }
+}

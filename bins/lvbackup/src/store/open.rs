@@ -1,0 +1,49 @@
+//! Opening a store, and what it is told of this machine.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use cli::{Exit, OrFail, Outcome};
+use store::{Holder, Identities, Location, Options, Store};
+
+/// Opens the store that a user named.
+///
+/// # Errors
+/// It is none, or cannot be reached.
+pub(crate) fn store(text: &str) -> Outcome<Store> {
+    Ok(Store::open(&Location::parse(text)?, &options()?)?)
+}
+
+/// What a store is told of this machine.
+///
+/// # Errors
+/// The kernel does not say when it was started.
+pub(crate) fn options() -> Outcome<Options> {
+    let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").or_fail(Exit::Surroundings)?;
+    let holder = Holder {
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        boot_id: boot_id.trim().to_owned(),
+        pid: std::process::id(),
+        command: std::env::args().take(2).collect::<Vec<_>>().join(" "),
+    };
+    let of_a_service =
+        |(name, _): &(String, String)| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|service| name.starts_with(service));
+    let is_alive = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(of_a_service)
+        .collect();
+    Ok(Options { environment, ..Options::new(holder, SystemTime::now, is_alive) })
+}
+
+/// The secrets in key files.
+///
+/// # Errors
+/// A file cannot be read, or is none.
+pub(crate) fn identities(files: &[PathBuf]) -> Outcome<Identities> {
+    files.iter().try_fold(Identities::none(), |so_far, file| {
+        let named = |failure: cli::Failure| failure.context(format!("`{}` as a key file", file.display()));
+        let text = std::fs::read_to_string(file).or_fail(Exit::Failed).map_err(named)?;
+        Ok(so_far.and(Identities::parse(&text).map_err(|error| named(error.into()))?))
+    })
+}

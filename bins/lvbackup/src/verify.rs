@@ -1,0 +1,110 @@
+//! `lvbackup verify`: every check of a chain that needs no target.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use cli::{Common, Exit, OrFail, Outcome, Progress, Stop, say};
+use extents::human;
+use serde_json::{Value, json};
+use transfer::{Identity, LayerInput, Verified, verify_chain};
+
+use crate::describe::{self, State};
+
+/// Check that streams are whole and unaltered, and that they make one chain
+///
+/// Every byte is read, and every count and digest compared. The layers must follow each other, the oldest first, whether
+/// each is in a file of its own or several are in one.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = AFTER)]
+pub(crate) struct Args {
+    /// Streams, the oldest layer first; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Each file for itself: they need not follow each other
+    #[arg(long)]
+    each: bool,
+
+    /// Take streams that do not say how much they hold: nobody can tell whether one was cut
+    #[arg(long)]
+    accept_open_end: bool,
+
+    /// As one JSON object a line for each layer on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER: &str = "\
+Examples:
+  lvbackup verify monday.hl tuesday.hl wednesday.hl
+  cat monday.hl tuesday.hl | lvbackup verify -
+  lvbackup verify --each /backup/*.hl
+
+Keys of --json: those of `lvbackup info`, and identity: proven where the layer names the one before as its parent, unnamed \
+where it names none, null for the first. Nothing is written there where something is wrong.
+
+Exit status: 0 where everything is right, 3 where something is cut, altered, missing or in another place.";
+
+/// Checks the chain.
+///
+/// # Errors
+/// What is wrong first.
+pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
+    let progress = Progress::new("reading", None, common, stop.clone());
+    let inputs: Vec<LayerInput<'_>> = args
+        .files
+        .iter()
+        .map(|file| cli::layer_input(file, "`lvbackup verify FILE ...`", &progress))
+        .map(|input| Ok(input?.accept_open_end(args.accept_open_end)))
+        .collect::<Outcome<_>>()?;
+    let verified = match args.each {
+        false => verify_chain(inputs, &progress)?,
+        true => {
+            let chains: Result<Vec<_>, _> = inputs.into_iter().map(|input| verify_chain([input], &progress)).collect();
+            chains?.concat()
+        }
+    };
+    drop(progress);
+    if args.json {
+        for layer in &verified {
+            writeln!(std::io::stdout(), "{}", as_json(layer)).or_fail(Exit::Failed)?;
+        }
+    }
+    if !common.quiet {
+        warn(&verified);
+        let data = verified.iter().fold(extents::Bytes::ZERO, |sum, layer| sum.saturating_add(layer.end.totals.data));
+        let what = match (verified.len(), args.each) {
+            (1, _) => "1 layer is whole".to_owned(),
+            (count, true) => format!("{count} layers are whole"),
+            (count, false) => format!("{count} layers are whole and follow each other"),
+        };
+        say(&format!("lvbackup: {what}: {} of data", human(data)));
+    }
+    Ok(())
+}
+
+fn as_json(layer: &Verified) -> Value {
+    let mut value = describe::json(&layer.link.name, &layer.link.header, &State::Read(layer.end));
+    value["identity"] = json!(layer.link.identity.map(|identity| match identity {
+        Identity::Unnamed => "unnamed",
+        _ => "proven",
+    }));
+    value
+}
+
+/// Says what the layers cannot promise.
+fn warn(verified: &[Verified]) {
+    for layer in verified {
+        let name = &layer.link.name;
+        if layer.link.identity == Some(Identity::Unnamed) {
+            say(&format!("lvbackup: warning: `{name}` does not name its parent: nothing proves that it follows"));
+        }
+        match State::Read(layer.end).word() {
+            "counted" => say(&format!(
+                "lvbackup: warning: `{name}` has as many blocks as it says; nothing tells whether they were altered"
+            )),
+            "unknown" => say(&format!("lvbackup: warning: nobody can tell whether `{name}` was cut")),
+            _ => {}
+        }
+    }
+}

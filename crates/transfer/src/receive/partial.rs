@@ -1,0 +1,140 @@
+//! What is known of a chain that is being received.
+
+use extents::Bytes;
+use hyperlayer::{Format, Header, Kind, LayerId, Outline};
+use serde::{Deserialize, Serialize};
+
+use super::{Mark, ResumeToken, text};
+
+/// A chain that is being received, or whose receiving was interrupted. What stands here can be counted on: it is
+/// durable.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partial {
+    /// What it is to become: `VG/LV`, or a path.
+    pub target: String,
+    /// When it was begun, as RFC 3339 in UTC.
+    pub since: String,
+    /// What the first layer is applied on; `None` where that is a full one.
+    pub base: Option<PartialBase>,
+    /// The name that the volume which is to be replaced gets; `None` where none is.
+    pub keep_old: Option<String>,
+    /// How many layers are in as a whole.
+    pub layers: u64,
+    /// The last one of them.
+    pub whole: Option<Whole>,
+    /// The one after them, where it was begun and can be continued.
+    pub begun: Option<Begun>,
+    /// Whether all layers are in, and only the last steps are left.
+    pub complete: bool,
+}
+
+/// What the first layer of a chain is applied on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartialBase {
+    /// `VG/LV`, or a path.
+    pub name: String,
+    /// Its UUID, where it is a volume.
+    pub uuid: Option<String>,
+    /// Its size.
+    #[serde(rename = "size_bytes", with = "text::bytes")]
+    pub size: Bytes,
+}
+
+/// A layer that is in as a whole.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Whole {
+    /// Its id, where it has one.
+    #[serde(with = "text::option")]
+    pub layer: Option<LayerId>,
+    /// The size of its volume.
+    #[serde(rename = "size_bytes", with = "text::bytes")]
+    pub size: Bytes,
+}
+
+/// A layer that is in up to a mark.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begun {
+    /// Its id.
+    #[serde(with = "text")]
+    pub layer: LayerId,
+    /// Its parent's.
+    #[serde(with = "text::option")]
+    pub parent: Option<LayerId>,
+    /// Whether it is a full layer.
+    pub full: bool,
+    /// The size of its volume.
+    #[serde(rename = "size_bytes", with = "text::bytes")]
+    pub size: Bytes,
+    /// Its parent's.
+    #[serde(rename = "parent_size_bytes", with = "text::bytes")]
+    pub parent_size: Bytes,
+    /// Up to where.
+    pub mark: Mark,
+}
+
+impl Partial {
+    /// A chain of which nothing is in yet.
+    #[must_use]
+    pub fn new(target: impl Into<String>, since: impl Into<String>, base: Option<PartialBase>) -> Self {
+        let (target, since) = (target.into(), since.into());
+        Self { target, since, base, keep_old: None, layers: 0, whole: None, begun: None, complete: false }
+    }
+
+    /// Whether there is nothing in it that could be continued.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.layers == 0 && self.begun.is_none()
+    }
+
+    /// The size of what the next layer is applied on; zero where that is nothing.
+    #[must_use]
+    pub fn base_size(&self) -> Bytes {
+        match (&self.whole, &self.base) {
+            (Some(whole), _) => whole.size,
+            (None, Some(base)) => base.size,
+            (None, None) => Bytes::ZERO,
+        }
+    }
+
+    /// What the sender must know to send only the rest of the layer that was begun; `None` where none was.
+    #[must_use]
+    pub fn token(&self) -> Option<ResumeToken> {
+        let Begun { layer, parent, size, mark, .. } = self.begun.clone()?;
+        Some(ResumeToken { layer, parent, size, at: mark.at, outline: mark.outline })
+    }
+
+    /// Forgets the layer that was begun, and where its target cannot be had anew, everything.
+    pub(super) fn begin_again(&mut self, anew: bool) {
+        self.begun = None;
+        if !anew {
+            (self.layers, self.whole) = (0, None);
+        }
+    }
+}
+
+impl Begun {
+    /// A layer of which nothing is in yet; `None` where it could not be told from another one later, or where its
+    /// records may come in any order.
+    pub(super) fn new(header: &Header) -> Option<Self> {
+        if header.format != Format::V1_1 {
+            return None;
+        }
+        Some(Self {
+            layer: header.layer.clone()?,
+            parent: header.parent.clone(),
+            full: header.kind == Kind::Full,
+            size: header.volume_size?,
+            parent_size: header.parent_size.unwrap_or_default(),
+            mark: Mark { at: Bytes::ZERO, outline: Outline::default() },
+        })
+    }
+
+    /// Whether a stream is of this layer.
+    pub(super) fn is_of(&self, header: &Header) -> bool {
+        Self::new(header).is_some_and(|other| Self { mark: self.mark.clone(), ..other } == *self)
+    }
+}

@@ -1,0 +1,297 @@
+//! A chain, layer by layer.
+
+use std::io::BufRead;
+use std::sync::{Mutex, PoisonError};
+
+use block_copy::{Progress, Queue, ReadAt, WriteAt};
+use extents::{Bytes, ChunkSize};
+use hyperlayer::{End, ErrorKind, Header, Kind, RuleError, Totals};
+
+use super::apply::Job;
+use super::{Begun, Ledger, Mark, Partial, Whole};
+use crate::{Error, Identity, LayerReader, Link, follows};
+
+/// Where the layers of a chain are applied.
+pub trait Site {
+    /// The chunk of every target.
+    fn chunk(&self) -> ChunkSize;
+
+    /// Makes the target of a layer, by its number in the chain from 0: with the content of the layer before it, or of
+    /// the base, or with nothing; at least as large as that and as its own volume of `size`. Whatever there was of this
+    /// layer is gone. For the first one, says how sure it is that the base is its parent.
+    ///
+    /// # Errors
+    /// It cannot be made, or the base is not meant.
+    fn begin(&mut self, number: u64, header: &Header, size: Bytes) -> Result<Option<Identity>, Error>;
+
+    /// Opens the target of a layer that was begun, with what was written there.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin); or it is not there.
+    fn reopen(&mut self, number: u64, header: &Header, size: Bytes) -> Result<Option<Identity>, Error>;
+
+    /// What the layer is applied on, and what that was made of, where it can be read. Not called before the target was
+    /// made or opened.
+    ///
+    /// # Errors
+    /// It was not.
+    fn target(&self) -> Result<(&dyn WriteAt, Option<&dyn ReadAt>), Error>;
+
+    /// The layer is in. Gives the target its size.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn end(&mut self, number: u64, size: Bytes) -> Result<(), Error>;
+
+    /// The ledger knows that the layer is in: what it was made of is not needed any more.
+    ///
+    /// # Errors
+    /// What the system said.
+    fn forget_parent(&mut self, number: u64) -> Result<(), Error>;
+
+    /// Whether the target of this layer can be made anew when it was written to.
+    fn can_begin_again(&self, number: u64) -> bool;
+}
+
+/// What is wanted of a chain.
+#[derive(Clone, Copy)]
+pub struct Want<'a> {
+    /// Whether bases are held against the checks in the layers.
+    pub check_base: bool,
+    /// When it is time to keep how far the receive is, asked with how much data came since the last time.
+    pub due: &'a (dyn Fn(Bytes) -> bool + Sync),
+    /// The bounds of the pipeline.
+    pub queue: Queue,
+}
+
+impl std::fmt::Debug for Want<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Want").field("check_base", &self.check_base).field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// A layer that was received, or found to be in.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The layer. How it follows its parent is not known of one that was in.
+    pub link: Link,
+    /// What its stream held.
+    pub end: End,
+    /// Whether it was in already, and only read.
+    pub was_in: bool,
+}
+
+/// Receives a chain.
+pub struct Receiver<'a, S> {
+    site: S,
+    ledger: &'a dyn Ledger,
+    partial: Partial,
+    want: Want<'a>,
+    /// How many layers this run has seen or knows to be in.
+    number: u64,
+    behind: Option<Link>,
+}
+
+impl<S: std::fmt::Debug> std::fmt::Debug for Receiver<'_, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receiver").field("site", &self.site).field("partial", &self.partial).finish_non_exhaustive()
+    }
+}
+
+impl<'a, S: Site> Receiver<'a, S> {
+    /// Goes on with `partial`, which may be a new one, and is what the ledger holds.
+    pub fn new(site: S, ledger: &'a dyn Ledger, partial: Partial, want: Want<'a>) -> Self {
+        Self { site, ledger, partial, want, number: 0, behind: None }
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn partial(&self) -> &Partial {
+        &self.partial
+    }
+
+    /// Where it is received.
+    #[must_use]
+    pub fn site(&self) -> &S {
+        &self.site
+    }
+
+    /// Receives one layer of the chain. The first one handed over is the chain's first one, or the first that is not in
+    /// yet.
+    ///
+    /// # Errors
+    /// The layer is cut or altered, does not follow the one before, or is not the one that was begun; the base is not
+    /// meant; or something fails. How far it came then, [`partial`](Self::partial) says.
+    pub fn receive<R: BufRead>(
+        &mut self,
+        layer: &mut LayerReader<R>,
+        progress: &dyn Progress,
+    ) -> Result<Received, Error> {
+        let link = Link { name: layer.name().to_owned(), header: layer.header().clone(), identity: None };
+        if self.number == 0 && self.goes_on(&link.header) {
+            (self.number, self.behind) = (self.partial.layers, self.partial.whole.as_ref().map(whole_link));
+        }
+        let follows = self.behind.as_ref().map(|behind| follows(behind, &link)).transpose()?;
+        let received = if self.number < self.partial.layers {
+            let end = skip(layer, progress)?;
+            let last = self.number + 1 == self.partial.layers;
+            if let Some(whole) = self.partial.whole.as_ref().filter(|whole| last && whole.layer != link.header.layer) {
+                return Err(Error::OtherChain {
+                    input: link.name,
+                    found: link.header.layer,
+                    expected: whole.layer.clone(),
+                });
+            }
+            Received { link: Link { identity: follows, ..link }, end, was_in: true }
+        } else {
+            let applied = self.apply(layer, &link.header, progress).inspect_err(|error| self.after(error));
+            let (identity, end) = applied?;
+            Received { link: Link { identity: follows.or(identity), ..link }, end, was_in: false }
+        };
+        self.number += 1;
+        self.behind = Some(received.link.clone());
+        Ok(received)
+    }
+
+    /// Says that there are no more layers: what is in is the whole chain.
+    ///
+    /// # Errors
+    /// There must be more, since more was begun before; or the ledger cannot be written.
+    pub fn complete(mut self) -> Result<(S, Partial), Error> {
+        let missing = self.partial.begun.as_ref().map(|begun| begun.layer.clone());
+        if missing.is_some() || self.number < self.partial.layers {
+            let layer = missing.or_else(|| self.partial.whole.as_ref()?.layer.clone());
+            return Err(Error::ShortChain { layer });
+        }
+        self.partial.complete = true;
+        self.ledger.keep(&self.partial)?;
+        Ok((self.site, self.partial))
+    }
+
+    /// Gives up what was received of, and keeps what the ledger has.
+    pub fn interrupt(self) -> (S, Partial) {
+        (self.site, self.partial)
+    }
+
+    /// Whether the input begins with what is not in yet, and not with the beginning of the chain.
+    fn goes_on(&self, header: &Header) -> bool {
+        let whole = self.partial.whole.as_ref().and_then(|whole| whole.layer.as_ref());
+        header.resumes.is_some() || (header.kind == Kind::Delta && whole.is_some() && header.parent.as_ref() == whole)
+    }
+
+    fn apply<R: BufRead>(
+        &mut self,
+        layer: &mut LayerReader<R>,
+        header: &Header,
+        progress: &dyn Progress,
+    ) -> Result<(Option<Identity>, End), Error> {
+        let base_size = self.partial.base_size();
+        let size = header.volume_size.unwrap_or(base_size);
+        let from = self.mark_for(layer.name(), header)?;
+        let begun = Begun::new(header);
+        let identity = match &from {
+            Some(_) => self.site.reopen(self.number, header, size)?,
+            None => {
+                if begun.is_none() && self.number > 0 {
+                    // Interrupted, it leaves a target that is neither this layer nor the one before.
+                    self.partial.begin_again(self.site.can_begin_again(self.number));
+                    self.ledger.keep(&self.partial)?;
+                }
+                self.site.begin(self.number, header, size)?
+            }
+        };
+        let (target, parent) = self.site.target()?;
+        let marked = Mutex::new(None);
+        let job = Job {
+            target,
+            parent,
+            chunk: self.site.chunk(),
+            base_size,
+            size,
+            check_base: self.want.check_base,
+            from,
+            due: begun.is_some().then_some(self.want.due),
+            queue: self.want.queue,
+        };
+        let keep = |mark: Mark| {
+            let Some(begun) = &begun else { return Ok(()) };
+            let begun = Some(Begun { mark, ..begun.clone() });
+            self.ledger.keep(&Partial { begun: begun.clone(), ..self.partial.clone() })?;
+            *marked.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+            Ok(())
+        };
+        let applied = job.run(layer, progress, keep);
+        if let Some(begun) = marked.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            self.partial.begun = Some(begun);
+        }
+        let end = applied?;
+        self.site.end(self.number, size)?;
+        self.partial.layers = self.number + 1;
+        self.partial.whole = Some(Whole { layer: header.layer.clone(), size });
+        self.partial.begun = None;
+        self.ledger.keep(&self.partial)?;
+        self.site.forget_parent(self.number)?;
+        Ok((identity, end))
+    }
+
+    /// Where to go on with this layer; `None` from its beginning on.
+    fn mark_for(&self, input: &str, header: &Header) -> Result<Option<Mark>, Error> {
+        match (&self.partial.begun, header.resumes) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(Error::Rest { input: input.to_owned() }),
+            (Some(begun), _) if !begun.is_of(header) => Err(Error::OtherLayer {
+                input: input.to_owned(),
+                expected: begun.layer.clone(),
+                found: header.layer.clone(),
+            }),
+            (Some(Begun { mark, .. }), None) => Ok(Some(mark.clone())),
+            (Some(Begun { mark, .. }), Some(resumes)) if resumes.at != mark.at => {
+                Err(Error::OtherRest { input: input.to_owned(), found: resumes.at, expected: mark.at })
+            }
+            (Some(Begun { mark, .. }), Some(resumes)) if resumes.skipped != mark.outline.digest() => {
+                Err(Error::OtherBeginning { at: mark.at })
+            }
+            (Some(Begun { mark, .. }), Some(_)) => Ok(Some(mark.clone())),
+        }
+    }
+
+    /// What an error means for what is in: where a stream as a whole was not what was sent, its part is nothing either.
+    fn after(&mut self, error: &Error) {
+        if condemns(error) {
+            self.partial.begin_again(self.site.can_begin_again(self.number));
+            if let Err(error) = self.ledger.keep(&self.partial) {
+                tracing::error!("{error}");
+            }
+        }
+    }
+}
+
+/// Whether the error says that something before it was altered, and not what or where.
+fn condemns(error: &Error) -> bool {
+    match error {
+        Error::In { source, .. } => condemns(source),
+        Error::Stream { source } => {
+            matches!(source.kind, ErrorKind::StreamAltered { .. } | ErrorKind::Rule(RuleError::WrongTotal { .. }))
+        }
+        _ => false,
+    }
+}
+
+/// Reads a layer that is in.
+fn skip<R: BufRead>(layer: &mut LayerReader<R>, progress: &dyn Progress) -> Result<End, Error> {
+    loop {
+        if progress.stop_requested() {
+            return Err(block_copy::Error::Stopped.into());
+        }
+        if let hyperlayer::Event::End(end) = layer.next_event()? {
+            return Ok(end);
+        }
+    }
+}
+
+/// The last layer that is in, for the one behind it.
+fn whole_link(whole: &Whole) -> Link {
+    let header =
+        Header { layer: whole.layer.clone(), ..Header::full(whole.size, ChunkSize::SECTOR, Totals::default()) };
+    Link { name: "what was received before".to_owned(), header, identity: None }
+}

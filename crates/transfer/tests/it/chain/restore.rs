@@ -1,0 +1,108 @@
+use block_copy::testing::ThinModel;
+use block_copy::{Memory, Queue, Silent, WriteAt};
+use extents::{Bytes, ChunkSize};
+use proptest::prelude::*;
+use testkit::histories;
+use transfer::{Error, Identity, Restore, Verified, restore};
+
+use super::{Chain, example, inputs};
+
+fn how(chunk: ChunkSize, fresh: bool) -> Restore {
+    Restore { size: None, chunk, fresh, queue: Queue { piece: Bytes::new(4096), depth: 3, readers: 2 } }
+}
+
+fn run(streams: &[Vec<u8>], target: &dyn WriteAt, how: Restore) -> Result<Vec<Verified>, Error> {
+    restore(inputs(streams).into_iter().rev(), target, how, &Silent)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// On a file, on a thin volume that is new, and on a target that is full of other things and larger.
+    #[test]
+    fn gives_the_newest_state(history in histories(1..6), chunk in prop::sample::select(vec![4096u64, 12288, 65536])) {
+        let chain = Chain::full(&history);
+        let newest = &chain.states[chain.states.len() - 1];
+
+        let file = Memory::zeroed(newest.len());
+        let verified = run(&chain.streams, &file, how(ChunkSize::SECTOR, true)).unwrap();
+        prop_assert!(file.into_vec() == *newest, "on a file");
+        prop_assert_eq!(verified.len(), chain.streams.len());
+        prop_assert!(verified[1..].iter().all(|layer| layer.link.identity == Some(Identity::Proven)));
+        prop_assert_eq!(verified[0].link.identity, None);
+
+        let thin = ThinModel::new(newest.len(), crate::chunk(chunk));
+        run(&chain.streams, &thin, how(crate::chunk(chunk), true)).unwrap();
+        prop_assert!(thin.to_vec() == *newest, "on a thin volume");
+
+        let used = Memory::new(testkit::stamped(77, 0, newest.len() + 3000));
+        run(&chain.streams, &used, how(ChunkSize::SECTOR, false)).unwrap();
+        let used = used.into_vec();
+        prop_assert!(used[..newest.len()] == *newest, "on what was used");
+        prop_assert!(used[newest.len()..] == testkit::stamped(77, 0, newest.len() + 3000)[newest.len()..], "past the end");
+    }
+}
+
+/// What lay past the end of a volume that was small for a while is zeros and not an older layer's.
+#[test]
+fn what_shrank_and_grew_again() {
+    let chain = Chain::full(&example());
+    let target = Memory::zeroed(chain.states[3].len());
+    run(&chain.streams, &target, how(ChunkSize::SECTOR, true)).unwrap();
+    assert!(target.into_vec() == chain.states[3]);
+}
+
+/// Every block comes from the layer that has it last, and is written once.
+#[test]
+fn nothing_is_written_twice() {
+    let mut now = testkit::ThinVolume::new(crate::chunk(4096), 64 * 1024);
+    let mut history = Vec::new();
+    for seed in 1..5 {
+        now.write(0, &testkit::stamped(seed, 0, 64 * 1024));
+        history.push(now.clone());
+    }
+    let chain = Chain::full(&history);
+    let written = Counting::default();
+    let target = Memory::zeroed(64 * 1024);
+    restore(inputs(&chain.streams).into_iter().rev(), &target, how(ChunkSize::SECTOR, true), &written).unwrap();
+    assert_eq!(written.0.into_inner(), 64 * 1024);
+    assert!(target.into_vec() == chain.states[3]);
+}
+
+#[derive(Default)]
+struct Counting(std::sync::atomic::AtomicU64);
+
+impl block_copy::Progress for Counting {
+    fn advance(&self, done: Bytes) {
+        self.0.fetch_add(done.get(), std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn refused_without_a_root_or_with_two() {
+    let chain = Chain::full(&histories_of(3));
+    let target = Memory::zeroed(1 << 20);
+    let how = how(ChunkSize::SECTOR, true);
+    let error = run(&chain.streams[1..], &target, how).unwrap_err();
+    assert!(matches!(&error, Error::NoRoot { input, .. } if input == "0.hl"), "{error}");
+    assert!(error.to_string().contains("needs layer state:0 before it"), "{error}");
+
+    let two = [chain.streams[0].clone(), chain.streams[0].clone()];
+    let error = run(&two, &target, how).unwrap_err();
+    assert!(matches!(error, Error::FullInChain { .. }), "{error}");
+
+    let error = run(&[], &target, how).unwrap_err();
+    assert!(matches!(error, Error::NoStream), "{error}");
+
+    let error = run(&chain.streams, &Memory::zeroed(512), how).unwrap_err();
+    assert!(matches!(error, Error::TargetTooSmall { .. }), "{error}");
+}
+
+fn histories_of(states: u32) -> Vec<testkit::ThinVolume> {
+    let mut now = testkit::ThinVolume::new(crate::chunk(4096), 16 * 1024);
+    let states = (0..states).map(|seed| {
+        now.write(4096, &testkit::stamped(seed + 1, 8, 4096));
+        now.clone()
+    });
+    states.collect()
+}

@@ -1,0 +1,147 @@
+use extents::Bytes;
+use hyperlayer::{Format, Header};
+use transfer::{DetectLevel, Error, ErrorKind};
+
+use super::chain::rest;
+use super::{Fate, History, Machine, UNHARMED, example, id, named};
+use crate::{Layer, chunk};
+
+/// A receive of the example's chain that was cut in the third layer.
+fn interrupted() -> (History, Machine) {
+    let history = History::full(&example());
+    let mut machine = Machine::new(&history, chunk(4096), false);
+    let streams = history.streams();
+    let len = streams[0].len() + streams[1].len() + streams[2].len() - 400;
+    machine.run(&streams, Fate { input: len, due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+    let partial = machine.partial();
+    assert_eq!(partial.layers, 2);
+    assert!(partial.begun.as_ref().unwrap().mark.at > Bytes::ZERO, "{partial:?}");
+    (history, machine)
+}
+
+/// Refused, and what was received can be continued as before.
+#[track_caller]
+fn refuses(streams: &[Vec<u8>], says: &str) {
+    let (history, mut machine) = interrupted();
+    let before = machine.partial();
+    let error = machine.run(streams, UNHARMED, &mut || true).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+    assert!(error.to_string().contains(says), "{error}");
+    assert!(error.hint().is_some(), "{error}");
+    assert_eq!(machine.partial(), before);
+    machine.run(&history.streams(), UNHARMED, &mut || true).unwrap();
+    assert!(machine.result() == history.last());
+}
+
+fn renamed(layer: &Layer, header: Header) -> Vec<u8> {
+    Layer { header, ..layer.clone() }.stream()
+}
+
+#[test]
+fn other_layers_than_before() {
+    let (history, _) = interrupted();
+    let streams = history.streams();
+    // Another state where the interrupted one was.
+    let third = &history.layers[2];
+    let header = Header { layer: Some(id(9)), ..third.header.clone() };
+    let other = renamed(third, header);
+    refuses(&[streams[0].clone(), streams[1].clone(), other], "`in#3` is layer state:9, expected layer state:2");
+    // Another one where a whole one was.
+    let second = &history.layers[1];
+    let header = Header { layer: Some(id(9)), ..second.header.clone() };
+    refuses(&[streams[0].clone(), renamed(second, header)], "`in#2` is layer state:9, and the last layer");
+    // One is left out, is there twice, comes after itself.
+    refuses(&[streams[0].clone(), streams[2].clone()], "the chain is broken: `in#2` was made against layer state:1");
+    refuses(&[streams[0].clone(), streams[0].clone()], "is a full layer, which begins a chain");
+    refuses(&streams[..1], "the input ends before layer state:2");
+    refuses(&streams[..2], "the input ends before layer state:2");
+    refuses(&streams[3..], "the input ends before layer state:2");
+}
+
+#[test]
+fn another_rest_than_the_one_asked_for() {
+    let (history, machine) = interrupted();
+    let (third, token) = (&history.layers[2], machine.partial().token().unwrap());
+    let right = rest(third, &token);
+    let at = token.at.saturating_sub(Bytes::new(4096));
+    let earlier = transfer::receive::ResumeToken { at, outline: token.outline.until(at).unwrap(), ..token.clone() };
+    refuses(&[rest(third, &earlier).stream()], "goes on at byte");
+    let mut resumes = right.header.resumes.unwrap();
+    resumes.skipped.0[0] ^= 1;
+    let header = Header { resumes: Some(resumes), ..right.header.clone() };
+    refuses(&[renamed(&right, header)], "is not what was received before the interruption");
+    let header = Header { parent: Some(id(7)), ..right.header.clone() };
+    refuses(&[renamed(&right, header)], "was made against layer state:7");
+}
+
+/// A layer of the same name whose records lie elsewhere before the interruption.
+#[test]
+fn another_beginning() {
+    let (history, _) = interrupted();
+    let streams = history.streams();
+    let mut states = example();
+    states[2].write(0, &testkit::stamped(9, 0, 512));
+    let pair = testkit::Pair { old: states[1].clone(), new: states[2].clone() };
+    let other = named(Layer::of(&pair, DetectLevel::None), 2);
+    assert_eq!(other.header.volume_size, history.layers[2].header.volume_size);
+    let mut with_zeros = other.clone();
+    with_zeros.plan.delta.zero.insert(with_zeros.plan.delta.data.ranges()[0]);
+    with_zeros.plan.delta.data = with_zeros.plan.delta.data.difference(&with_zeros.plan.delta.zero);
+    with_zeros.header.totals = Some(with_zeros.plan.totals());
+    let says = "is not what was received before the interruption";
+    refuses(&[streams[0].clone(), streams[1].clone(), with_zeros.stream()], says);
+}
+
+#[test]
+fn a_rest_where_nothing_was_interrupted() {
+    let (history, machine) = interrupted();
+    let stream = rest(&history.layers[2], &machine.partial().token().unwrap()).stream();
+    let mut fresh = Machine::new(&history, chunk(4096), false);
+    let error = fresh.run(std::slice::from_ref(&stream), UNHARMED, &mut || true).unwrap_err();
+    assert!(matches!(error, Error::Rest { .. }), "{error:?}");
+    // Nor does anybody else take it.
+    let opened =
+        [transfer::Incoming::open(&stream[..]).map(drop), transfer::LayerReader::open("in", &stream[..]).map(drop)];
+    for result in opened {
+        assert!(matches!(result, Err(Error::Rest { .. })), "{result:?}");
+    }
+}
+
+/// Where the digest says that something before it was altered, what was received of that stream does not stay; the layers
+/// before it do.
+#[test]
+fn what_was_altered_is_forgotten() {
+    for file in [false, true] {
+        let history = History::full(&example());
+        let mut machine = Machine::new(&history, chunk(4096), file);
+        let mut streams = history.streams();
+        let digit = streams[2].len() - 3;
+        streams[2][digit] ^= 1;
+        let error = machine.run(&streams, Fate { due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
+        let partial = machine.partial();
+        assert_eq!((partial.layers, partial.begun), (if file { 0 } else { 2 }, None));
+        machine.run(&history.streams(), UNHARMED, &mut || true).unwrap();
+        assert!(machine.result() == history.last());
+    }
+}
+
+/// A layer that cannot be continued in its middle begins anew, and where that is not possible, the chain does.
+#[test]
+fn layers_that_cannot_be_continued() {
+    let mut states = example();
+    states[2].resize(32 * 1024);
+    states.truncate(3);
+    let history = History::full(&states);
+    let old = history.layers[2].clone().in_format(Format::V1_0);
+    let streams = [history.streams()[0].clone(), history.streams()[1].clone(), old.stream()];
+    for (file, left) in [(false, 2), (true, 0)] {
+        let mut machine = Machine::new(&history, chunk(4096), file);
+        let input = streams.concat().len() - 300;
+        machine.run(&streams, Fate { input, due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+        let partial = machine.partial();
+        assert_eq!((partial.layers, partial.begun), (left, None), "in a file: {file}");
+        machine.run(&streams, UNHARMED, &mut || true).unwrap();
+        assert!(machine.result() == history.last());
+    }
+}
