@@ -2,7 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{info, merge, recv, send, verify};
+use crate::store::{backup, restore};
+use crate::{compare, info, merge, recv, send, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
 ///
@@ -38,11 +39,14 @@ impl Args {
 #[derive(Subcommand, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
+    Backup(backup::Args),
+    Restore(restore::Args),
     Send(send::Args),
     Recv(Box<recv::Args>),
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),
+    Compare(compare::Args),
 }
 
 const SHORT_AFTER: &str =
@@ -55,6 +59,7 @@ Examples:
   cat monday.hl tuesday.hl | lvbackup recv -v vg1 -p pool0 -l tuesday
   lvbackup verify monday.hl tuesday.hl
   lvbackup merge monday.hl tuesday.hl -o both.hl
+  lvbackup compare vg0/tuesday vg1/tuesday
 
 Exit status:
   0      the whole job is done, checked and durable

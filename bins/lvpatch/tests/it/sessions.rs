@@ -83,7 +83,7 @@ fn through_a_real_pipe_and_through_files() {
         "lvdiff --scan new.img old.img -o changes.hl && lvpatch --base old.img --output got.img --input changes.hl",
         "lvdiff --scan new.img old.img | zstd -q | lvpatch --base old.img --output got.img",
     ] {
-        let said = Tool::shell(line, &["lvdiff", "lvpatch"], folder.0.path()).run();
+        let said = Tool::shell(line, &["lvdiff", "lvpatch"], folder.root()).run();
         if line.contains("zstd -q") && said.stderr.contains("zstd: not found") {
             println!("skipped: there is no `zstd`");
             continue;

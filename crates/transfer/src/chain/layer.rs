@@ -1,32 +1,48 @@
 //! One layer after the other, of anything that can be read.
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Seek};
 use std::sync::{Mutex, PoisonError};
 
 use block_copy::Progress;
 use extents::Bytes;
-use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, ReadOptions, Reader};
+use hyperlayer::{End, Event, Header, LayerId, ReadError, ReadOptions, Reader, SkimReader};
 
-use crate::Error;
+use crate::{Demands, Error, Promises};
 
 /// What an [`LayerInput`] gives when it is opened.
 pub type Opened<'a> = Box<dyn BufRead + Send + 'a>;
 
+/// What can be read from any place: of it the data of a stream can be stepped over.
+pub trait Seekable: BufRead + Seek + Send {}
+
+impl<T: BufRead + Seek + Send> Seekable for T {}
+
 type Open<'a> = Box<dyn Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a>;
+type OpenSeekable<'a> = Box<dyn Fn() -> io::Result<Option<Box<dyn Seekable + 'a>>> + Send + Sync + 'a>;
 
 /// Where a layer comes from, and how to open it: as often as it must be read, each time from its beginning.
 pub struct LayerInput<'a> {
     name: String,
     open: Open<'a>,
-    accept_open_end: bool,
+    seekable: Option<OpenSeekable<'a>>,
+    options: ReadOptions,
+    demands: Demands,
     expected: Option<LayerId>,
 }
 
 impl<'a> LayerInput<'a> {
     /// An input that its user calls `name`.
     pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
-        Self { name: name.into(), open: Box::new(open), accept_open_end: false, expected: None }
+        let (options, demands) = (ReadOptions::default(), Demands::default());
+        Self { name: name.into(), open: Box::new(open), seekable: None, options, demands, expected: None }
+    }
+
+    /// Where the bytes of the stream itself can be read from any place, another way to open it; it gives `None` where they
+    /// cannot, as where they are compressed. Who only wants to know where the records lie then reads no data.
+    #[must_use]
+    pub fn or_seekable(self, open: impl Fn() -> io::Result<Option<Box<dyn Seekable + 'a>>> + Send + Sync + 'a) -> Self {
+        Self { seekable: Some(Box::new(open)), ..self }
     }
 
     /// An input that is open already, such as standard input: it can be read once.
@@ -38,10 +54,22 @@ impl<'a> LayerInput<'a> {
         })
     }
 
-    /// See [`LayerReader::accept_open_end`].
+    /// Says what some foreign formats do not.
+    #[must_use]
+    pub fn with_options(self, options: ReadOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Says what each layer must promise.
+    #[must_use]
+    pub fn demanding(self, demands: Demands) -> Self {
+        Self { demands, ..self }
+    }
+
+    /// Takes a layer also where nothing in it says that it is whole, and else demands what it did.
     #[must_use]
     pub fn accept_open_end(self, accept: bool) -> Self {
-        Self { accept_open_end: accept, ..self }
+        Self { demands: Demands { end: !accept, ..self.demands }, ..self }
     }
 
     /// Refuses another layer than this one.
@@ -59,10 +87,18 @@ impl<'a> LayerInput<'a> {
     /// Opens it and reads the first header.
     ///
     /// # Errors
-    /// It cannot be read, is no stream, or holds another layer than is expected.
+    /// It cannot be read, is no stream or only the rest of a layer, or holds another layer than is expected.
     pub fn open(&self) -> Result<LayerReader<Opened<'a>>, Error> {
+        self.open_rest()?.whole()
+    }
+
+    /// The same where the first layer may be only the rest of one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_rest(&self) -> Result<LayerReader<Opened<'a>>, Error> {
         let opened = (self.open)().map_err(|source| Error::input(source).of(&self.name));
-        let layer = LayerReader::open(&self.name, opened?)?.accept_open_end(self.accept_open_end);
+        let layer = LayerReader::open_rest(&self.name, opened?, self.options)?.demand(self.demands)?;
         match &self.expected {
             Some(expected) if layer.header.layer.as_ref() != Some(expected) => Err(Error::OtherLayer {
                 input: self.name.clone(),
@@ -71,6 +107,19 @@ impl<'a> LayerInput<'a> {
             }),
             _ => Ok(layer),
         }
+    }
+}
+
+impl<'a> LayerInput<'a> {
+    /// A reader that steps over the data.
+    pub(super) fn open_seekable(&self) -> Result<Option<SkimReader<Box<dyn Seekable + 'a>>>, Error> {
+        let Some(open) = &self.seekable else { return Ok(None) };
+        let opened = open().and_then(|opened| opened.map(SkimReader::new).transpose());
+        opened.map_err(|source| Error::input(source).of(&self.name))
+    }
+
+    pub(super) fn accepts_open_end(&self) -> bool {
+        !self.demands.end
     }
 }
 
@@ -89,7 +138,7 @@ pub struct LayerReader<R> {
     name: String,
     /// Which one of its input, from 1.
     number: u64,
-    accept_open_end: bool,
+    demands: Demands,
     end: Option<End>,
 }
 
@@ -100,8 +149,15 @@ impl<R: BufRead> LayerReader<R> {
     /// # Errors
     /// There is none, or it is wrong.
     pub fn open(name: &str, input: R) -> Result<Self, Error> {
-        let layer = Self::begin(Reader::new(input), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))?;
-        layer.whole()
+        Self::open_with(name, input, ReadOptions::default())
+    }
+
+    /// The same, told what some foreign formats do not say.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
+        Self::open_rest(name, input, options)?.whole()
     }
 
     /// The same where the first one may be only the rest of a layer ([`Header::resumes`]), for a receiver that has what
@@ -110,17 +166,39 @@ impl<R: BufRead> LayerReader<R> {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_rest(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
-        Self::begin(Reader::with_options(input, options), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))
+        Self::first(name, Reader::with_options(input, options))
+    }
+
+    fn first(name: &str, reader: Reader<R>) -> Result<Self, Error> {
+        // What is demanded is not known yet; what is not, is not refused here.
+        let nothing = Demands { end: false, identity: false };
+        let layer = Self::begin(reader, name, 1, nothing)?;
+        layer.map(|layer| Self { demands: Demands::default(), ..layer }).ok_or_else(|| Error::NoStream.of(name))
     }
 
     fn whole(self) -> Result<Self, Error> {
-        if self.header.resumes.is_some() { Err(Error::Rest { input: self.name }) } else { Ok(self) }
+        self.check_whole().map(|()| self)
     }
 
-    /// Takes a layer also where nothing in it says that it is whole: HYPERLAYER 1.0 without `Delta blocks`.
+    /// Says what this layer and those behind it must promise.
+    ///
+    /// # Errors
+    /// It is already seen that this one does not.
+    pub fn demand(self, demands: Demands) -> Result<Self, Error> {
+        demands.check(&self.header).map_err(|error| error.of(&self.name))?;
+        Ok(Self { demands, ..self })
+    }
+
+    /// Takes a layer also where nothing in it says that it is whole, and else demands what it did.
     #[must_use]
     pub fn accept_open_end(self, accept: bool) -> Self {
-        Self { accept_open_end: accept, ..self }
+        Self { demands: Demands { end: !accept, ..self.demands }, ..self }
+    }
+
+    /// What the layer can promise.
+    #[must_use]
+    pub fn promises(&self) -> Promises {
+        Promises::of(&self.header)
     }
 
     /// What it is called.
@@ -138,7 +216,7 @@ impl<R: BufRead> LayerReader<R> {
     /// Refuses the rest of a layer, which only who has all before it may look at.
     pub(crate) fn check_whole(&self) -> Result<(), Error> {
         match self.header.resumes {
-            Some(rest) => Err(Error::OnlyRest { input: self.name.clone(), at: rest.at }),
+            Some(_) => Err(Error::Rest { input: self.name.clone() }),
             None => Ok(()),
         }
     }
@@ -153,10 +231,8 @@ impl<R: BufRead> LayerReader<R> {
         }
         let event = self.reader.next_event().map_err(|error| Error::from(error).of(&self.name))?;
         match &event {
-            Some(Event::End(end)) if end.completeness == Completeness::Unknown && !self.accept_open_end => {
-                Err(Error::OpenEnd.of(&self.name))
-            }
             Some(Event::End(end)) => {
+                self.demands.check_end(end).map_err(|error| error.of(&self.name))?;
                 self.end = Some(*end);
                 Ok(Event::End(*end))
             }
@@ -200,7 +276,7 @@ impl<R: BufRead> LayerReader<R> {
     /// As [`next_event`](Self::next_event) and [`open`](Self::open).
     pub fn next_layer(mut self) -> Result<Option<Self>, Error> {
         self.finish()?;
-        Self::begin(self.reader, &self.input, self.number + 1, self.accept_open_end)?.map(Self::whole).transpose()
+        Self::begin(self.reader, &self.input, self.number + 1, self.demands)?.map(Self::whole).transpose()
     }
 
     /// Reads to the end of the input, of which this must be the only layer.
@@ -215,7 +291,7 @@ impl<R: BufRead> LayerReader<R> {
         }
     }
 
-    fn begin(mut reader: Reader<R>, input: &str, number: u64, accept_open_end: bool) -> Result<Option<Self>, Error> {
+    fn begin(mut reader: Reader<R>, input: &str, number: u64, demands: Demands) -> Result<Option<Self>, Error> {
         let name = if number == 1 { input.to_owned() } else { format!("{input}#{number}") };
         let header = match reader.next_event() {
             Ok(Some(Event::Header(header))) => *header,
@@ -223,6 +299,7 @@ impl<R: BufRead> LayerReader<R> {
             Err(ReadError::Stream(error)) if error.is_cut() && error.position == 0 => return Ok(None),
             Err(error) => return Err(Error::from(error).of(&name)),
         };
-        Ok(Some(Self { reader, header, input: input.to_owned(), name, number, accept_open_end, end: None }))
+        demands.check(&header).map_err(|error| error.of(&name))?;
+        Ok(Some(Self { reader, header, input: input.to_owned(), name, number, demands, end: None }))
     }
 }
