@@ -226,6 +226,8 @@ fn bucket_store(
     bucket: &str,
     options: &Options,
 ) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+    // For the process; whoever embeds this crate and chose another one before keeps that.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = ClientOptions::new().with_timeout(std::time::Duration::from_secs(REQUEST_SECONDS));
     let retry = RetryConfig {
         backoff: BackoffConfig::default(),
