@@ -160,8 +160,8 @@ impl<R: BufRead> LayerReader<R> {
         Self::open_rest(name, input, options)?.whole()
     }
 
-    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]): for a receiver that has what
-    /// is before that.
+    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]), for a receiver that has what
+    /// is before that; told what some foreign formats do not say.
     ///
     /// # Errors
     /// As [`open`](Self::open).
