@@ -125,8 +125,8 @@ impl<R: BufRead> LayerReader<R> {
         Self::first(name, Reader::with_options(input, options))?.whole()
     }
 
-    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]): for a receiver that has what
-    /// is before that.
+    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]), for a receiver that has what
+    /// is before that; told what some foreign formats do not say.
     ///
     /// # Errors
     /// As [`open`](Self::open).

@@ -16,6 +16,7 @@
 //! its target cannot, so does the chain.
 
 mod apply;
+mod file;
 mod ledger;
 mod mark;
 mod partial;
@@ -23,6 +24,7 @@ mod receiver;
 mod text;
 mod token;
 
+pub use file::FileSite;
 pub use ledger::{DEFAULT_PARTIAL_DIR, Ledger, LedgerError, LedgerFile};
 pub use mark::Mark;
 pub use partial::{Begun, Partial, PartialBase, Whole};
