@@ -2,7 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{info, merge, send, verify};
+use crate::store::{backup, restore};
+use crate::{compare, info, merge, send, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
 ///
@@ -38,10 +39,13 @@ impl Args {
 #[derive(Subcommand, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
+    Backup(backup::Args),
+    Restore(restore::Args),
     Send(send::Args),
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),
+    Compare(compare::Args),
 }
 
 const SHORT_AFTER: &str =
@@ -53,6 +57,7 @@ Examples:
   lvbackup send -v vg0 -l tuesday -i monday -o tuesday.hl
   lvbackup verify monday.hl tuesday.hl
   lvbackup merge monday.hl tuesday.hl -o both.hl
+  lvbackup compare vg0/tuesday vg1/tuesday
 
 Exit status:
   0      the whole job is done, checked and durable

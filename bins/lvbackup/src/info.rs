@@ -33,9 +33,9 @@ Examples:
   lvbackup send -v vg0 -l monday | lvbackup info -
   lvbackup info --json chain.hl.zst | jq -r 'select(.state != \"proven\").input'
 
-Keys of --json: input, format, kind, name, layer, parent, source, created, tool, meta (pairs of key and value),
-volume_size_bytes, parent_size_bytes, chunk_size_bytes, resumes_at_bytes, check_records, data_records, data_bytes,
-zero_records, zero_bytes, stream_bytes, blake3, state (proven, counted, unknown, damaged, unread), error. What a stream
+Keys of --json: input, format, kind, name, layer, parent, source, created, tool, meta (pairs of key and value), \
+volume_size_bytes, parent_size_bytes, chunk_size_bytes, resumes_at_bytes, check_records, data_records, data_bytes, \
+zero_records, zero_bytes, stream_bytes, blake3, state (proven, counted, unknown, damaged, unread), error. What a stream \
 does not say is null. What follows a damaged layer is not shown.
 
 Exit status: 0 where all is whole as far as its format can tell, 3 where something is damaged or no stream.";
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
 fn show(args: &Args, file: &Path, progress: &Progress) -> Outcome {
     let input = cli::layer_input(file, "`lvbackup info FILE`", progress)?.accept_open_end(true);
-    let mut next = Some(input.open()?);
+    let mut next = Some(input.open_rest()?);
     while let Some(mut layer) = next {
         let read = if args.header { None } else { Some(layer.read_through(progress)) };
         let (state, failure) = match read {

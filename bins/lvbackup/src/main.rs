@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod compare;
 mod describe;
 mod hooks;
 mod info;
 mod merge;
 mod send;
+mod store;
 mod verify;
 
 use std::process::ExitCode;
@@ -18,10 +20,13 @@ fn main() -> ExitCode {
     cli::main("lvbackup", Args::common, |args, stop| {
         let common = args.common();
         match args.command {
+            Command::Backup(of) => store::backup::run(&of, common, stop),
+            Command::Restore(of) => store::restore::run(&of, common, stop),
             Command::Send(of) => send::run(&of, common, stop),
             Command::Info(of) => info::run(&of, common, stop),
             Command::Verify(of) => verify::run(&of, common, stop),
             Command::Merge(of) => merge::run(&of, common, stop),
+            Command::Compare(of) => compare::run(&of, common, stop),
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cli::{Common, Exit, Failure, Outcome, Progress, Stop, StreamArgs, say};
 use hyperlayer::{Format, Header};
@@ -46,7 +46,7 @@ Examples:
   lvbackup merge tuesday.hl wednesday.hl --compress zstd -o both.hl.zst
   lvbackup merge monday.hl tuesday.hl | ssh host lvbackup recv -v vg1 -p pool0 -l tuesday
 
-The result is the newest layer: it has its id and its name, and the next layer of the chain follows it. Base checks are
+The result is the newest layer: it has its id and its name, and the next layer of the chain follows it. Base checks are \
 those of the first layer. FILE must not be the result; an existing file of that name is replaced when all is done.
 
 The last two lines on standard error are the SHA1 and the BLAKE3 of exactly the bytes written.";
@@ -60,11 +60,12 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         args.stream.check()?;
     }
     args.check_files()?;
-    let reading = Progress::new("reading", None, common, stop.clone());
-    let inputs = args.files.iter().map(|file| cli::layer_input(file, "", &reading));
+    // The files outlive both passes, each of which shows how far it is.
+    let opened = Progress::new("opening", None, Common { quiet: true, ..common }, stop.clone());
+    let inputs = args.files.iter().map(|file| cli::layer_input(file, "", &opened));
     let inputs: Vec<_> =
         inputs.map(|input| Ok(input?.accept_open_end(args.accept_open_end))).collect::<Outcome<_>>()?;
-    let merge = Merge::plan(inputs, &reading)?;
+    let merge = Merge::plan(inputs, &Progress::new("reading", None, common, stop.clone()))?;
     for link in merge.links().iter().filter(|link| link.identity == Some(Identity::Unnamed)) {
         say(&format!("lvbackup: warning: `{}` does not name its parent: nothing proves that it follows", link.name));
     }
@@ -83,13 +84,14 @@ impl Args {
     fn check_files(&self) -> Outcome {
         let output = self.stream.file().and_then(|output| fs::metadata(output).ok());
         for file in &self.files {
-            // A file that is not there is told of where it is opened.
-            let Ok(found) = fs::metadata(file) else { continue };
             let name = file.display();
-            if !found.is_file() {
+            let found = fs::metadata(file);
+            if file == Path::new("-") || found.as_ref().is_ok_and(|found| !found.is_file()) {
                 return Err(Failure::msg(Exit::Usage, format!("`{name}` cannot be read twice: it is no regular file"))
                     .hint("write the stream to a file first"));
             }
+            // A file that is not there is told of where it is opened.
+            let Ok(found) = found else { continue };
             if output.as_ref().is_some_and(|output| (output.dev(), output.ino()) == (found.dev(), found.ino())) {
                 return Err(Failure::msg(Exit::Usage, format!("the result cannot take the place of `{name}`")));
             }

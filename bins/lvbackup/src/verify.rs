@@ -40,7 +40,7 @@ Examples:
   cat monday.hl tuesday.hl | lvbackup verify -
   lvbackup verify --each /backup/*.hl
 
-Keys of --json: those of `lvbackup info`, and identity: proven where the layer names the one before as its parent, unnamed
+Keys of --json: those of `lvbackup info`, and identity: proven where the layer names the one before as its parent, unnamed \
 where it names none, null for the first. Nothing is written there where something is wrong.
 
 Exit status: 0 where everything is right, 3 where something is cut, altered, missing or in another place.";

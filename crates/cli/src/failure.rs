@@ -129,6 +129,23 @@ impl From<transfer::Error> for Failure {
     }
 }
 
+/// Likewise: a store that cannot be used right now is surroundings, one that holds what it must not is data.
+#[cfg(feature = "store")]
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        use store::ErrorKind;
+        let exit = match error.kind() {
+            ErrorKind::Usage => Exit::Usage,
+            ErrorKind::Refused => Exit::Refused,
+            ErrorKind::Unreachable | ErrorKind::Locked => Exit::Surroundings,
+            _ => Exit::Failed,
+        };
+        let hint = error.hint();
+        let failure = Self::new(exit, error);
+        hint.into_iter().fold(failure, Self::hint)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

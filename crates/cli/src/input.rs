@@ -1,11 +1,11 @@
 //! Where a stream comes from: standard input or a file, compressed or not.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, Cursor, IsTerminal, Read, Seek};
 use std::path::Path;
 
 use block_copy::Progress;
-use transfer::{Interruptible, LayerInput, is_stop};
+use transfer::{Interruptible, LayerInput, Seekable, is_stop};
 
 use crate::{Exit, Failure, OrFail, Outcome};
 
@@ -13,6 +13,8 @@ use crate::{Exit, Failure, OrFail, Outcome};
 const ZSTD_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 /// How much of a decompressed stream is decoded at once, in bytes.
 const BUFFER_BYTES: usize = 256 * 1024;
+/// How much is read at once of a file of which only the lines are wanted, in bytes.
+const LINES_BYTES: usize = 4096;
 
 /// The bytes of a stream: decompressed, and interruptible by `progress` even while nothing comes.
 pub type Input<'a> = Box<dyn BufRead + Send + 'a>;
@@ -51,7 +53,20 @@ pub fn layer_input<'a>(path: &Path, hint: &str, progress: &'a dyn Progress) -> O
     }
     let file = path.to_owned();
     let open = move || decompressed(Interruptible::new(File::open(&file)?, progress));
-    Ok(LayerInput::new(path.display().to_string(), open))
+    let file = path.to_owned();
+    let seekable = move || plain(File::open(&file)?);
+    Ok(LayerInput::new(path.display().to_string(), open).or_seekable(seekable))
+}
+
+/// The file, where it is regular and not compressed.
+fn plain<'a>(mut file: File) -> io::Result<Option<Box<dyn Seekable + 'a>>> {
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut start = Vec::with_capacity(ZSTD_MAGIC.len());
+    (&file).take(ZSTD_MAGIC.len() as u64).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok((start != ZSTD_MAGIC).then(|| Box::new(BufReader::with_capacity(LINES_BYTES, file)) as Box<dyn Seekable>))
 }
 
 fn decompressed(mut raw: Interruptible<'_>) -> io::Result<Input<'_>> {

@@ -1,5 +1,5 @@
 //! What the tests of several crates share: content that proves its place ([`stamped`]), thin volumes as a model
-//! ([`ThinVolume`], [`Pair`], [`histories`]), what LVM says ([`lv_row`]), and the workspace's binaries in a cleared environment ([`Tool`], [`contract!`]).
+//! ([`ThinVolume`], [`Pair`], [`histories`]), what LVM says ([`lv_row`]), and the workspace's binaries in a cleared environment ([`Tool`], [`Folder`], [`contract!`]).
 //!
 //! A dev-dependency only. **Panics.** All over: a test that cannot go on fails.
 
@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
 mod contract;
+mod folder;
 mod lvs;
 mod patience;
 mod stamp;
@@ -14,6 +15,7 @@ mod thin;
 mod tool;
 
 pub use contract::{check_help, check_refused};
+pub use folder::Folder;
 pub use lvs::{LVS, POOL_UUID, lv_row, lvs_step, pool_row};
 pub use patience::{LIMIT, eventually, within_limit};
 pub use rustix::process::Signal;

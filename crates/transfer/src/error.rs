@@ -213,14 +213,6 @@ pub enum Error {
         /// The layer.
         input: String,
     },
-    /// A stream that continues an interrupted one, where a whole layer is needed.
-    #[error("`{input}` is only the rest of a layer, from byte {at} on")]
-    OnlyRest {
-        /// The stream.
-        input: String,
-        /// Where it begins on the volume.
-        at: Bytes,
-    },
     /// The records of a layer do not ascend, as is needed to read several layers side by side.
     #[error("`{input}` has its records in no ascending order: bytes {extent} come after byte {before}")]
     Unsorted {
@@ -375,6 +367,17 @@ impl Error {
         }
     }
 
+    /// Whether what was read is no stream at all, neither cut nor altered.
+    #[must_use]
+    pub fn is_no_stream(&self) -> bool {
+        match self {
+            Self::NoStream => true,
+            Self::Stream { source } => matches!(source.kind, hyperlayer::ErrorKind::NoMagic { .. }),
+            Self::In { source, .. } => source.is_no_stream(),
+            _ => false,
+        }
+    }
+
     /// The same, said of one of several inputs. What was stopped was stopped, wherever it was noticed.
     #[must_use]
     pub(crate) fn of(self, input: &str) -> Self {
@@ -441,7 +444,6 @@ impl Error {
             Self::BrokenChain { .. } | Self::ChainSize { .. } | Self::FullInChain { .. } => {
                 "give every layer of the chain once, from the oldest to the newest".into()
             }
-            Self::OnlyRest { .. } => "give it to the receive that was interrupted: `lvbackup recv --resume`".into(),
             Self::NoRoot { .. } => "begin with the full layer that everything was made against".into(),
             Self::Unsorted { .. } => {
                 "receive the chain as an image, `lvbackup recv --to-file IMAGE`, and send that".into()

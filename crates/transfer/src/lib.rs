@@ -28,7 +28,9 @@ mod plan;
 pub mod receive;
 pub mod scan;
 
-pub use chain::{LayerInput, LayerReader, Link, Merge, Opened, Restore, Verified, follows, restore, verify_chain};
+pub use chain::{
+    LayerInput, LayerReader, Link, Merge, Opened, Restore, Seekable, Verified, follows, restore, verify_chain,
+};
 pub use compare::{Compare, Differences, compare, compare_stream};
 pub use delta::{Delta, Geometry};
 pub use demands::{Demands, Promises};

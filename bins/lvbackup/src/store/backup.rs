@@ -158,8 +158,10 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if !common.quiet {
         let (stream, object) = (human(layer.layer.stream.len), human(layer.layer.object.len));
         let kind = layer.layer.parent.as_ref().map_or_else(|| "full".to_owned(), |parent| format!("delta on {parent}"));
-        say(&format!("lvbackup: layer {} ({kind}): {stream}, {object} in the store; `{new}` is the next one's base",
-            layer.layer.layer));
+        say(&format!(
+            "lvbackup: layer {} ({kind}): {stream}, {object} in the store; `{new}` is the next one's base",
+            layer.layer.layer
+        ));
     }
     Ok(())
 }
@@ -238,7 +240,8 @@ impl Job<'_> {
 
     fn stream(&self, source: &Source<'_>, header: &Header, plan: &Plan, draft: Draft) -> Outcome<Stored> {
         let id = |id: &Option<LayerId>| id.clone().ok_or_else(|| Failure::msg(Exit::Failed, "the layer has no id"));
-        let len = stream_len(header, plan.checks.iter().copied(), plan.reads(), &plan.delta.zero).or_fail(Exit::Failed)?;
+        let len =
+            stream_len(header, plan.checks.iter().copied(), plan.reads(), &plan.delta.zero).or_fail(Exit::Failed)?;
         let len = len.unwrap_or(plan.delta.data.total());
         let writer = self.store.begin(self.lock, self.series, &id(&header.layer)?, &self.encoding, len)?;
         let limited = Encoding { zstd_level: None, limit_per_second: self.args.bwlimit };

@@ -3,7 +3,7 @@
 use std::io::BufReader;
 
 use store::{Error, Identities, Store, Stored};
-use transfer::{Input, Opened};
+use transfer::{LayerInput, Opened};
 
 /// How much of a layer is decoded at once, in bytes.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -14,12 +14,12 @@ pub(crate) fn inputs<'a>(
     store: &'a Store,
     chain: &'a [&'a Stored],
     identities: &'a Identities,
-) -> impl Iterator<Item = Input<'a>> {
+) -> impl Iterator<Item = LayerInput<'a>> {
     chain.iter().map(move |stored| {
         let open = move || -> std::io::Result<Opened<'a>> {
             let reader = store.read(stored, identities).map_err(Error::into_io)?;
             Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, reader)))
         };
-        Input::new(stored.layer.key.clone(), open).expecting(stored.layer.layer.clone())
+        LayerInput::new(stored.layer.key.clone(), open).expecting(stored.layer.layer.clone())
     })
 }

@@ -26,9 +26,8 @@ pub(crate) fn options() -> Outcome<Options> {
         pid: std::process::id(),
         command: std::env::args().take(2).collect::<Vec<_>>().join(" "),
     };
-    let of_a_service = |(name, _): &(String, String)| {
-        ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|service| name.starts_with(service))
-    };
+    let of_a_service =
+        |(name, _): &(String, String)| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|service| name.starts_with(service));
     let is_alive = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -37,7 +37,7 @@ impl Pick {
     pub(crate) fn layer<'l>(&self, listing: &'l Listing) -> Outcome<&'l Stored> {
         let series = self.series.as_deref().map(Series::new).transpose()?;
         let of_series = |stored: &&Stored| series.as_ref().is_none_or(|series| stored.layer.series == *series);
-        let found: Vec<_> = listing.layers.iter().filter(of_series).collect();
+        let found: Vec<_> = listing.layers().into_iter().filter(of_series).collect();
         if let Some(start) = &self.layer {
             return by_id(&found, start);
         }
@@ -49,11 +49,12 @@ impl Pick {
             return Err(Failure::msg(Exit::Usage, format!("the store holds several volumes: {}", names.join(", ")))
                 .hint("name one: `--series VG/LV`"));
         }
-        let not_newer = |stored: &&&Stored| limit.is_none_or(|limit| stored.layer.created <= limit);
-        let newest = found.iter().filter(not_newer).max_by_key(|stored| stored.layer.created);
-        newest.copied().ok_or_else(|| {
+        let not_newer = |stored: &&Stored| limit.is_none_or(|limit| stored.layer.created <= limit);
+        let newest = found.into_iter().filter(not_newer).max_by_key(|stored| stored.layer.created);
+        newest.ok_or_else(|| {
             let when = self.at.as_ref().map_or_else(String::new, |at| format!(" that is not newer than {at}"));
-            Failure::msg(Exit::Refused, format!("the store has no such layer{when}")).hint("`lvbackup list STORE` shows all")
+            Failure::msg(Exit::Refused, format!("the store has no such layer{when}"))
+                .hint("`lvbackup list STORE` shows all")
         })
     }
 }
@@ -84,7 +85,9 @@ fn moment(text: &str, zone: &str) -> Outcome<SystemTime> {
         .map_err(|failure| failure.context(format!("`{zone}` as a time zone")))?;
     let civil = match text.parse::<Date>() {
         // All of the day.
-        Ok(day) if text.len() <= 10 => day.tomorrow().map(|next| next.at(0, 0, 0, 0)).and_then(|t| t.checked_sub(1.second())),
+        Ok(day) if text.len() <= 10 => {
+            day.tomorrow().map(|next| next.at(0, 0, 0, 0)).and_then(|t| t.checked_sub(1.second()))
+        }
         _ => text.parse::<DateTime>(),
     };
     let civil = civil

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let _lock = store.lock_shared()?;
     let listing = store.list(None)?;
     let layer = args.pick.layer(&listing)?;
-    let chain = listing.chain(&layer.layer.series, &layer.layer.layer)?;
+    let chain = listing.chain(&layer.layer.series, &layer.layer.layer).map_err(store::Error::from)?;
     match (&args.to_file, &args.pool, &args.new) {
         (Some(path), ..) => to_file(&store, &chain, &identities, path, common, stop),
         (None, Some(pool), Some(new)) => {

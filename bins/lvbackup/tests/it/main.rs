@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod compare;
+mod images;
+mod info;
+mod merge;
+mod verify;
+
 use testkit::Tool;
 
 testkit::contract!(

@@ -7,20 +7,24 @@ mod interrupted;
 mod output;
 mod refused;
 
-use std::fs;
-use std::path::PathBuf;
-
-use tempfile::TempDir;
 use testkit::{Tool, stamped};
 
 testkit::contract!("lvdiff", missing: [[], ["a"], ["--delta", "x"]], unreadable: ["--scan", "new.img", "old.img"]);
 
 /// A folder with two images that differ in two places.
-struct Folder(TempDir);
+struct Folder(testkit::Folder);
+
+impl std::ops::Deref for Folder {
+    type Target = testkit::Folder;
+
+    fn deref(&self) -> &testkit::Folder {
+        &self.0
+    }
+}
 
 impl Folder {
     fn new() -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
+        let folder = Self(testkit::Folder::default());
         let old = stamped(1, 0, 1 << 20);
         let new = [&old[..200_000], &stamped(2, 0, 3000), &old[203_000..700_000], &vec![0; 100_000], &old[800_000..]];
         folder.write("old.img", &old);
@@ -30,33 +34,13 @@ impl Folder {
 
     /// One with an image of which no pipe and no queue can hold the stream.
     fn large() -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
+        let folder = Self(testkit::Folder::default());
         folder.write("large.img", &stamped(1, 0, 32 << 20));
         folder
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    /// What is there, the temporary files included.
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(self.0.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
     fn lvdiff(&self, line: &str) -> Tool {
-        Tool::new("lvdiff", self.0.path()).args(line.split_whitespace())
+        self.tool("lvdiff", line)
     }
 }
 

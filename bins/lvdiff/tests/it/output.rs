@@ -14,7 +14,7 @@ fn the_hashes_are_of_exactly_what_is_written() {
         folder.write("out", &said.stdout);
         let lines: Vec<_> = said.stderr.lines().rev().take(2).collect();
         assert_eq!(lines[0], format!("BLAKE3: {}", blake3::hash(&said.stdout)), "{options}");
-        let sha1 = Tool::shell("sha1sum < out", &[], folder.0.path()).run().done();
+        let sha1 = Tool::shell("sha1sum < out", &[], folder.root()).run().done();
         assert_eq!(lines[1], format!("SHA1: {}", sha1.text().split(' ').next().unwrap()), "{options}");
     }
 }
@@ -81,7 +81,7 @@ fn a_full_disk() {
 fn a_terminal_is_refused() {
     let folder = Folder::new();
     let line = "command -v script >/dev/null || exit 99; script -qec 'lvdiff --scan new.img old.img' /dev/null";
-    let said = Tool::shell(line, &["lvdiff"], folder.0.path()).run();
+    let said = Tool::shell(line, &["lvdiff"], folder.root()).run();
     if said.code() == 99 {
         println!("skipped: there is no `script` that makes a terminal");
         return;

@@ -25,7 +25,7 @@ fn run(text: &str, expected: usize) {
         if output == Some("new.img") {
             fs::remove_file(folder.path("new.img")).unwrap();
         }
-        Tool::shell(line, &["lvdiff", "lvpatch"], folder.0.path()).run().done();
+        Tool::shell(line, &["lvdiff", "lvpatch"], folder.root()).run().done();
         if let Some(output) = output {
             assert!(folder.read(output) == wanted, "{line}");
         }
@@ -42,6 +42,6 @@ fn the_readme() {
 fn the_help() {
     let folder = Folder::new();
     for tool in ["lvdiff", "lvpatch"] {
-        run(Tool::new(tool, folder.0.path()).args(["--help"]).run().done().text(), 1);
+        run(Tool::new(tool, folder.root()).args(["--help"]).run().done().text(), 1);
     }
 }

@@ -8,10 +8,6 @@ mod interrupted;
 mod refused;
 mod sessions;
 
-use std::fs;
-use std::path::PathBuf;
-
-use tempfile::TempDir;
 use testkit::{Finished, Tool, stamped};
 
 testkit::contract!(
@@ -21,11 +17,19 @@ testkit::contract!(
 );
 
 /// A folder with two images: the newer one is larger, and has new data, zeros, and most of the older one.
-struct Folder(TempDir);
+struct Folder(testkit::Folder);
+
+impl std::ops::Deref for Folder {
+    type Target = testkit::Folder;
+
+    fn deref(&self) -> &testkit::Folder {
+        &self.0
+    }
+}
 
 impl Folder {
     fn new() -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
+        let folder = Self(testkit::Folder::default());
         let old = stamped(1, 0, 600 * 512);
         let new = [&old[..100_000], &stamped(2, 0, 3000), &old[103_000..150_000], &vec![0; 100_000], &old[250_000..]];
         folder.write("old.img", &old);
@@ -33,33 +37,13 @@ impl Folder {
         folder
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    /// What is there, the temporary files included.
-    fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> =
-            fs::read_dir(self.0.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
     fn lvpatch(&self, line: &str) -> Tool {
-        Tool::new("lvpatch", self.0.path()).args(line.split_whitespace())
+        self.tool("lvpatch", line)
     }
 
     /// What `lvdiff` writes.
     fn stream(&self, line: &str) -> Vec<u8> {
-        Tool::new("lvdiff", self.0.path()).args(line.split_whitespace()).run().done().stdout
+        self.tool("lvdiff", line).run().done().stdout
     }
 
     /// Applies a stream that must be refused: nothing is there afterwards that was not before, and nothing has changed.

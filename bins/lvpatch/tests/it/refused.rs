@@ -77,7 +77,7 @@ fn a_volume_larger_than_any_disk() {
 fn a_terminal_is_refused() {
     let folder = Folder::new();
     let line = "command -v script >/dev/null || exit 99; script -qec 'lvpatch --output got.img' /dev/null";
-    let said = Tool::shell(line, &["lvpatch"], folder.0.path()).run();
+    let said = Tool::shell(line, &["lvpatch"], folder.root()).run();
     if said.code() == 99 {
         println!("skipped: there is no `script` that makes a terminal");
         return;

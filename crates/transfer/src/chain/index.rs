@@ -2,9 +2,9 @@
 
 use block_copy::Progress;
 use extents::{Bytes, Extent, ExtentSet};
-use hyperlayer::{Check, Content, Digest, Event, Outline};
+use hyperlayer::{Check, Completeness, Content, Digest, Event, Format, Outline, Skim, SkimReader};
 
-use super::{LayerInput, Link};
+use super::{LayerInput, LayerReader, Link, Opened, Seekable};
 use crate::Error;
 
 /// What the records of a layer cover.
@@ -18,37 +18,100 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Reads a layer, which must be the only one of its input and follow `before`, through.
+    /// Goes through a layer, which must be the only one of its input and follow `before`. Its data is stepped over where
+    /// that can be: who reads it later checks it.
     pub(super) fn read(
         input: &LayerInput<'_>,
         before: Option<&Link>,
         progress: &dyn Progress,
     ) -> Result<(Link, Self), Error> {
-        let mut layer = input.open()?;
+        let layer = input.open()?;
         let link = Link::behind(before, &layer)?;
-        let (mut checks, mut data, mut zero) = (Vec::new(), ExtentSet::new(), ExtentSet::new());
-        let mut order = Order::default();
+        let is_skimmed = matches!(link.header.format, Format::V1_0 | Format::V1_1);
+        let index = match input.open_seekable()?.filter(|_| is_skimmed) {
+            Some(reader) => Self::skim(reader, input, progress)?,
+            None => Self::read_through(layer, input, progress)?,
+        };
+        Ok((link, index))
+    }
+
+    fn read_through(
+        mut layer: LayerReader<Opened<'_>>,
+        input: &LayerInput<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
+        let mut building = Building::default();
         loop {
-            if progress.stop_requested() {
-                return Err(block_copy::Error::Stopped.into());
-            }
+            go_on(progress)?;
             match layer.next_event()? {
-                Event::Check(check) => checks.push(check),
-                Event::DataStart(extent) => {
-                    order.then(Content::Data, extent, input)?;
-                    data.insert(extent);
-                }
-                Event::Zero(extent) => {
-                    order.then(Content::Zero, extent, input)?;
-                    zero.insert(extent);
-                }
+                Event::Check(check) => building.checks.push(check),
+                Event::DataStart(extent) => building.add(Content::Data, extent, input)?,
+                Event::Zero(extent) => building.add(Content::Zero, extent, input)?,
                 Event::Data { bytes, .. } => progress.advance(Bytes::from(bytes.len())),
                 Event::End(_) => break,
                 Event::Header(_) => {}
             }
         }
         layer.only()?;
-        Ok((link, Self { checks, data, zero, outline: order.outline.digest() }))
+        Ok(building.finish())
+    }
+
+    fn skim(
+        mut reader: SkimReader<Box<dyn Seekable + '_>>,
+        input: &LayerInput<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
+        let mut building = Building::default();
+        let mut next = || reader.next_skim().map_err(|error| Error::from(error).of(input.name()));
+        loop {
+            go_on(progress)?;
+            match next()? {
+                Some(Skim::Check(check)) => building.checks.push(check),
+                Some(Skim::Data { extent, .. }) => {
+                    building.add(Content::Data, extent, input)?;
+                    progress.advance(extent.len());
+                }
+                Some(Skim::Zero(extent)) => building.add(Content::Zero, extent, input)?,
+                Some(Skim::End { completeness: Completeness::Unknown, .. }) if !input.accepts_open_end() => {
+                    return Err(Error::OpenEnd.of(input.name()));
+                }
+                Some(Skim::End { .. }) => break,
+                Some(_) => {}
+                None => return Err(Error::NoStream.of(input.name())),
+            }
+        }
+        match next()? {
+            None => Ok(building.finish()),
+            Some(_) => Err(Error::SecondLayer.of(input.name())),
+        }
+    }
+}
+
+fn go_on(progress: &dyn Progress) -> Result<(), Error> {
+    if progress.stop_requested() { Err(block_copy::Error::Stopped.into()) } else { Ok(()) }
+}
+
+/// An index of which some records are known.
+#[derive(Default)]
+struct Building {
+    checks: Vec<Check>,
+    data: ExtentSet<Bytes>,
+    zero: ExtentSet<Bytes>,
+    order: Order,
+}
+
+impl Building {
+    fn add(&mut self, content: Content, extent: Extent<Bytes>, input: &LayerInput<'_>) -> Result<(), Error> {
+        self.order.then(content, extent, input)?;
+        match content {
+            Content::Data => self.data.insert(extent),
+            Content::Zero => self.zero.insert(extent),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Index {
+        Index { checks: self.checks, data: self.data, zero: self.zero, outline: self.order.outline.digest() }
     }
 }
 

@@ -1,24 +1,31 @@
 //! One layer after the other, of anything that can be read.
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Seek};
 use std::sync::{Mutex, PoisonError};
 
 use block_copy::Progress;
 use extents::Bytes;
-use hyperlayer::{End, Event, Header, LayerId, ReadError, ReadOptions, Reader};
+use hyperlayer::{End, Event, Header, LayerId, ReadError, ReadOptions, Reader, SkimReader};
 
 use crate::{Demands, Error, Promises};
 
 /// What an [`LayerInput`] gives when it is opened.
 pub type Opened<'a> = Box<dyn BufRead + Send + 'a>;
 
+/// What can be read from any place: of it the data of a stream can be stepped over.
+pub trait Seekable: BufRead + Seek + Send {}
+
+impl<T: BufRead + Seek + Send> Seekable for T {}
+
 type Open<'a> = Box<dyn Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a>;
+type OpenSeekable<'a> = Box<dyn Fn() -> io::Result<Option<Box<dyn Seekable + 'a>>> + Send + Sync + 'a>;
 
 /// Where a layer comes from, and how to open it: as often as it must be read, each time from its beginning.
 pub struct LayerInput<'a> {
     name: String,
     open: Open<'a>,
+    seekable: Option<OpenSeekable<'a>>,
     options: ReadOptions,
     demands: Demands,
     expected: Option<LayerId>,
@@ -28,7 +35,14 @@ impl<'a> LayerInput<'a> {
     /// An input that its user calls `name`.
     pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
         let (options, demands) = (ReadOptions::default(), Demands::default());
-        Self { name: name.into(), open: Box::new(open), options, demands, expected: None }
+        Self { name: name.into(), open: Box::new(open), seekable: None, options, demands, expected: None }
+    }
+
+    /// Where the bytes of the stream itself can be read from any place, another way to open it; it gives `None` where they
+    /// cannot, as where they are compressed. Who only wants to know where the records lie then reads no data.
+    #[must_use]
+    pub fn or_seekable(self, open: impl Fn() -> io::Result<Option<Box<dyn Seekable + 'a>>> + Send + Sync + 'a) -> Self {
+        Self { seekable: Some(Box::new(open)), ..self }
     }
 
     /// An input that is open already, such as standard input: it can be read once.
@@ -73,10 +87,18 @@ impl<'a> LayerInput<'a> {
     /// Opens it and reads the first header.
     ///
     /// # Errors
-    /// It cannot be read, is no stream, or holds another layer than is expected.
+    /// It cannot be read, is no stream or only the rest of a layer, or holds another layer than is expected.
     pub fn open(&self) -> Result<LayerReader<Opened<'a>>, Error> {
+        self.open_rest()?.whole()
+    }
+
+    /// The same where the first layer may be only the rest of one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_rest(&self) -> Result<LayerReader<Opened<'a>>, Error> {
         let opened = (self.open)().map_err(|source| Error::input(source).of(&self.name));
-        let layer = LayerReader::open_with(&self.name, opened?, self.options)?.demand(self.demands)?;
+        let layer = LayerReader::open_rest(&self.name, opened?, self.options)?.demand(self.demands)?;
         match &self.expected {
             Some(expected) if layer.header.layer.as_ref() != Some(expected) => Err(Error::OtherLayer {
                 input: self.name.clone(),
@@ -85,6 +107,19 @@ impl<'a> LayerInput<'a> {
             }),
             _ => Ok(layer),
         }
+    }
+}
+
+impl<'a> LayerInput<'a> {
+    /// A reader that steps over the data.
+    pub(super) fn open_seekable(&self) -> Result<Option<SkimReader<Box<dyn Seekable + 'a>>>, Error> {
+        let Some(open) = &self.seekable else { return Ok(None) };
+        let opened = open().and_then(|opened| opened.map(SkimReader::new).transpose());
+        opened.map_err(|source| Error::input(source).of(&self.name))
+    }
+
+    pub(super) fn accepts_open_end(&self) -> bool {
+        !self.demands.end
     }
 }
 
@@ -142,7 +177,7 @@ impl<R: BufRead> LayerReader<R> {
     }
 
     fn whole(self) -> Result<Self, Error> {
-        if self.header.resumes.is_some() { Err(Error::Rest { input: self.name }) } else { Ok(self) }
+        self.check_whole().map(|()| self)
     }
 
     /// Says what this layer and those behind it must promise.
@@ -181,7 +216,7 @@ impl<R: BufRead> LayerReader<R> {
     /// Refuses the rest of a layer, which only who has all before it may look at.
     pub(crate) fn check_whole(&self) -> Result<(), Error> {
         match self.header.resumes {
-            Some(rest) => Err(Error::OnlyRest { input: self.name.clone(), at: rest.at }),
+            Some(_) => Err(Error::Rest { input: self.name.clone() }),
             None => Ok(()),
         }
     }

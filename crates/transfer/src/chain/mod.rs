@@ -8,7 +8,7 @@ mod overlay;
 mod restore;
 mod verify;
 
-pub use layer::{LayerInput, LayerReader, Opened};
+pub use layer::{LayerInput, LayerReader, Opened, Seekable};
 pub use link::{Link, follows};
 pub use merge::Merge;
 pub use restore::{Restore, restore};

@@ -18,7 +18,7 @@ use crate::{Error, LayerReader};
 /// not compared: sizes are the caller's to compare. The layer is read to its verified end and must be the only one.
 ///
 /// # Errors
-/// The layer is cut or altered, or only the rest of one; a read fails, or `progress` asks to stop.
+/// The layer is cut or altered, only the rest of one, or has records that replace each other; a read fails, or `progress` asks to stop.
 pub fn compare_stream<R: BufRead + Send>(
     volume: &dyn ReadAt,
     mapped: &ExtentSet<Bytes>,
@@ -75,6 +75,18 @@ impl Differences {
     }
 }
 
+/// Refuses a record that replaces an earlier one, as some formats allow: what was compared with that is no difference.
+fn said_once<R: BufRead>(
+    layer: &LayerReader<R>,
+    before: [&ExtentSet<Bytes>; 2],
+    extent: Extent<Bytes>,
+) -> Result<(), Error> {
+    match before.into_iter().flat_map(|set| set.within(extent)).next() {
+        None => Ok(()),
+        Some(again) => Err(Error::Unsorted { input: layer.name().to_owned(), extent, before: again.end() }),
+    }
+}
+
 /// A range and its content; `None` for zeros.
 type Expected = (Extent<Bytes>, Option<PooledBuf>);
 
@@ -95,15 +107,22 @@ impl Expect {
         mapped: &ExtentSet<Bytes>,
         progress: &dyn Progress,
     ) -> Result<End, Error> {
-        let mut data = ExtentSet::new();
+        let (mut data, mut zero) = (ExtentSet::new(), ExtentSet::new());
         loop {
             if progress.stop_requested() {
                 return Err(block_copy::Error::Stopped.into());
             }
             match layer.next_event()? {
-                Event::DataStart(extent) => data.insert(extent),
+                Event::DataStart(extent) => {
+                    said_once(&layer, [&data, &zero], extent)?;
+                    data.insert(extent);
+                }
                 Event::Data { at, bytes } => self.data(at, bytes)?,
-                Event::Zero(extent) => self.zero(extent)?,
+                Event::Zero(extent) => {
+                    said_once(&layer, [&data, &zero], extent)?;
+                    zero.insert(extent);
+                    self.zero(extent)?;
+                }
                 Event::End(_) => break,
                 Event::Header(_) | Event::Check(_) => {}
             }

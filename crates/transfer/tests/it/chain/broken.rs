@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use block_copy::{Memory, Queue, Silent};
 use extents::{Bytes, ChunkSize, ExtentSet};
-use hyperlayer::{Digest, Header, Resumes, Totals, Writer};
+use hyperlayer::{Digest, Header, ReadOptions, Resumes, Totals, Writer};
 use transfer::{
     Compare, Error, ErrorKind, Identity, LayerInput, LayerReader, Merge, Opened, Part, Restore, compare_stream,
     restore, verify_chain,
@@ -135,12 +135,12 @@ fn the_rest_of_a_layer() {
     let resumes = Some(Resumes { at: Bytes::ZERO, skipped: Digest([0; 32]) });
     let header = Header { resumes, totals: Some(Totals::default()), ..layer.header().clone() };
     let (rest, _) = Writer::new(Vec::new(), &header).unwrap().finish().unwrap();
-    refused(&[streams[0].clone(), rest.clone()], &["`1.hl` is only the rest of a layer, from byte 0 on"]);
+    refused(&[streams[0].clone(), rest.clone()], &["`1.hl` holds only the rest of a layer"]);
     let how = Compare { ranges: 1, queue: Queue::default() };
-    let layer = LayerReader::open("1.hl", &rest[..]).unwrap();
+    let layer = LayerReader::open_rest("1.hl", &rest[..], ReadOptions::default()).unwrap();
     let volume = Memory::new(states[1].clone());
     let error = compare_stream(&volume, &ExtentSet::new(), layer, how, &Silent).unwrap_err();
-    assert!(matches!(error, Error::OnlyRest { .. }), "{error}");
+    assert!(matches!(error, Error::Rest { .. }), "{error}");
 }
 
 /// A 1.0 stream may have its records in any order.

@@ -2,14 +2,21 @@ use block_copy::{Memory, Queue, Silent};
 use hyperlayer::{Completeness, Format, Header, Kind, stream_len};
 use proptest::prelude::*;
 use testkit::histories;
-use transfer::{Error, Incoming, Merge, Part};
+use transfer::{Error, ErrorKind, Incoming, LayerInput, Merge, Part};
 
-use super::{Chain, example, inputs};
+use super::{Chain, example, inputs, seekable};
 use crate::apply;
 use crate::chain::id;
 
+/// Whether the data is stepped over at first or not, the result is the same.
 fn merge(streams: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
-    let merge = Merge::plan(inputs(streams), &Silent)?;
+    let merged = merge_inputs(inputs(streams))?;
+    assert!(merge_inputs(seekable(streams))? == merged);
+    Ok(merged)
+}
+
+fn merge_inputs(inputs: Vec<LayerInput<'_>>) -> Result<Vec<u8>, Error> {
+    let merge = Merge::plan(inputs, &Silent)?;
     let header = merge.header(Format::V1_1)?;
     let plan = merge.records().clone();
     let mut merged = Vec::new();
@@ -124,4 +131,38 @@ fn more_than_one_record_holds() {
     }
     let chain = Chain::full(&history);
     assert!(applied(&merge(&chain.streams).unwrap(), &[]) == chain.states[3]);
+}
+
+/// What was stepped over at first is checked before the result gets its end.
+#[test]
+fn data_that_was_altered() {
+    let chain = Chain::deltas(&example());
+    for number in 0..3 {
+        let mut streams = chain.streams.clone();
+        let Some(at) = streams[number].windows(2).rposition(|two| two == b"\nW").map(|at| at + 40) else { continue };
+        streams[number][at] ^= 1;
+        for inputs in [inputs(&streams), seekable(&streams)] {
+            let error = merge_inputs(inputs).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+            assert!(matches!(&error, Error::In { input, .. } if *input == format!("{number}.hl")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn what_skimming_refuses_too() {
+    let chain = Chain::deltas(&example());
+    for (stream, says) in [
+        (chain.streams[0][..chain.streams[0].len() - 1].to_vec(), "the stream is refused"),
+        (chain.streams[0].repeat(2), "more than one layer"),
+        (b"HYPERLAYER/1.0\nVolume size: 4096\n\n".to_vec(), "nobody can tell whether it was cut"),
+    ] {
+        for inputs in [inputs(std::slice::from_ref(&stream)), seekable(std::slice::from_ref(&stream))] {
+            let error = Merge::plan(inputs, &Silent).unwrap_err();
+            assert!(
+                format!("{:?} {error}", std::error::Error::source(&error).map(ToString::to_string)).contains(says),
+                "{error:?}"
+            );
+        }
+    }
 }

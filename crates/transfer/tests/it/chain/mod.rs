@@ -4,7 +4,7 @@ mod broken;
 mod merge;
 mod restore;
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Cursor};
 
 use extents::Bytes;
 use hyperlayer::{Header, LayerId};
@@ -59,6 +59,15 @@ fn named(layer: Layer, number: usize) -> Layer {
 fn input<'a>(name: &str, stream: &'a [u8]) -> LayerInput<'a> {
     let stream: &'a [u8] = stream;
     LayerInput::new(name, move || Ok::<Opened<'a>, io::Error>(Box::new(BufReader::with_capacity(5000, stream))))
+}
+
+/// Inputs of which the data can be stepped over.
+fn seekable(streams: &[Vec<u8>]) -> Vec<LayerInput<'_>> {
+    let mut seekable = Vec::new();
+    for (input, stream) in inputs(streams).into_iter().zip(streams) {
+        seekable.push(input.or_seekable(move || Ok(Some(Box::new(Cursor::new(stream))))));
+    }
+    seekable
 }
 
 fn inputs(streams: &[Vec<u8>]) -> Vec<LayerInput<'_>> {

@@ -1,0 +1,80 @@
+use testkit::Folder;
+
+use crate::images::{folder, json_lines, lvbackup};
+
+#[test]
+fn of_every_layer_in_a_file() {
+    let folder = folder();
+    folder.write("chain.hl", &["mon.hl", "tue.hl", "wed.hl", "thu.hl"].map(|name| folder.read(name)).concat());
+    let said = lvbackup(&folder, "info --json chain.hl", 0, &[]);
+    let layers = json_lines(&said);
+    let inputs: Vec<_> = layers.iter().map(|layer| layer["input"].as_str().unwrap()).collect();
+    assert_eq!(inputs, ["chain.hl", "chain.hl#2", "chain.hl#3", "chain.hl#4"]);
+    assert!(layers.iter().all(|layer| layer["state"] == "proven" && layer["error"].is_null()));
+    assert!(layers.windows(2).all(|two| two[1]["parent"] == two[0]["layer"]), "they follow each other");
+    let (first, last) = (&layers[0], &layers[3]);
+    assert_eq!((&first["kind"], &first["parent"], &first["name"]), (&"full".into(), &().into(), &"mon".into()));
+    assert_eq!(last["volume_size_bytes"], 900 * 1024);
+    assert_eq!(last["parent_size_bytes"], 600 * 1024);
+    let bytes: u64 = layers.iter().map(|layer| layer["stream_bytes"].as_u64().unwrap()).sum();
+    assert_eq!(bytes, folder.read("chain.hl").len() as u64);
+}
+
+/// A name of its own for each key, as the help lists them.
+#[test]
+fn the_keys_are_those_that_the_help_says() {
+    let folder = folder();
+    let help = lvbackup(&folder, "info --help", 0, &[]);
+    let keys = help.text().split_once("Keys of --json: ").unwrap().1.split_once("does not say").unwrap().0;
+    let said = lvbackup(&folder, "info --json mon.hl", 0, &[]);
+    for key in json_lines(&said)[0].as_object().unwrap().keys() {
+        let words = || keys.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        assert!(words().any(|word| word == key), "{key} is not in:\n{keys}");
+    }
+}
+
+#[test]
+fn as_text() {
+    let folder = folder();
+    let _ = folder.tool("lvdiff", "--scan tue.img mon.img --meta Author:me -o tue.hl").run().done();
+    let said = lvbackup(&folder, "info tue.hl", 0, &[]);
+    for line in ["tue.hl:", "  kind      delta", "  meta      Author: me", "  state     whole and unaltered"] {
+        assert!(said.text().lines().any(|found| found.starts_with(line)), "{line:?} is not in:\n{}", said.text());
+    }
+}
+
+#[test]
+fn only_the_header() {
+    let folder = folder();
+    let cut = folder.read("mon.hl")[..2000].to_vec();
+    folder.write("cut.hl", &cut);
+    let said = lvbackup(&folder, "info --header --json cut.hl", 0, &[]);
+    let layer = &json_lines(&said)[0];
+    assert_eq!((&layer["state"], &layer["stream_bytes"]), (&"unread".into(), &().into()));
+    assert_eq!(layer["data_bytes"], 1 << 20, "as stated");
+}
+
+#[test]
+fn of_what_is_damaged() {
+    let folder = folder();
+    let mut chain = [folder.read("mon.hl"), folder.read("tue.hl")].concat();
+    chain.truncate(chain.len() - 1);
+    folder.write("chain.hl", &chain);
+    let said = lvbackup(&folder, "info --json chain.hl thu.hl", 3, &["`chain.hl#2`", "the stream is cut"]);
+    let layers = json_lines(&said);
+    let states: Vec<_> = layers.iter().map(|layer| layer["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["proven", "damaged", "proven"], "what is damaged keeps nothing else back");
+    assert!(layers[1]["error"].as_str().unwrap().contains("cut"));
+    let _ = lvbackup(&folder, "info mon.img", 3, &["`mon.img`", "expected a stream"]);
+    folder.write("empty", b"");
+    let _ = lvbackup(&folder, "info empty", 3, &["`empty`: there is no stream"]);
+}
+
+#[test]
+fn from_standard_input_and_compressed() {
+    let folder = Folder::default();
+    folder.write("a.img", &testkit::stamped(1, 0, 100 * 512));
+    let stream = folder.tool("lvdiff", "--full ./a.img --compress zstd").run().done().stdout;
+    let said = folder.tool("lvbackup", "info --json -").stdin(&stream).run().done();
+    assert_eq!(json_lines(&said)[0]["data_bytes"], 100 * 512);
+}

@@ -1,0 +1,310 @@
+//! The folder or bucket: blocking calls over `object_store`, on threads of its own.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{
+    BackoffConfig, ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
+    PutOptions, RetryConfig,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::durable;
+use crate::error::{Cause, Error, ErrorKind, Fault};
+use crate::limits::{MAX_OBJECTS, MAX_SMALL_BYTES, SMALL_AT_ONCE};
+use crate::location::{Location, Place, Service};
+use crate::options::Options;
+
+/// How long one request may take: long enough for a part over a slow line.
+const REQUEST_SECONDS: u64 = 300;
+
+/// What is read of one object that should be small.
+pub(crate) type Small = Result<Vec<u8>, Fault>;
+
+/// The objects of a store; its own calls wait.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    runtime: Runtime,
+    pub(crate) objects: Objects,
+}
+
+/// The same for tasks. Cheap to clone; holds no runtime, which must not end within one.
+#[derive(Clone, Debug)]
+pub(crate) struct Objects {
+    inner: Arc<dyn ObjectStore>,
+    location: Location,
+    folder: Option<PathBuf>,
+}
+
+impl Backend {
+    /// Connects to what is there; makes the folder where `make` is set.
+    pub(crate) fn new(location: &Location, options: &Options, make: bool) -> Result<Self, Error> {
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("store").enable_all().build();
+        let runtime = runtime.map_err(|source| Error::Local { doing: "start the store's threads", source })?;
+        let doing = if make { "make a folder" } else { "open a store" };
+        let failed = |error| failed(location, doing, &error);
+        let (inner, folder) = match location.place() {
+            Place::Folder(path) => {
+                let io = |error: std::io::Error| match (make, error.kind()) {
+                    (false, std::io::ErrorKind::NotFound) => Error::NotAStore { location: location.to_string() },
+                    _ => failed(object_store::Error::Generic { store: "folder", source: error.into() }),
+                };
+                if make {
+                    durable::make_folder(path).map_err(io)?;
+                }
+                let path = path.canonicalize().map_err(io)?;
+                let store = LocalFileSystem::new_with_prefix(&path).map_err(failed)?.with_fsync(true);
+                (Arc::new(store) as Arc<dyn ObjectStore>, Some(path))
+            }
+            Place::Bucket { service, bucket, prefix } => {
+                let store = bucket_store(*service, bucket, options).map_err(failed)?;
+                let prefix = Path::parse(prefix).map_err(|error| failed(error.into()))?;
+                (Arc::new(PrefixStore::new(store, prefix)) as Arc<dyn ObjectStore>, None)
+            }
+        };
+        Ok(Self { runtime, objects: Objects { inner, location: location.clone(), folder } })
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(crate) fn location(&self) -> &Location {
+        &self.objects.location
+    }
+
+    /// The folder, where the store is one.
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        self.objects.folder.as_deref()
+    }
+
+    /// A whole small object; `None`: it is not there.
+    pub(crate) fn small(&self, key: &str) -> Result<Option<Small>, Error> {
+        self.runtime.block_on(self.objects.small(key))
+    }
+
+    /// The whole of many small objects; one that is gone by now is left out.
+    pub(crate) fn smalls(&self, keys: Vec<String>) -> Result<Vec<(String, Small)>, Error> {
+        let get = async |key: String| {
+            let small = self.objects.small(&key).await?;
+            Ok::<_, Error>(small.map(|small| (key, small)))
+        };
+        let all = stream::iter(keys).map(get).buffered(SMALL_AT_ONCE).try_collect::<Vec<_>>();
+        Ok(self.runtime.block_on(all)?.into_iter().flatten().collect())
+    }
+
+    /// Writes an object; under [`PutMode::Create`] only where there is none, else the error's kind is `Exists`.
+    pub(crate) fn put(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), Error> {
+        self.runtime.block_on(self.objects.put(key, bytes, mode))
+    }
+
+    /// An object's length in bytes; `None`: it is not there.
+    pub(crate) fn len(&self, key: &str) -> Result<Option<u64>, Error> {
+        self.runtime.block_on(self.objects.len(key))
+    }
+
+    /// All keys under a folder, and their lengths in bytes, sorted.
+    pub(crate) fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, Error> {
+        let objects = &self.objects;
+        let failed = |error| objects.failed(&format!("list `{folder}`"), &error);
+        let prefix = (!folder.is_empty()).then(|| objects.path(folder)).transpose()?;
+        let all = objects.inner.list(prefix.as_ref()).take(MAX_OBJECTS + 1).try_collect::<Vec<_>>();
+        let all = self.runtime.block_on(all).map_err(failed)?;
+        if all.len() > MAX_OBJECTS {
+            let why = format!("there are more than {MAX_OBJECTS} objects");
+            return Err(failed(object_store::Error::Generic { store: "store", source: why.into() }));
+        }
+        let mut keys: Vec<_> = all.into_iter().map(|meta| (meta.location.to_string(), meta.size)).collect();
+        keys.sort();
+        Ok(keys)
+    }
+
+    /// One key, if there is any.
+    pub(crate) fn any(&self) -> Result<Option<String>, Error> {
+        let first = self.runtime.block_on(self.objects.inner.list(None).next());
+        let first = first.transpose().map_err(|error| self.objects.failed("list", &error))?;
+        Ok(first.map(|meta| meta.location.to_string()))
+    }
+
+    /// Removes an object, durably; it may be gone already.
+    pub(crate) fn delete(&self, key: &str) -> Result<(), Error> {
+        self.runtime.block_on(self.objects.delete(key))
+    }
+
+    /// Begins an object whose length is not known.
+    pub(crate) fn upload(&self, key: &str) -> Result<Box<dyn MultipartUpload>, Error> {
+        let path = self.objects.path(key)?;
+        let begun = self.runtime.block_on(self.objects.inner.put_multipart(&path));
+        begun.map_err(|error| self.objects.failed(&format!("begin `{key}`"), &error))
+    }
+
+    pub(crate) fn failed(&self, doing: &str, error: &object_store::Error) -> Error {
+        self.objects.failed(doing, error)
+    }
+}
+
+impl Objects {
+    pub(crate) async fn small(&self, key: &str) -> Result<Option<Small>, Error> {
+        let path = self.path(key)?;
+        let failed = |error| self.failed(&format!("read `{key}`"), &error);
+        let found = match self.inner.get(&path).await {
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            found => found.map_err(failed)?,
+        };
+        if found.meta.size > MAX_SMALL_BYTES {
+            return Ok(Some(Err(Fault::TooLarge { found: found.meta.size, limit: MAX_SMALL_BYTES })));
+        }
+        Ok(Some(Ok(found.bytes().await.map_err(failed)?.to_vec())))
+    }
+
+    pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), Error> {
+        let path = self.path(key)?;
+        let written = self.inner.put_opts(&path, bytes.into(), PutOptions::from(mode)).await;
+        written.map(|_| ()).map_err(|error| self.failed(&format!("write `{key}`"), &error))
+    }
+
+    pub(crate) async fn len(&self, key: &str) -> Result<Option<u64>, Error> {
+        match self.inner.head(&self.path(key)?).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(&format!("look at `{key}`"), &error)),
+        }
+    }
+
+    pub(crate) async fn delete(&self, key: &str) -> Result<(), Error> {
+        let path = self.path(key)?;
+        let failed = |error| self.failed(&format!("remove `{key}`"), &error);
+        match self.inner.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        if let Some(folder) = &self.folder {
+            let io = |error: std::io::Error| object_store::Error::Generic { store: "folder", source: error.into() };
+            durable::sync_parent(&folder.join(key)).map_err(|error| failed(io(error)))?;
+        }
+        Ok(())
+    }
+
+    /// Some bytes of an object, exactly. A broken connection is resumed and tried again by `object_store`.
+    pub(crate) async fn range(&self, key: &str, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        let path = self.path(key)?;
+        let failed = |error| match error {
+            object_store::Error::NotFound { .. } => Error::object(key, Fault::Missing),
+            error => self.failed(&format!("read `{key}`"), &error),
+        };
+        let options = GetOptions::new().with_range(Some(GetRange::Bounded(range.clone())));
+        let found = self.inner.get_opts(&path, options).await.map_err(failed)?;
+        let given = found.range.clone();
+        let bytes = found.bytes().await.map_err(failed)?;
+        if given != range || bytes.len() as u64 != range.end - range.start {
+            let (expected, found) = (extents::Bytes::new(range.end), extents::Bytes::new(given.end));
+            return Err(Error::object(key, Fault::Length { expected, found }));
+        }
+        Ok(bytes.to_vec())
+    }
+
+    fn path(&self, key: &str) -> Result<Path, Error> {
+        Path::parse(key).map_err(|error| self.failed(&format!("name `{key}`"), &error.into()))
+    }
+
+    fn failed(&self, doing: &str, error: &object_store::Error) -> Error {
+        failed(&self.location, doing, error)
+    }
+}
+
+/// A bucket, with what the environment says of it.
+fn bucket_store(
+    service: Service,
+    bucket: &str,
+    options: &Options,
+) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+    let client = ClientOptions::new().with_timeout(std::time::Duration::from_secs(REQUEST_SECONDS));
+    let retry = RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: options.retries.count,
+        retry_timeout: options.retries.within,
+    };
+    let set = |prefix: &'static str| {
+        let named = options.environment.iter().filter(move |(key, _)| key.starts_with(prefix));
+        named.map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
+    };
+    // As the services' own `from_env`: what they do not know is nobody's mistake.
+    macro_rules! with_environment {
+        ($builder:expr, $prefix:literal) => {
+            set($prefix).fold($builder.with_client_options(client).with_retry(retry), |builder, (key, value)| match key
+                .parse()
+            {
+                Ok(key) => builder.with_config(key, value),
+                Err(_) => builder,
+            })
+        };
+    }
+    Ok(match service {
+        Service::S3 => Arc::new(with_environment!(AmazonS3Builder::new(), "AWS_").with_bucket_name(bucket).build()?),
+        Service::Google => {
+            Arc::new(with_environment!(GoogleCloudStorageBuilder::new(), "GOOGLE_").with_bucket_name(bucket).build()?)
+        }
+        Service::Azure => {
+            Arc::new(with_environment!(MicrosoftAzureBuilder::new(), "AZURE_").with_container_name(bucket).build()?)
+        }
+    })
+}
+
+/// What `object_store` said, as our error.
+fn failed(location: &Location, doing: &str, error: &object_store::Error) -> Error {
+    let is_folder = matches!(location.place(), Place::Folder(_));
+    let kind = kind(error, is_folder);
+    Error::Backend {
+        doing: doing.to_owned(),
+        location: location.to_string(),
+        kind,
+        source: Cause::new(&error.to_string()),
+    }
+}
+
+fn kind(error: &object_store::Error, is_folder: bool) -> ErrorKind {
+    use object_store::Error as E;
+    match error {
+        E::NotFound { .. } => ErrorKind::NotFound,
+        E::AlreadyExists { .. } | E::Precondition { .. } => ErrorKind::Exists,
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => ErrorKind::Unreachable,
+        E::UnknownConfigurationKey { .. } => ErrorKind::Usage,
+        E::Generic { source, .. } => match io_kind(source.as_ref()) {
+            Some(kind) => of_io(kind, is_folder),
+            None if is_folder => ErrorKind::Other,
+            None => ErrorKind::Unreachable,
+        },
+        _ => ErrorKind::Other,
+    }
+}
+
+fn of_io(kind: std::io::ErrorKind, is_folder: bool) -> ErrorKind {
+    use std::io::ErrorKind as K;
+    match kind {
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge => ErrorKind::Full,
+        K::PermissionDenied | K::ReadOnlyFilesystem | K::StaleNetworkFileHandle | K::TimedOut | K::NotADirectory => {
+            ErrorKind::Unreachable
+        }
+        _ if is_folder => ErrorKind::Other,
+        _ => ErrorKind::Unreachable,
+    }
+}
+
+/// The kind of the innermost error of the system.
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
+    let mut next = Some(error);
+    let mut kind = None;
+    while let Some(error) = next {
+        kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(kind);
+        next = error.source();
+    }
+    kind
+}

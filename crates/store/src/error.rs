@@ -1,0 +1,350 @@
+//! Why a store failed, and what to do next.
+
+use std::fmt;
+use std::io;
+use std::time::SystemTime;
+
+use extents::Bytes;
+use hyperlayer::LayerId;
+
+use crate::chain::ChainError;
+use crate::limits::{FORMAT, MAX_TEXT_BYTES};
+use crate::lock::LockInfo;
+use crate::names::Series;
+
+/// Why a store failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text names no place for a store.
+    #[error("`{text}` is no place for a store: {why}")]
+    Location {
+        /// The text.
+        text: String,
+        /// Why not.
+        why: String,
+    },
+    /// A text cannot be a series, a layer or a tag in a store.
+    #[error("`{text}` cannot be {what} in a store: {why}")]
+    Name {
+        /// The text.
+        text: String,
+        /// What it was to name.
+        what: &'static str,
+        /// Why it cannot.
+        why: String,
+    },
+    /// There is no store.
+    #[error("{location} holds no store")]
+    NotAStore {
+        /// Where.
+        location: String,
+    },
+    /// A store is not made among other things.
+    #[error("{location} holds other things (`{found}`), a store is made in an empty place")]
+    NotEmpty {
+        /// Where.
+        location: String,
+        /// One of them.
+        found: String,
+    },
+    /// There is a store already.
+    #[error("{location} holds a store already")]
+    AlreadyAStore {
+        /// Where.
+        location: String,
+    },
+    /// The store was made by a newer program.
+    #[error("{location} holds a store of format {found}, this program knows formats up to {FORMAT}")]
+    Newer {
+        /// Where.
+        location: String,
+        /// Its format.
+        found: u32,
+    },
+    /// The folder or the service failed.
+    #[error("cannot {doing} in {location}")]
+    Backend {
+        /// What was being done.
+        doing: String,
+        /// Where.
+        location: String,
+        /// What it means.
+        kind: ErrorKind,
+        /// What it said.
+        source: Cause,
+    },
+    /// No such layer.
+    #[error("the store has no layer {layer} of {series}")]
+    NoLayer {
+        /// The series.
+        series: Series,
+        /// The layer.
+        layer: LayerId,
+    },
+    /// Layers do not change once they are written.
+    #[error("the store has layer {layer} of {series} already")]
+    Exists {
+        /// The series.
+        series: Series,
+        /// The layer.
+        layer: LayerId,
+    },
+    /// An object is not what the store says it is.
+    #[error("`{key}` is refused")]
+    Object {
+        /// The object's key.
+        key: String,
+        /// What is wrong.
+        source: Fault,
+    },
+    /// The layers that lead to one are not all there.
+    #[error("the chain is broken")]
+    Chain {
+        /// Where.
+        #[from]
+        source: ChainError,
+    },
+    /// Somebody else works on the store.
+    #[error("the store is locked: {0}")]
+    Locked(Box<LockInfo>),
+    /// A lock cannot be understood, so nobody knows what it guards.
+    #[error("the store is locked by `{key}`, which cannot be understood")]
+    UnknownLock {
+        /// The lock's key.
+        key: String,
+        /// What is wrong with it.
+        source: Fault,
+    },
+    /// Somebody removed the lock that was held, and may have removed what it guarded.
+    #[error("this run's lock `{key}` was lost")]
+    LockLost {
+        /// The lock's key.
+        key: String,
+    },
+    /// What is held is not removed.
+    #[error("layer {layer} of {series} is held")]
+    Held {
+        /// The series.
+        series: Series,
+        /// The layer.
+        layer: LayerId,
+    },
+    /// What others need is not removed.
+    #[error("layer {layer} of {series} is the parent of {child}")]
+    Needed {
+        /// The series.
+        series: Series,
+        /// The layer.
+        layer: LayerId,
+        /// One that needs it.
+        child: LayerId,
+    },
+    /// A layer's facts cannot be written down.
+    #[error("the layer's {what} cannot be {found}")]
+    Draft {
+        /// Which fact.
+        what: &'static str,
+        /// What it was.
+        found: String,
+    },
+    /// A text is no recipient or identity, or this program was built without encryption.
+    #[error("{0}")]
+    Key(String),
+    /// An encrypted layer cannot be opened with the identities given.
+    #[error("`{key}` is encrypted, and none of the {identities} identities given opens it")]
+    NoIdentity {
+        /// The object's key.
+        key: String,
+        /// How many were tried.
+        identities: usize,
+    },
+    /// Compressing, encrypting or starting the store's threads failed.
+    #[error("cannot {doing}")]
+    Local {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What a failure means to its caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operation failed.
+    Other,
+    /// What was asked for cannot be meant.
+    Usage,
+    /// It is not there.
+    NotFound,
+    /// It is there already.
+    Exists,
+    /// The data was refused: altered, cut, or none of the store's.
+    Refused,
+    /// The folder or service cannot be reached, or does not let this user in.
+    Unreachable,
+    /// There is no space left.
+    Full,
+    /// Somebody else works on the store.
+    Locked,
+}
+
+/// What is wrong with an object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It is not there.
+    #[error("it is missing")]
+    Missing,
+    /// It is shorter or longer than its manifest says.
+    #[error("it has {found} bytes, expected {expected}")]
+    Length {
+        /// By the manifest.
+        expected: Bytes,
+        /// In the store.
+        found: Bytes,
+    },
+    /// Its content is another than its manifest says.
+    #[error("its {what} has the BLAKE3 {found}, expected {expected}")]
+    Digest {
+        /// The object, or the stream in it.
+        what: &'static str,
+        /// By the manifest.
+        expected: blake3::Hash,
+        /// In the store.
+        found: blake3::Hash,
+    },
+    /// It cannot be decompressed or decrypted.
+    #[error("it cannot be decoded: {0}")]
+    Encoding(String),
+    /// It is larger than such an object can be.
+    #[error("it has {found} bytes, at most {limit} are read")]
+    TooLarge {
+        /// In bytes.
+        found: u64,
+        /// In bytes.
+        limit: u64,
+    },
+    /// It is no text of that form.
+    #[error("{0}")]
+    Malformed(String),
+    /// It is of a newer format.
+    #[error("it has version {found}, this program knows versions up to {FORMAT}")]
+    Version {
+        /// Its version.
+        found: u64,
+    },
+    /// It says of itself that it belongs elsewhere.
+    #[error("it belongs at `{belongs}`")]
+    Misplaced {
+        /// By its content.
+        belongs: String,
+    },
+    /// Its name is none that this program gives.
+    #[error("it is none of the store's own names")]
+    Foreign,
+}
+
+/// An object that is not as it must be. The rest of the store can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The object's key.
+    pub key: String,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.key, self.fault)
+    }
+}
+
+/// What a service or the system said, in one line, no longer than [`MAX_TEXT_BYTES`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Cause(String);
+
+impl Cause {
+    pub(crate) fn new(text: &str) -> Self {
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let end = (0..=MAX_TEXT_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        Self(line[..end].to_owned())
+    }
+}
+
+impl Error {
+    /// What this means to the caller.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Location { .. } | Self::Name { .. } | Self::Key(_) => ErrorKind::Usage,
+            Self::NotAStore { .. } | Self::NoLayer { .. } => ErrorKind::NotFound,
+            Self::NotEmpty { .. } | Self::AlreadyAStore { .. } | Self::Exists { .. } => ErrorKind::Exists,
+            Self::Newer { .. } | Self::Object { .. } | Self::Chain { .. } => ErrorKind::Refused,
+            Self::Backend { kind, .. } => *kind,
+            Self::Locked(_) | Self::UnknownLock { .. } => ErrorKind::Locked,
+            _ => ErrorKind::Other,
+        }
+    }
+
+    /// What to do next, where that is known: one sentence, with the command in backticks.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotAStore { location } => {
+                format!("make one: `lvbackup init {location}`, or look whether the place is spelled rightly")
+            }
+            Self::NotEmpty { .. } => "name an empty or new folder or prefix".into(),
+            Self::Newer { .. } => "use the version of this program that wrote it, or a newer one".into(),
+            Self::Exists { .. } => "nothing was changed; `lvbackup list STORE` shows it".into(),
+            Self::Object { .. } => "`lvbackup check STORE --read-data` tells what else is damaged".into(),
+            Self::Locked(_) | Self::UnknownLock { .. } => {
+                "wait for that run; if you know that it is dead: `lvbackup unlock STORE`".into()
+            }
+            Self::LockLost { .. } => "nothing was added; run the same command again".into(),
+            Self::Held { .. } => "`lvbackup unhold` lets it go".into(),
+            Self::NoIdentity { .. } => "name the right key file: `--identity FILE`".into(),
+            Self::Backend { kind: ErrorKind::Full, .. } => {
+                "nothing was lost: make room (`lvbackup prune`), then run the same command again".into()
+            }
+            Self::Backend { kind: ErrorKind::Unreachable, .. } => {
+                "nothing was lost: when the store can be reached, run the same command again".into()
+            }
+            _ => return None,
+        })
+    }
+
+    /// The error that a [`LayerReader`](crate::LayerReader) or [`LayerWriter`](crate::LayerWriter) failed with, out of
+    /// what `Read` and `Write` can say.
+    ///
+    /// # Errors
+    /// The error itself, where it came from elsewhere.
+    pub fn from_io(error: io::Error) -> Result<Self, io::Error> {
+        error.downcast::<Self>()
+    }
+
+    /// The same, for `Read` and `Write`.
+    #[must_use]
+    pub fn into_io(self) -> io::Error {
+        let kind = match self.kind() {
+            ErrorKind::Refused => io::ErrorKind::InvalidData,
+            ErrorKind::Full => io::ErrorKind::StorageFull,
+            ErrorKind::NotFound => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
+    }
+
+    /// An object that is not what it must be.
+    pub(crate) fn object(key: &str, source: Fault) -> Self {
+        Self::Object { key: key.to_owned(), source }
+    }
+}
+
+/// A time for a sentence.
+pub(crate) fn when(time: SystemTime) -> String {
+    crate::time::to_text(time).unwrap_or_else(|| "an unknown time".into())
+}

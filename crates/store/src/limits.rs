@@ -1,0 +1,34 @@
+//! The limits of a store, and of what is believed of one.
+
+use std::time::Duration;
+
+/// The format of a store that this crate makes, and the newest that it opens.
+pub const FORMAT: u32 = 1;
+/// The longest manifest, lock or marker that is read, in bytes.
+pub const MAX_SMALL_BYTES: u64 = 1 << 20;
+/// The longest name of a folder or file that is made of a series, a layer or a tag, in bytes; what file systems allow
+/// is 255, and suffixes follow.
+pub const MAX_NAME_BYTES: usize = 180;
+/// The longest text in a manifest or lock that is not a name, in bytes.
+pub const MAX_TEXT_BYTES: usize = 1024;
+/// How many objects under one prefix are looked at before a listing is given up.
+pub const MAX_OBJECTS: usize = 1 << 22;
+/// The longest object, in bytes; services allow less.
+pub const MAX_OBJECT_BYTES: u64 = 1 << 62;
+/// The smallest part of an upload, in bytes (S3 asks for 5 MiB at least).
+pub const MIN_PART_BYTES: u64 = 8 << 20;
+/// How many parts an upload is planned to have at most. S3 allows 10,000; some room is for what compression and
+/// encryption may add.
+pub const MAX_PARTS: u64 = 9_000;
+/// How many parts of an upload are on their way at once.
+pub const PARTS_AT_ONCE: usize = 3;
+/// How much one request reads, in bytes. Memory for reading is this times [`READS_AT_ONCE`].
+pub const READ_BYTES: u64 = 8 << 20;
+/// How many requests read ahead.
+pub const READS_AT_ONCE: usize = 3;
+/// How many small objects are fetched at once.
+pub const SMALL_AT_ONCE: usize = 16;
+/// How often the holder of a lock says that it lives.
+pub const LOCK_REFRESH: Duration = Duration::from_secs(5 * 60);
+/// How long a lock counts after its holder last said so.
+pub const LOCK_STALE: Duration = Duration::from_secs(30 * 60);

@@ -1,0 +1,85 @@
+//! Where a store is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// The place of a store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Location(Place);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Folder(PathBuf),
+    Bucket { service: Service, bucket: String, prefix: String },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Service {
+    S3,
+    Google,
+    Azure,
+}
+
+impl Location {
+    /// A path, `file:///path`, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`; the prefix may be
+    /// absent.
+    ///
+    /// # Errors
+    /// [`Error::Location`]: an unknown scheme, no bucket, or a prefix that is no plain path.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let refuse = |why: &str| Error::Location { text: text.escape_debug().to_string(), why: why.into() };
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(refuse("it is empty or not printable"));
+        }
+        let Some((scheme, rest)) = text.split_once("://") else { return Ok(Self::folder(text)) };
+        let service = match scheme {
+            "file" if rest.starts_with('/') => return Ok(Self::folder(rest)),
+            "file" => return Err(refuse("the path after `file://` must begin with `/`")),
+            "s3" => Service::S3,
+            "gs" => Service::Google,
+            "az" => Service::Azure,
+            _ => return Err(refuse("expected a path, file://, s3://, gs:// or az://")),
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if bucket.is_empty() || !bucket.chars().all(allowed) {
+            return Err(refuse("it names no bucket; accounts and endpoints come from the environment"));
+        }
+        let prefix = prefix.trim_end_matches('/');
+        let plain =
+            |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(|c| allowed(c) || "=+@,".contains(c));
+        if !prefix.is_empty() && !prefix.split('/').all(plain) {
+            return Err(refuse("the prefix may hold letters, digits and `._-=+@,` between single slashes"));
+        }
+        Ok(Self(Place::Bucket { service, bucket: bucket.into(), prefix: prefix.into() }))
+    }
+
+    /// A folder.
+    #[must_use]
+    pub fn folder(path: impl AsRef<Path>) -> Self {
+        Self(Place::Folder(path.as_ref().to_owned()))
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.0
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Folder(path) => write!(f, "{}", path.display()),
+            Place::Bucket { service, bucket, prefix } => {
+                let scheme = match service {
+                    Service::S3 => "s3",
+                    Service::Google => "gs",
+                    Service::Azure => "az",
+                };
+                let slash = if prefix.is_empty() { "" } else { "/" };
+                write!(f, "{scheme}://{bucket}{slash}{prefix}")
+            }
+        }
+    }
+}

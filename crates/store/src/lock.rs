@@ -1,0 +1,285 @@
+//! Locks: small objects that say who works on a store.
+//!
+//! Backups, restores and checks share; what removes layers excludes everybody. Nobody can lock an object store, so each
+//! writes down that it is there, then looks whether anybody contradicts, and steps back if so.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use object_store::PutMode;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use crate::backend::{Backend, Objects};
+use crate::error::{Error, Fault, Problem, when};
+use crate::limits::{FORMAT, LOCK_REFRESH, LOCK_STALE, MAX_TEXT_BYTES};
+use crate::manifest::json;
+use crate::names::{LOCKS, lock_key};
+use crate::options::{Holder, Options};
+
+/// Who else may work on the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockKind {
+    /// All who share.
+    Shared,
+    /// Nobody.
+    Exclusive,
+}
+
+impl fmt::Display for LockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shared => "shared",
+            Self::Exclusive => "exclusive",
+        })
+    }
+}
+
+/// What tells one lock from all others: 16 hex digits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LockId(String);
+
+impl LockId {
+    fn new(holder: &Holder, now: SystemTime) -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+        let text = format!("{} {} {} {now:?} {nth}", holder.host, holder.boot_id, holder.pid);
+        Self(blake3::hash(text.as_bytes()).to_hex()[..16].to_owned())
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let right = text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        right.then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for LockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A lock as others see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LockInfo {
+    /// Which.
+    pub id: LockId,
+    /// Who else may work.
+    pub kind: LockKind,
+    /// Who holds it.
+    pub holder: Holder,
+    /// Since when.
+    pub created: SystemTime,
+    /// When its holder last said that it lives.
+    pub refreshed: SystemTime,
+    /// Whether it counts no longer: not refreshed for [`LOCK_STALE`], or held by a dead process of this machine.
+    pub dead: bool,
+}
+
+impl fmt::Display for LockInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Holder { host, pid, command, .. } = &self.holder;
+        let (since, refreshed) = (when(self.created), when(self.refreshed));
+        write!(
+            f,
+            "`{command}` on {host}, process {pid}, since {since}, last seen {refreshed} ({} lock {})",
+            self.kind, self.id
+        )
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Json {
+    version: u32,
+    kind: LockKind,
+    host: String,
+    boot_id: String,
+    pid: u32,
+    command: String,
+    #[serde(with = "crate::time")]
+    created: SystemTime,
+    #[serde(with = "crate::time")]
+    refreshed: SystemTime,
+}
+
+/// Shared work on a store: backup, restore, check. Released when dropped.
+#[derive(Debug)]
+#[must_use = "dropping it releases the lock"]
+pub struct SharedLock(pub(crate) Arc<Held>);
+
+/// Work that nobody else may see half done: whatever removes or replaces layers. Released when dropped.
+#[derive(Debug)]
+#[must_use = "dropping it releases the lock"]
+pub struct ExclusiveLock(pub(crate) Arc<Held>);
+
+macro_rules! lock {
+    ($name:ident) => {
+        impl $name {
+            /// Tells the others that this run lives. Done by itself every [`LOCK_REFRESH`].
+            ///
+            /// # Errors
+            /// [`Error::LockLost`] where somebody removed the lock; or the store cannot be reached.
+            pub fn refresh(&self) -> Result<(), Error> {
+                self.0.refresh()
+            }
+
+            /// Which lock it is.
+            #[must_use]
+            pub fn id(&self) -> &LockId {
+                &self.0.pulse.id
+            }
+        }
+    };
+}
+
+lock!(SharedLock);
+lock!(ExclusiveLock);
+
+/// A lock of ours.
+#[derive(Debug)]
+pub(crate) struct Held {
+    backend: Arc<Backend>,
+    pub(crate) pulse: Pulse,
+    refresher: JoinHandle<()>,
+    attempts: AtomicU64,
+}
+
+/// What keeps a lock alive.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse {
+    pub(crate) id: LockId,
+    kind: LockKind,
+    holder: Holder,
+    created: SystemTime,
+    clock: fn() -> SystemTime,
+    objects: Objects,
+    lost: Arc<AtomicBool>,
+}
+
+impl Held {
+    /// Takes a lock, and removes dead ones on the way.
+    pub(crate) fn take(backend: &Arc<Backend>, options: &Options, kind: LockKind) -> Result<Arc<Self>, Error> {
+        let created = (options.clock)();
+        let pulse = Pulse {
+            id: LockId::new(&options.holder, created),
+            kind,
+            holder: options.holder.clone(),
+            created,
+            clock: options.clock,
+            objects: backend.objects.clone(),
+            lost: Arc::default(),
+        };
+        look(backend, options, &pulse)?;
+        backend.put(&lock_key(&pulse.id), pulse.print()?, PutMode::Create)?;
+        let refresher = backend.runtime().spawn(pulse.clone().beat());
+        let held = Self { backend: backend.clone(), pulse, refresher, attempts: AtomicU64::new(0) };
+        // Somebody may have written theirs at the same time. Both see both, and the drop removes ours.
+        look(backend, options, &held.pulse)?;
+        Ok(Arc::new(held))
+    }
+
+    pub(crate) fn refresh(&self) -> Result<(), Error> {
+        self.backend.runtime().block_on(self.pulse.refresh())
+    }
+
+    /// A number that no other attempt under this lock has.
+    pub(crate) fn next_attempt(&self) -> u32 {
+        u32::try_from(self.attempts.fetch_add(1, Ordering::Relaxed)).unwrap_or(u32::MAX)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.refresher.abort();
+        // Whoever cannot remove it leaves a lock that is dead as soon as this process is.
+        let _ = self.backend.delete(&lock_key(&self.pulse.id));
+    }
+}
+
+impl Pulse {
+    fn print(&self) -> Result<Vec<u8>, Error> {
+        let text = |text: &str| text.chars().filter(|c| !c.is_control()).take(MAX_TEXT_BYTES / 4).collect();
+        let json = Json {
+            version: FORMAT,
+            kind: self.kind,
+            host: text(&self.holder.host),
+            boot_id: text(&self.holder.boot_id),
+            pid: self.holder.pid,
+            command: text(&self.holder.command),
+            created: self.created,
+            refreshed: (self.clock)(),
+        };
+        let unwritable = |e: serde_json::Error| Error::Draft { what: "lock", found: e.to_string() };
+        serde_json::to_vec_pretty(&json).map_err(unwritable)
+    }
+
+    async fn beat(self) {
+        loop {
+            tokio::time::sleep(LOCK_REFRESH).await;
+            // A failure may pass; a lock that is lost is noticed when it matters.
+            if let Err(Error::LockLost { .. }) = self.refresh().await {
+                return;
+            }
+        }
+    }
+
+    async fn refresh(&self) -> Result<(), Error> {
+        let key = lock_key(&self.id);
+        // A lock that somebody removed must not come back: what it guarded may be gone.
+        if self.lost.load(Ordering::Relaxed) || self.objects.len(&key).await?.is_none() {
+            self.lost.store(true, Ordering::Relaxed);
+            return Err(Error::LockLost { key });
+        }
+        self.objects.put(&key, self.print()?, PutMode::Overwrite).await
+    }
+}
+
+/// Finds somebody who contradicts, and removes the dead.
+fn look(backend: &Backend, options: &Options, ours: &Pulse) -> Result<(), Error> {
+    let (locks, mut unknown) = list(backend, options)?;
+    if let Some(Problem { key, fault }) = unknown.pop() {
+        return Err(Error::UnknownLock { key, source: fault });
+    }
+    for lock in locks {
+        if lock.id == ours.id {
+            continue;
+        }
+        if lock.dead {
+            backend.delete(&lock_key(&lock.id))?;
+        } else if lock.kind == LockKind::Exclusive || ours.kind == LockKind::Exclusive {
+            return Err(Error::Locked(Box::new(lock)));
+        }
+    }
+    Ok(())
+}
+
+/// All locks, and what lies among them that is none.
+pub(crate) fn list(backend: &Backend, options: &Options) -> Result<(Vec<LockInfo>, Vec<Problem>), Error> {
+    let keys = backend.list(LOCKS)?.into_iter().map(|(key, _)| key).collect();
+    let (mut locks, mut unknown) = (Vec::new(), Vec::new());
+    for (key, small) in backend.smalls(keys)? {
+        match small.and_then(|text| parse(&key, &text, options)) {
+            Ok(lock) => locks.push(lock),
+            Err(fault) => unknown.push(Problem { key, fault }),
+        }
+    }
+    Ok((locks, unknown))
+}
+
+fn parse(key: &str, text: &[u8], options: &Options) -> Result<LockInfo, Fault> {
+    let name = key.strip_prefix(LOCKS).and_then(|name| name.strip_prefix('/')?.strip_suffix(".json"));
+    let id = name.and_then(LockId::parse).ok_or(Fault::Foreign)?;
+    let Json { kind, host, boot_id, pid, command, created, refreshed, .. } = json(text)?;
+    if [&host, &boot_id, &command].iter().any(|text| text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control))
+    {
+        return Err(Fault::Malformed("a text in it is too long or not printable".into()));
+    }
+    let here = (&host, &boot_id) == (&options.holder.host, &options.holder.boot_id);
+    let age = (options.clock)().duration_since(refreshed).unwrap_or_default();
+    let dead = age > LOCK_STALE || (here && !(options.is_alive)(pid));
+    Ok(LockInfo { id, kind, holder: Holder { host, boot_id, pid, command }, created, refreshed, dead })
+}

@@ -1,0 +1,189 @@
+//! Encryption at rest: age recipients and identities, and the streams through them.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use crate::error::Error;
+
+#[cfg(feature = "age")]
+type Recipient = age::x25519::Recipient;
+#[cfg(feature = "age")]
+type Identity = age::x25519::Identity;
+#[cfg(not(feature = "age"))]
+type Recipient = std::convert::Infallible;
+#[cfg(not(feature = "age"))]
+type Identity = std::convert::Infallible;
+
+/// Who can open what is written. Nobody: it is not encrypted.
+#[derive(Clone, Default)]
+pub struct Recipients(Vec<Recipient>);
+
+/// The secrets that open encrypted layers. Shown nowhere.
+#[derive(Clone, Default)]
+pub struct Identities(Vec<Identity>);
+
+impl Recipients {
+    /// Takes recipients such as `age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p`.
+    ///
+    /// # Errors
+    /// [`Error::Key`]: a text is none, or this program was built without encryption.
+    pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, Error> {
+        texts.into_iter().map(|text| recipient(text.as_ref().trim())).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether there is nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Identities {
+    /// No secrets: opens what is not encrypted.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Takes the text of an identity file as `age-keygen` writes it: `AGE-SECRET-KEY-1...` lines, comments, empty lines.
+    ///
+    /// # Errors
+    /// [`Error::Key`]: a line is none (the line's number is named, not the line), there is none, or this program was
+    /// built without encryption.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let lines = text.lines().enumerate().map(|(n, line)| (n + 1, line.trim()));
+        let secrets = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let identities = secrets.map(|(n, line)| identity(n, line)).collect::<Result<Vec<_>, _>>()?;
+        if identities.is_empty() {
+            return Err(Error::Key("there is no identity in the key file".into()));
+        }
+        Ok(Self(identities))
+    }
+
+    /// The secrets of several files.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl fmt::Debug for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recipients({})", self.0.len())
+    }
+}
+
+impl fmt::Debug for Identities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identities({})", self.0.len())
+    }
+}
+
+/// A sink, with encryption before it where there are recipients.
+pub(crate) enum Sealed<W: Write> {
+    Plain(W),
+    #[cfg(feature = "age")]
+    Age(age::stream::StreamWriter<W>),
+}
+
+/// Why an encrypted object cannot be opened.
+pub(crate) enum OpenError {
+    /// No identity fits.
+    NoIdentity,
+    /// It is damaged, or reading it failed.
+    Io(io::Error),
+}
+
+#[cfg(feature = "age")]
+mod with_age {
+    use super::{Error, Identities, Identity, OpenError, Read, Recipient, Recipients, Sealed, Write, io};
+
+    pub(super) fn recipient(text: &str) -> Result<Recipient, Error> {
+        let why = |why: &str| Error::Key(format!("`{}` is no age recipient: {why}", text.escape_debug()));
+        text.parse().map_err(why)
+    }
+
+    pub(super) fn identity(line: usize, text: &str) -> Result<Identity, Error> {
+        text.parse().map_err(|why: &str| Error::Key(format!("line {line} of the key file is no age identity: {why}")))
+    }
+
+    pub(crate) fn seal<W: Write>(sink: W, recipients: &Recipients) -> io::Result<Sealed<W>> {
+        if recipients.is_empty() {
+            return Ok(Sealed::Plain(sink));
+        }
+        let recipients = recipients.0.iter().map(|recipient| recipient as &dyn age::Recipient);
+        let encryptor = age::Encryptor::with_recipients(recipients).map_err(io::Error::other)?;
+        encryptor.wrap_output(sink).map(Sealed::Age)
+    }
+
+    pub(crate) fn open(source: impl Read + Send + 'static, by: &Identities) -> Result<Box<dyn Read + Send>, OpenError> {
+        let of_age = |error: age::DecryptError| match error {
+            age::DecryptError::Io(error) => OpenError::Io(error),
+            age::DecryptError::NoMatchingKeys => OpenError::NoIdentity,
+            other => OpenError::Io(io::Error::new(io::ErrorKind::InvalidData, other.to_string())),
+        };
+        let decryptor = age::Decryptor::new_buffered(io::BufReader::new(source)).map_err(of_age)?;
+        let identities = by.0.iter().map(|identity| identity as &dyn age::Identity);
+        Ok(Box::new(decryptor.decrypt(identities).map_err(of_age)?))
+    }
+}
+
+#[cfg(not(feature = "age"))]
+mod with_age {
+    use super::{Error, Identities, Identity, OpenError, Read, Recipient, Recipients, Sealed, Write, io};
+
+    const WITHOUT: &str = "this program was built without encryption";
+
+    pub(super) fn recipient(_: &str) -> Result<Recipient, Error> {
+        Err(Error::Key(WITHOUT.into()))
+    }
+
+    pub(super) fn identity(_: usize, _: &str) -> Result<Identity, Error> {
+        Err(Error::Key(WITHOUT.into()))
+    }
+
+    pub(crate) fn seal<W: Write>(sink: W, _: &Recipients) -> io::Result<Sealed<W>> {
+        Ok(Sealed::Plain(sink))
+    }
+
+    pub(crate) fn open(_: impl Read + Send + 'static, _: &Identities) -> Result<Box<dyn Read + Send>, OpenError> {
+        Err(OpenError::Io(io::Error::other(WITHOUT)))
+    }
+}
+
+use with_age::{identity, recipient};
+pub(crate) use with_age::{open, seal};
+
+impl<W: Write> Sealed<W> {
+    /// Writes what encryption held back, and gives the sink back.
+    pub(crate) fn finish(self) -> io::Result<W> {
+        match self {
+            Self::Plain(sink) => Ok(sink),
+            #[cfg(feature = "age")]
+            Self::Age(sink) => sink.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Sealed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(sink) => sink.write(bytes),
+            #[cfg(feature = "age")]
+            Self::Age(sink) => sink.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(sink) => sink.flush(),
+            #[cfg(feature = "age")]
+            Self::Age(sink) => sink.flush(),
+        }
+    }
+}

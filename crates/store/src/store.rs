@@ -1,0 +1,364 @@
+//! The store: what can be done with it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use extents::{Bytes, Extent};
+use hyperlayer::LayerId;
+use object_store::PutMode;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+use crate::check::{Garbage, Report, Survey};
+use crate::durable;
+use crate::error::{Error, ErrorKind, Fault, Problem};
+use crate::layer::{Encoding, Stored};
+use crate::limits::FORMAT;
+use crate::listing::Listing;
+use crate::location::Location;
+use crate::lock::{self, ExclusiveLock, Held, LockInfo, LockKind, SharedLock};
+use crate::names::{MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, manifest_key, marks_prefix};
+use crate::names::{lock_key, parse_manifest_key};
+use crate::options::Options;
+use crate::read::{self, LayerReader};
+use crate::seal::Identities;
+use crate::write::LayerWriter;
+use crate::{manifest, marks};
+
+/// A folder or a bucket with layers in it.
+#[derive(Debug)]
+pub struct Store {
+    backend: Arc<Backend>,
+    options: Options,
+    id: String,
+}
+
+/// What makes a place a store.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Marker {
+    version: u32,
+    id: String,
+    #[serde(with = "crate::time")]
+    created: SystemTime,
+}
+
+impl Store {
+    /// Makes a store in an empty place; a folder is made too.
+    ///
+    /// # Errors
+    /// There is one already, or something else; or the place cannot be written to.
+    pub fn init(location: &Location, options: &Options) -> Result<Self, Error> {
+        let backend = Backend::new(location, options, true)?;
+        let created = (options.clock)();
+        let already = || Error::AlreadyAStore { location: location.to_string() };
+        if backend.small(MARKER)?.is_some() {
+            return Err(already());
+        }
+        if let Some(found) = backend.any()? {
+            return Err(Error::NotEmpty { location: location.to_string(), found });
+        }
+        // Two stores of one id would have to be made in the same place in the same nanosecond.
+        let id =
+            blake3::hash(format!("{location} {created:?} {:?}", options.holder).as_bytes()).to_hex()[..32].to_owned();
+        let marker = Marker { version: FORMAT, id: id.clone(), created };
+        let unwritable = |e: serde_json::Error| Error::Draft { what: "marker", found: e.to_string() };
+        let text = serde_json::to_vec_pretty(&marker).map_err(unwritable)?;
+        match backend.put(MARKER, text, PutMode::Create) {
+            Err(error) if error.kind() == ErrorKind::Exists => Err(already()),
+            Err(error) => Err(error),
+            Ok(()) => Ok(Self { backend: Arc::new(backend), options: options.clone(), id }),
+        }
+    }
+
+    /// Opens a store that is there.
+    ///
+    /// # Errors
+    /// There is none, it is of a newer format, or it cannot be reached.
+    pub fn open(location: &Location, options: &Options) -> Result<Self, Error> {
+        let backend = Backend::new(location, options, false)?;
+        let text = backend.small(MARKER)?.ok_or_else(|| Error::NotAStore { location: location.to_string() })?;
+        let marker: Marker = text.and_then(|text| manifest::json(&text)).map_err(|fault| match fault {
+            Fault::Version { found } => {
+                Error::Newer { location: location.to_string(), found: u32::try_from(found).unwrap_or(u32::MAX) }
+            }
+            fault => Error::object(MARKER, fault),
+        })?;
+        if marker.id.len() != 32 || !marker.id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(Error::object(MARKER, Fault::Malformed("`id` is not 32 hex digits".into())));
+        }
+        Ok(Self { backend: Arc::new(backend), options: options.clone(), id: marker.id })
+    }
+
+    /// What tells this store from all others, wherever it is moved: 32 hex digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        self.backend.location()
+    }
+
+    /// Locks the store for work that others may share: backup, restore, check.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] by somebody who shares with nobody; or the store cannot be reached.
+    pub fn lock_shared(&self) -> Result<SharedLock, Error> {
+        Held::take(&self.backend, &self.options, LockKind::Shared).map(SharedLock)
+    }
+
+    /// Locks the store for work that removes or replaces layers.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] by anybody; or the store cannot be reached.
+    pub fn lock_exclusive(&self) -> Result<ExclusiveLock, Error> {
+        Held::take(&self.backend, &self.options, LockKind::Exclusive).map(ExclusiveLock)
+    }
+
+    /// All locks, and what lies among them that is none.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub fn locks(&self) -> Result<(Vec<LockInfo>, Vec<Problem>), Error> {
+        lock::list(&self.backend, &self.options)
+    }
+
+    /// Removes a lock that somebody else left. Whoever holds it and lives notices, and adds nothing more.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub fn remove_lock(&self, lock: &LockInfo) -> Result<(), Error> {
+        self.backend.delete(&lock_key(&lock.id))
+    }
+
+    /// Removes an object among the locks that could not be understood, as [`locks`](Self::locks) told it.
+    ///
+    /// # Errors
+    /// It is not among the locks; or the store cannot be reached.
+    pub fn remove_unknown_lock(&self, problem: &Problem) -> Result<(), Error> {
+        if !problem.key.starts_with(crate::names::LOCKS) {
+            return Err(Error::object(&problem.key, Fault::Foreign));
+        }
+        self.backend.delete(&problem.key)
+    }
+
+    /// The layers of one series, or of all. What cannot be understood is told among the problems and left out.
+    ///
+    /// # Errors
+    /// The store cannot be reached, or holds more objects than are looked at.
+    pub fn list(&self, series: Option<&Series>) -> Result<Listing, Error> {
+        let folder = |root: &str| match series {
+            Some(series) => format!("{root}/{}", escape(series.as_str())),
+            None => root.to_owned(),
+        };
+        let mut problems = Vec::new();
+        let mut keys = Vec::new();
+        for (key, _) in self.backend.list(&folder(MANIFESTS))? {
+            match parse_manifest_key(&key) {
+                Ok(_) => keys.push(key),
+                Err(fault) => problems.push(Problem { key, fault }),
+            }
+        }
+        let marks = self.backend.list(&folder(MARKS))?.into_iter().map(|(key, _)| key);
+        let (mut marks, of_marks) = marks::read(marks);
+        problems.extend(of_marks);
+        let mut layers = Vec::new();
+        for (key, small) in self.backend.smalls(keys)? {
+            match small.and_then(|text| manifest::parse(&key, &text)) {
+                Ok(layer) => {
+                    let marks = marks.remove(&(layer.series.clone(), layer.layer.clone())).unwrap_or_default();
+                    layers.push(Stored { layer, held: marks.held, tags: marks.tags });
+                }
+                Err(fault) => problems.push(Problem { key, fault }),
+            }
+        }
+        Ok(Listing::new(layers, problems))
+    }
+
+    /// Begins a layer. `at_most` is how long its stream may be, for the size of the parts of the upload; a longer one may
+    /// fail where services limit their number.
+    ///
+    /// # Errors
+    /// The store has the layer already, its id cannot be a name, the encoding is none, or the store cannot be reached.
+    pub fn begin(
+        &self,
+        lock: &SharedLock,
+        series: &Series,
+        layer: &LayerId,
+        encoding: &Encoding,
+        at_most: Bytes,
+    ) -> Result<LayerWriter, Error> {
+        check_layer(layer)?;
+        if self.backend.len(&manifest_key(series, layer))?.is_some() {
+            return Err(Error::Exists { series: series.clone(), layer: layer.clone() });
+        }
+        LayerWriter::new(&self.backend, &lock.0, (series, layer), encoding, at_most, None)
+    }
+
+    /// Begins to write a layer anew, for instance merged with its parent. When it is finished, the new one is there
+    /// instead of the old one, with the same marks; until then the old one is.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin); or the old one is not there.
+    pub fn begin_replacing(
+        &self,
+        lock: &ExclusiveLock,
+        old: &Stored,
+        encoding: &Encoding,
+        at_most: Bytes,
+    ) -> Result<LayerWriter, Error> {
+        let (series, layer) = (&old.layer.series, &old.layer.layer);
+        self.must_have(series, layer)?;
+        LayerWriter::new(&self.backend, &lock.0, (series, layer), encoding, at_most, Some(old.clone()))
+    }
+
+    /// Reads a layer's stream.
+    ///
+    /// # Errors
+    /// Its object is missing or has another length, no identity opens it, or the store cannot be reached. What reading
+    /// itself fails with, [`Error::from_io`] gets out.
+    pub fn read(&self, stored: &Stored, identities: &Identities) -> Result<LayerReader, Error> {
+        LayerReader::open(&self.backend, &stored.layer, identities)
+    }
+
+    /// Some bytes of a layer's object as they are, compressed and encrypted, and not checked.
+    ///
+    /// # Errors
+    /// The object does not reach that far or is missing, or the store cannot be reached.
+    pub fn read_range(&self, stored: &Stored, range: Extent<Bytes>) -> Result<Vec<u8>, Error> {
+        let range = range.start().get()..range.end().get();
+        self.backend.runtime().block_on(self.backend.objects.range(&stored.layer.key, range))
+    }
+
+    /// Reads a whole object and holds its length and BLAKE3 against the manifest. Needs no secret.
+    ///
+    /// # Errors
+    /// It is not what it must be, or the store cannot be reached.
+    pub fn verify(&self, stored: &Stored) -> Result<(), Error> {
+        read::check_data(&self.backend, &stored.layer)
+    }
+
+    /// Keeps a layer whatever the retention rules say, until [`unhold`](Self::unhold).
+    ///
+    /// # Errors
+    /// There is no such layer, or the store cannot be reached.
+    pub fn hold(&self, series: &Series, layer: &LayerId) -> Result<(), Error> {
+        self.must_have(series, layer)?;
+        self.backend.put(&marks::hold_key(series, layer), Vec::new(), PutMode::Overwrite)
+    }
+
+    /// Ends a [`hold`](Self::hold), if there is one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn unhold(&self, series: &Series, layer: &LayerId) -> Result<(), Error> {
+        self.must_have(series, layer)?;
+        self.backend.delete(&marks::hold_key(series, layer))
+    }
+
+    /// Tags a layer.
+    ///
+    /// # Errors
+    /// There is no such layer, or the store cannot be reached.
+    pub fn tag(&self, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
+        self.must_have(series, layer)?;
+        self.backend.put(&marks::tag_key(series, layer, tag), Vec::new(), PutMode::Overwrite)
+    }
+
+    /// Takes a tag off a layer, if it has it.
+    ///
+    /// # Errors
+    /// As for [`tag`](Self::tag).
+    pub fn untag(&self, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
+        self.must_have(series, layer)?;
+        self.backend.delete(&marks::tag_key(series, layer, tag))
+    }
+
+    /// Removes a layer: its manifest, its object, its marks. `listing` must have been read under `lock`; the layer is
+    /// taken out of it.
+    ///
+    /// # Errors
+    /// It is not there, held, or the parent of another; nothing was removed then. Or the store cannot be reached:
+    /// what is left then is garbage, if the layer is not still there.
+    pub fn remove(
+        &self,
+        lock: &ExclusiveLock,
+        listing: &mut Listing,
+        series: &Series,
+        layer: &LayerId,
+    ) -> Result<(), Error> {
+        let names = || (series.clone(), layer.clone());
+        let no_layer = || Error::NoLayer { series: series.clone(), layer: layer.clone() };
+        let stored = listing.find(series, layer).ok_or_else(no_layer)?.clone();
+        if let Some(child) = listing.children(series, layer).first() {
+            let ((series, layer), child) = (names(), child.layer.layer.clone());
+            return Err(Error::Needed { series, layer, child });
+        }
+        // Holds need no lock, so it may be newer than the listing.
+        if stored.held || self.backend.len(&marks::hold_key(series, layer))?.is_some() {
+            let (series, layer) = names();
+            return Err(Error::Held { series, layer });
+        }
+        lock.refresh()?;
+        self.backend.delete(&manifest_key(series, layer))?;
+        listing.forget(series, layer);
+        self.backend.delete(&stored.layer.key)?;
+        for (key, _) in self.backend.list(&marks_prefix(series, layer))? {
+            self.backend.delete(&key)?;
+        }
+        Ok(())
+    }
+
+    /// What runs that died left, as far as it can be listed: unfinished multipart uploads cannot, the service's own
+    /// rules must end them.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub fn garbage(&self) -> Result<Vec<Garbage>, Error> {
+        let survey = Survey::new(&self.backend, &self.options)?;
+        Ok(survey.garbage(&self.list(None)?))
+    }
+
+    /// Removes what [`garbage`](Self::garbage) finds, and tells what it was.
+    ///
+    /// # Errors
+    /// The lock was lost, or the store cannot be reached.
+    pub fn remove_garbage(&self, lock: &ExclusiveLock) -> Result<Vec<Garbage>, Error> {
+        let garbage = self.garbage()?;
+        lock.refresh()?;
+        for Garbage { key, .. } in &garbage {
+            match self.backend.folder().filter(|_| durable::final_name(key).is_some()) {
+                // Half a file has a name that `object_store` does not take.
+                Some(folder) => {
+                    let path = folder.join(key);
+                    let of_io = |source| Error::Local { doing: "remove an unfinished file", source };
+                    std::fs::remove_file(&path).and_then(|()| durable::sync_parent(&path)).map_err(of_io)?;
+                }
+                None => self.backend.delete(key)?,
+            }
+        }
+        Ok(garbage)
+    }
+
+    /// Looks at all that can be told without reading data: every manifest, the length of every object, every chain, and
+    /// what should not be there.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub fn check(&self, _lock: &SharedLock) -> Result<Report, Error> {
+        let survey = Survey::new(&self.backend, &self.options)?;
+        let listing = self.list(None)?;
+        let problems = survey.problems(&self.backend, &listing)?;
+        Ok(Report { problems, broken: listing.broken(), garbage: survey.garbage(&listing), listing })
+    }
+
+    fn must_have(&self, series: &Series, layer: &LayerId) -> Result<(), Error> {
+        match self.backend.len(&manifest_key(series, layer))? {
+            Some(_) => Ok(()),
+            None => Err(Error::NoLayer { series: series.clone(), layer: layer.clone() }),
+        }
+    }
+}

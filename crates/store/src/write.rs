@@ -1,0 +1,305 @@
+//! Writing a layer: compress, encrypt, hash, upload, look at it again, and only then say that it is there.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use extents::Bytes;
+use hyperlayer::LayerId;
+use object_store::{PutMode, WriteMultipart};
+
+use crate::backend::Backend;
+use crate::error::{Error, ErrorKind, Fault};
+use crate::layer::{Draft, Encoding, Facts, Layer, Stored, Wrapping};
+use crate::limits::{MAX_PARTS, MIN_PART_BYTES, PARTS_AT_ONCE};
+use crate::lock::Held;
+use crate::names::{Attempt, Series, layer_key, manifest_key};
+use crate::read;
+use crate::seal::{Sealed, seal};
+use crate::{manifest, marks, time};
+
+/// How much of an object is read again before its manifest is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadBack {
+    /// Its length.
+    Length,
+    /// All of it.
+    Data,
+}
+
+/// What is told of each piece on its way to the store.
+type Pace = Box<dyn FnMut(Bytes) + Send>;
+
+/// A layer on its way into a store. Dropped unfinished, it removes what it uploaded.
+pub struct LayerWriter {
+    packed: Packed,
+    stream: Facted,
+    target: Target,
+    pace: Shared<Pace>,
+}
+
+/// Encryption does not let through to what lies below it.
+type Shared<T> = Arc<Mutex<Option<T>>>;
+
+/// What is written, and under which lock.
+struct Target {
+    held: Arc<Held>,
+    series: Series,
+    layer: LayerId,
+    key: String,
+    wrapping: Wrapping,
+    replaces: Option<Stored>,
+}
+
+impl LayerWriter {
+    pub(crate) fn new(
+        backend: &Arc<Backend>,
+        held: &Arc<Held>,
+        (series, layer): (&Series, &LayerId),
+        encoding: &Encoding,
+        at_most: Bytes,
+        replaces: Option<Stored>,
+    ) -> Result<Self, Error> {
+        let attempt = Attempt { lock: held.pulse.id.clone(), number: held.next_attempt() };
+        let wrapping = encoding.wrapping();
+        let key = layer_key(series, layer, &attempt, wrapping);
+        let pace = Shared::default();
+        let object = Object::new(backend, key.clone(), part_bytes(at_most), Arc::clone(&pace))?;
+        let unwrapped = |source| Error::Local { doing: "begin to encode a layer", source };
+        let sealed = seal(object, &encoding.recipients).map_err(unwrapped)?;
+        let packed = Packed::new(sealed, encoding.zstd_level).map_err(unwrapped)?;
+        let target =
+            Target { held: held.clone(), series: series.clone(), layer: layer.clone(), key, wrapping, replaces };
+        Ok(Self { packed, stream: Facted::default(), target, pace })
+    }
+
+    /// Has `pace` told of every piece, as long as it is after compression, before it goes to the store: for progress,
+    /// and to wait in it where the store is to be written to slowly.
+    pub fn pace(&self, pace: impl FnMut(Bytes) + Send + 'static) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(pace));
+    }
+
+    /// Completes the layer: all of it is in the store, durably, when this returns.
+    ///
+    /// # Errors
+    /// The store failed, or does not hold what was written; the layer is there already (somebody else was quicker); the
+    /// lock was lost; the draft cannot be written down. Nothing was added then.
+    pub fn finish(self, draft: Draft, read_back: ReadBack) -> Result<Stored, Error> {
+        let Self { packed, stream, target, pace: _ } = self;
+        let of_io = |error: io::Error| {
+            Error::from_io(error).unwrap_or_else(|source| Error::Local { doing: "finish a layer", source })
+        };
+        let object = packed.finish().and_then(Sealed::finish).map_err(of_io)?;
+        let backend = object.backend.clone();
+        let object = object.complete()?;
+        let layer = Layer {
+            series: target.series,
+            layer: target.layer,
+            parent: draft.parent,
+            created: time::whole(draft.created)
+                .ok_or_else(|| Error::Draft { what: "time", found: format!("{:?}", draft.created) })?,
+            volume_size: draft.volume_size,
+            chunk_size: draft.chunk_size,
+            totals: draft.totals,
+            stream: stream.facts(),
+            object,
+            key: target.key,
+            wrapping: target.wrapping,
+            tool: draft.tool,
+        };
+        let key = layer.key.clone();
+        let stored = Stored { held: false, tags: draft.tags, layer };
+        publish(&backend, &target.held, stored, target.replaces, read_back).inspect_err(|_| {
+            // Ours alone: no other run gives this key, and no manifest names it.
+            let _ = backend.delete(&key);
+        })
+    }
+}
+
+/// Looks at the object again and writes the manifest.
+fn publish(
+    backend: &Arc<Backend>,
+    held: &Held,
+    stored: Stored,
+    replaces: Option<Stored>,
+    read_back: ReadBack,
+) -> Result<Stored, Error> {
+    let layer = &stored.layer;
+    let text = manifest::print(layer)?;
+    read::check_length(backend, layer)?;
+    if read_back == ReadBack::Data {
+        read::check_data(backend, layer)?;
+    }
+    // Before the manifest, so that no layer is ever seen without its tags.
+    for tag in &stored.tags {
+        backend.put(&marks::tag_key(&layer.series, &layer.layer, tag), Vec::new(), PutMode::Overwrite)?;
+    }
+    // Whoever took our lock for dead may have removed the object.
+    held.refresh()?;
+    let key = manifest_key(&layer.series, &layer.layer);
+    let mode = if replaces.is_some() { PutMode::Overwrite } else { PutMode::Create };
+    match backend.put(&key, text.clone(), mode) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::Exists => {
+            // A request that was sent twice finds what it wrote itself.
+            if !matches!(backend.small(&key)?, Some(Ok(found)) if found == text) {
+                return Err(Error::Exists { series: layer.series.clone(), layer: layer.layer.clone() });
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    let Some(old) = replaces else { return Ok(stored) };
+    // Left where that fails: no manifest names it, and `remove_garbage` finds it.
+    let _ = backend.delete(&old.layer.key);
+    Ok(Stored { held: old.held, tags: &stored.tags | &old.tags, ..stored })
+}
+
+impl Write for LayerWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.packed.write(bytes)?;
+        self.stream.add(&bytes[..written]);
+        Ok(written)
+    }
+
+    /// Does nothing: only [`finish`](Self::finish) makes anything durable.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for LayerWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LayerWriter").field("key", &self.target.key).finish_non_exhaustive()
+    }
+}
+
+/// A running length and digest.
+#[derive(Default)]
+pub(crate) struct Facted {
+    len: Bytes,
+    blake3: blake3::Hasher,
+}
+
+impl Facted {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.len = self.len.saturating_add(Bytes::from(bytes.len()));
+        self.blake3.update(bytes);
+    }
+
+    pub(crate) fn len(&self) -> Bytes {
+        self.len
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        Facts { len: self.len, blake3: self.blake3.finalize() }
+    }
+}
+
+/// The first stage: plain or compressed.
+enum Packed {
+    Plain(Sealed<Object>),
+    Zstd(zstd::Encoder<'static, Sealed<Object>>),
+}
+
+impl Packed {
+    fn new(sink: Sealed<Object>, zstd_level: Option<i32>) -> io::Result<Self> {
+        let Some(level) = zstd_level else { return Ok(Self::Plain(sink)) };
+        let mut encoder = zstd::Encoder::new(sink, level)?;
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        encoder.multithread(u32::try_from(workers).unwrap_or(1))?;
+        encoder.include_checksum(true)?;
+        Ok(Self::Zstd(encoder))
+    }
+
+    fn finish(self) -> io::Result<Sealed<Object>> {
+        match self {
+            Self::Plain(sink) => Ok(sink),
+            Self::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl Write for Packed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(sink) => sink.write(bytes),
+            Self::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How long the parts of an object are, so that there are not too many: all of one length, as some services want.
+fn part_bytes(at_most: Bytes) -> usize {
+    const STEP: u64 = 1 << 20;
+    let bytes = at_most.get().div_ceil(MAX_PARTS).next_multiple_of(STEP).max(MIN_PART_BYTES);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// The last stage: hashes and uploads what arrives, in parts of which few are on their way at once.
+struct Object {
+    backend: Arc<Backend>,
+    key: String,
+    /// `None` once it was completed or failed.
+    upload: Option<WriteMultipart>,
+    part_bytes: usize,
+    facts: Facted,
+    pace: Shared<Pace>,
+}
+
+impl Object {
+    fn new(backend: &Arc<Backend>, key: String, part_bytes: usize, pace: Shared<Pace>) -> Result<Self, Error> {
+        let upload = WriteMultipart::new_with_chunk_size(backend.upload(&key)?, part_bytes);
+        let facts = Facted::default();
+        Ok(Self { backend: backend.clone(), key, upload: Some(upload), part_bytes, facts, pace })
+    }
+
+    fn complete(mut self) -> Result<Facts, Error> {
+        let upload = self.upload.take().ok_or_else(|| Error::object(&self.key, Fault::Missing))?;
+        let completed = self.backend.runtime().block_on(upload.finish());
+        completed.map_err(|error| self.backend.failed(&format!("write `{}`", self.key), &error))?;
+        Ok(self.facts.facts())
+    }
+
+    fn abort(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            // What cannot be removed is garbage, which is found later.
+            let _ = self.backend.runtime().block_on(upload.abort());
+        }
+    }
+}
+
+impl Write for Object {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = &bytes[..bytes.len().min(self.part_bytes)];
+        let Some(upload) = &mut self.upload else { return Err(io::Error::other("the upload failed before")) };
+        if let Some(pace) = self.pace.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            pace(Bytes::from(bytes.len()));
+        }
+        let room = self.backend.runtime().block_on(async {
+            upload.wait_for_capacity(PARTS_AT_ONCE).await?;
+            upload.write(bytes);
+            Ok(())
+        });
+        if let Err(error) = room {
+            let error = self.backend.failed(&format!("write `{}`", self.key), &error);
+            self.abort();
+            return Err(error.into_io());
+        }
+        self.facts.add(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
