@@ -8,6 +8,7 @@ mod describe;
 mod hooks;
 mod info;
 mod merge;
+mod recv;
 mod send;
 mod store;
 mod verify;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
             Command::Backup(of) => store::backup::run(&of, common, stop),
             Command::Restore(of) => store::restore::run(&of, common, stop),
             Command::Send(of) => send::run(&of, common, stop),
+            Command::Recv(of) => recv::run(&of, common, stop),
             Command::Info(of) => info::run(&of, common, stop),
             Command::Verify(of) => verify::run(&of, common, stop),
             Command::Merge(of) => merge::run(&of, common, stop),

@@ -40,6 +40,13 @@ impl Failure {
         self
     }
 
+    /// The same where something is left because of it: what, and then why. The hints stay.
+    #[must_use]
+    pub fn leaving(self, left: impl Display) -> Self {
+        let error = anyhow::Error::msg(format!("{left}, because: {self}"));
+        Self { exit: Exit::Unfinished, error, hints: self.hints }
+    }
+
     /// The exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -137,7 +144,7 @@ impl From<store::Error> for Failure {
         let exit = match error.kind() {
             ErrorKind::Usage => Exit::Usage,
             ErrorKind::Refused => Exit::Refused,
-            ErrorKind::Unreachable | ErrorKind::Locked => Exit::Surroundings,
+            ErrorKind::Unreachable | ErrorKind::Locked | ErrorKind::Full => Exit::Surroundings,
             _ => Exit::Failed,
         };
         let hint = error.hint();

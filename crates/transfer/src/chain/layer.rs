@@ -157,7 +157,7 @@ impl<R: BufRead> LayerReader<R> {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
-        Self::first(name, Reader::with_options(input, options))?.whole()
+        Self::open_rest(name, input, options)?.whole()
     }
 
     /// The same where the first one may be only the rest of a layer ([`Header::resumes`]), for a receiver that has what

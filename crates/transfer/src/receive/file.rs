@@ -52,17 +52,30 @@ impl<'a> FileSite<'a> {
         Ok(())
     }
 
-    /// Compares the layer's parent with the base: with what its user says it is, and with its content, where the layer
-    /// names that.
     fn identify(&self, header: &Header, image: &dyn ReadAt, base: &Volume) -> Result<Identity, Error> {
-        let mut ids = self.ids.clone();
-        let by_content = header.parent.as_ref().is_some_and(|parent| parent.as_str().starts_with("blake3:"));
-        if by_content && header.kind == Kind::Delta {
-            let hash = content(image, base.size(), Queue::default(), self.progress)?;
-            ids.push(LayerId::new(format!("blake3:{hash}"))?);
-        }
-        identify(header, &Base { name: base.name().display().to_string(), size: base.size(), ids }, self.force)
+        let base = Base { name: base.name().display().to_string(), size: base.size(), ids: self.ids.clone() };
+        identify_image(header, image, base, self.force, self.progress)
     }
+}
+
+/// Compares a layer's parent with an image: with what its user says it is, and, where the layer names a content, with the
+/// content of its first bytes, as many as the base has.
+///
+/// # Errors
+/// As [`identify`]; or it cannot be read.
+pub fn identify_image(
+    header: &Header,
+    image: &dyn ReadAt,
+    mut base: Base,
+    force: bool,
+    progress: &dyn Progress,
+) -> Result<Identity, Error> {
+    let by_content = header.parent.as_ref().is_some_and(|parent| parent.as_str().starts_with("blake3:"));
+    if by_content && header.kind == Kind::Delta {
+        let hash = content(image, base.size, Queue::default(), progress)?;
+        base.ids.push(LayerId::new(format!("blake3:{hash}"))?);
+    }
+    identify(header, &base, force)
 }
 
 impl Site for FileSite<'_> {

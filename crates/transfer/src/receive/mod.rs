@@ -21,12 +21,15 @@ mod ledger;
 mod mark;
 mod partial;
 mod receiver;
+mod rehearse;
 mod text;
 mod token;
 
 pub use file::FileSite;
+pub use file::identify_image;
 pub use ledger::{DEFAULT_PARTIAL_DIR, Ledger, LedgerError, LedgerFile};
 pub use mark::Mark;
 pub use partial::{Begun, Partial, PartialBase, Whole};
 pub use receiver::{Received, Receiver, Site, Want};
+pub use rehearse::Rehearsal;
 pub use token::{ResumeToken, TokenError};
