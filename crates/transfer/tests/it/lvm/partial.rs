@@ -240,7 +240,7 @@ fn the_last_layer_gets_its_name() {
     let named = lv_row(&[("lv_name", "new"), ("lv_tags", TAG)]);
     finish(&[group(&[named]), ok(UNTAG)], None).unwrap();
     // Killed before it could remove the layer before.
-    let removed = removal(&name(1), TAG);
+    let removed = removal(1);
     let left = group(&[ours(1, SIZE), ours(2, SIZE)]);
     finish(&[left, removed, ok(CHANGE), rename(), ok(UNTAG)], None).unwrap();
     // Somebody else's by now, or nothing at all.
