@@ -217,7 +217,7 @@ fn warn(args: &Args, received: &[Received]) {
         match link.identity {
             Some(Identity::Unnamed) => say(&format!("lvbackup: warning: `{name}` does not name its base; {checks}")),
             Some(Identity::Forced) => {
-                say(&format!("lvbackup: warning: `{name}` was forced on another layer; {checks}"))
+                say(&format!("lvbackup: warning: `{name}` was forced on another layer; {checks}"));
             }
             _ => {}
         }

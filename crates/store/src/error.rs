@@ -151,7 +151,8 @@ pub enum Error {
     /// A text is no recipient or identity, or this program was built without encryption.
     #[error("{0}")]
     Key(String),
-    /// An encrypted layer cannot be opened with the identities given.
+    /// An encrypted layer cannot be opened with the identities given: they are others' (or what says whose they must be
+    /// was altered).
     #[error("`{key}` is encrypted, and none of the {identities} identities given opens it")]
     NoIdentity {
         /// The object's key.
@@ -268,7 +269,17 @@ impl fmt::Display for Problem {
 pub struct Cause(String);
 
 impl Cause {
-    pub(crate) fn new(text: &str) -> Self {
+    /// An error and what it hides; most say their causes themselves, those of TLS do not.
+    pub(crate) fn new(error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let said = cause.to_string();
+            if !text.contains(&said) {
+                text = format!("{text}: {said}");
+            }
+            source = cause.source();
+        }
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let end = (0..=MAX_TEXT_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
         Self(line[..end].to_owned())
@@ -283,7 +294,9 @@ impl Error {
             Self::Location { .. } | Self::Name { .. } | Self::Key(_) => ErrorKind::Usage,
             Self::NotAStore { .. } | Self::NoLayer { .. } => ErrorKind::NotFound,
             Self::NotEmpty { .. } | Self::AlreadyAStore { .. } | Self::Exists { .. } => ErrorKind::Exists,
-            Self::Newer { .. } | Self::Object { .. } | Self::Chain { .. } => ErrorKind::Refused,
+            Self::Newer { .. } | Self::Object { .. } | Self::Chain { .. } | Self::NoIdentity { .. } => {
+                ErrorKind::Refused
+            }
             Self::Backend { kind, .. } => *kind,
             Self::Locked(_) | Self::UnknownLock { .. } => ErrorKind::Locked,
             _ => ErrorKind::Other,
@@ -306,7 +319,7 @@ impl Error {
             }
             Self::LockLost { .. } => "nothing was added; run the same command again".into(),
             Self::Held { .. } => "`lvbackup unhold` lets it go".into(),
-            Self::NoIdentity { .. } => "name the right key file: `--identity FILE`".into(),
+            Self::NoIdentity { .. } => "name the right key file: `--identity FILE`; `lvbackup check --read-data` tells whether the object is altered".into(),
             Self::Backend { kind: ErrorKind::Full, .. } => {
                 "nothing was lost: make room (`lvbackup prune`), then run the same command again".into()
             }

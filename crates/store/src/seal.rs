@@ -67,6 +67,7 @@ impl Identities {
         self
     }
 
+    #[cfg(feature = "age")]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -94,6 +95,7 @@ pub(crate) enum Sealed<W: Write> {
 /// Why an encrypted object cannot be opened.
 pub(crate) enum OpenError {
     /// No identity fits.
+    #[cfg(feature = "age")]
     NoIdentity,
     /// It is damaged, or reading it failed.
     Io(io::Error),

@@ -1,7 +1,7 @@
 //! Where the layers come from.
 
 use std::io::{self, BufRead, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use block_copy::Progress;
@@ -39,8 +39,8 @@ impl<'a> Inputs<'a> {
         Ok(Self { left: files.into_iter(), args, progress })
     }
 
-    fn open(&self, file: Option<PathBuf>) -> Outcome<First<'a>> {
-        let (name, input) = match &file {
+    fn open(&self, file: Option<&Path>) -> Outcome<First<'a>> {
+        let (name, input) = match file {
             Some(path) => (path.display().to_string(), cli::open_input(path, self.progress)?),
             None => {
                 let hint = "`lvbackup recv ... < FILE`, or `lvbackup send ... | lvbackup recv ...`";
@@ -59,7 +59,7 @@ impl<'a> Iterator for Inputs<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let file = self.left.next()?;
-        Some(self.open(file))
+        Some(self.open(file.as_deref()))
     }
 }
 

@@ -7,7 +7,7 @@ use cli::{Exit, OrFail, Outcome};
 use lvm_cmd::{Host, Lv, LvRef, VgName, groups, volumes};
 use serde_json::{Value, json};
 use transfer::lvm::partial_target;
-use transfer::receive::{LedgerError, LedgerFile, Partial};
+use transfer::receive::{DEFAULT_PARTIAL_DIR, LedgerError, LedgerFile, Partial};
 
 use super::left::so_far;
 use super::{Args, image, volume};
@@ -33,14 +33,17 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
 }
 
-/// The targets that have volumes of ours.
+/// The targets that have volumes of ours, or a ledger.
 fn all(args: &Args) -> Outcome<BTreeSet<LvRef>> {
     let exec = Host::new();
     let names: Vec<VgName> = match &args.vg {
         Some(vg) => vec![vg.parse().or_fail(Exit::Usage)?],
         None => groups(&exec).map_err(transfer::Error::from)?.into_iter().map(|group| group.name).collect(),
     };
-    let mut targets = BTreeSet::new();
+    let ledgers = std::fs::read_dir(DEFAULT_PARTIAL_DIR).into_iter().flatten().flatten();
+    let ledgers = ledgers.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "json"));
+    let told = ledgers.filter_map(|entry| LedgerFile::new(entry.path()).read().ok()??.target.parse::<LvRef>().ok());
+    let mut targets: BTreeSet<_> = told.filter(|target| names.contains(target.vg())).collect();
     for vg in names {
         let group: Vec<Lv> = volumes(&exec, &vg).map_err(transfer::Error::from)?;
         targets.extend(group.iter().filter_map(partial_target));

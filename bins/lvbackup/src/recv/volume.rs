@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     let progress = Progress::new("receiving", None, common, stop.clone());
     if args.dry_run {
-        return job.rehearse(&ours, group, &progress);
+        return job.rehearse(&ours, &group, &progress);
     }
     job.receive(ours, group, &progress)
 }
@@ -109,10 +109,7 @@ impl Job<'_> {
             Err(cause) => return Err(self.interrupted(&ours, &partial, cause)),
         };
         let due = due(self.args);
-        let site = match VolumeSite::new(ours, destination, self.args.force_base) {
-            Ok(site) => site,
-            Err(cause) => return Err(cause.into()),
-        };
+        let site = VolumeSite::new(ours, destination, self.args.force_base)?;
         let mut receiver = Receiver::new(site, &self.ledger, partial, want(self.args, &due));
         match hand_over(self.args, progress, |layer| receiver.receive(layer, progress)) {
             Ok(received) => {
@@ -247,6 +244,7 @@ impl Job<'_> {
         let finished = ours.finish(partial.layers, layer, permission, replaced.as_ref());
         let new = finished.map_err(|cause| self.target.interrupted(partial, cause.into()))?;
         self.ledger.remove().map_err(transfer::Error::from)?;
+        ours.release()?;
         let kept = partial.keep_old.as_ref().map(|old| format!(", its old state is `{old}`")).unwrap_or_default();
         let how = format!("`{new}` is whole{kept}; `lvchange -ay -K {new}` activates it");
         done(self.args, self.common, received, &how);
@@ -254,10 +252,10 @@ impl Job<'_> {
     }
 
     /// Checks everything and writes nothing.
-    fn rehearse(&self, ours: &PartialVolumes<'_>, group: Vec<Lv>, progress: &Progress) -> Outcome {
-        let (_, base) = self.begin(ours, &group)?;
+    fn rehearse(&self, ours: &PartialVolumes<'_>, group: &[Lv], progress: &Progress) -> Outcome {
+        let (_, base) = self.begin(ours, group)?;
         let checked = base.as_ref().filter(|_| !self.args.no_base_check);
-        let source = checked.map(|base| Source::open_one(&self.lvm, &group, base)).transpose()?;
+        let source = checked.map(|base| Source::open_one(&self.lvm, group, base)).transpose()?;
         let mut rehearsal = Rehearsal::new(source.as_ref().map(Source::new_volume), Queue::default());
         let received = hand_over(self.args, progress, |layer| {
             let identify = |header: &hyperlayer::Header| match &base {

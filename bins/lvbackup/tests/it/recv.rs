@@ -26,7 +26,7 @@ impl Folder {
         for (number, state) in [first, small, grown, last].into_iter().enumerate() {
             folder.write(&format!("{number}.img"), &state);
             let line = match number {
-                0 => format!("--full ./0.img --chunk-size 64k -o 0.hl"),
+                0 => "--full ./0.img --chunk-size 64k -o 0.hl".to_owned(),
                 _ => format!("--scan {number}.img {}.img -d 3 --chunk-size 64k -o {number}.hl", number - 1),
             };
             let _ = Tool::new("lvdiff", folder.0.path()).args(line.split_whitespace()).run().done();
