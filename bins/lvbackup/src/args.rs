@@ -37,12 +37,12 @@ impl Args {
 }
 
 #[derive(Subcommand, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one in the process")]
+#[allow(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
     Backup(backup::Args),
     Restore(restore::Args),
     Send(send::Args),
-    Recv(Box<recv::Args>),
+    Recv(recv::Args),
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),
