@@ -77,7 +77,7 @@ impl<'a> PartialVolumes<'a> {
     }
 
     /// Gives the volume of the last of `layers` layers its layer's tag, its permission and its name, and the volume that
-    /// has that name another one. Can be run again after it was interrupted anywhere. Runs four to six commands.
+    /// has that name another one; removes all others of ours. Can be run again after it was interrupted anywhere. Runs four to six commands.
     ///
     /// # Errors
     /// LVM refuses; the name is taken by another volume than is replaced; or the volume is not there.
@@ -94,6 +94,9 @@ impl<'a> PartialVolumes<'a> {
         let there = group.iter().find(|lv| lv.name == self.target);
         match self.among(&group).find(|lv| lv.name == name) {
             Some(_) => {
+                // Of a run that was killed between keeping that a layer is in and removing what that was made of.
+                let others = self.among(&group).filter(|lv| lv.name != name);
+                others.map(|lv| &lv.name).try_for_each(|other| remove(&self.lvm, other, &self.proof))?;
                 match (there, replaced) {
                     (None, _) => {}
                     (Some(there), Some(replaced)) if there.uuid == replaced.uuid => {

@@ -238,6 +238,9 @@ fn the_last_layer_gets_its_name() {
     // Killed before the last step.
     let named = lv_row(&[("lv_name", "new"), ("lv_tags", TAG)]);
     finish(&[group(&[named]), ok(UNTAG)], None).unwrap();
+    // An earlier run was killed before it removed what a layer was made of.
+    let both = group(&[ours(1, SIZE), ours(2, SIZE)]);
+    finish(&[both, removal(1), ok(CHANGE), rename(), ok(UNTAG)], None).unwrap();
     // Somebody else's by now, or nothing at all.
     let named = lv_row(&[("lv_name", "new")]);
     for rows in [vec![named.clone()], vec![]] {
