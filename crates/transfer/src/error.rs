@@ -249,7 +249,7 @@ pub enum Error {
     },
     /// Not the chain of which some layers are in.
     #[error(
-        "`{input}` is {}, and the last layer that was received before the interruption is {}",
+        "`{input}` is {}, and not the last layer that was received before the interruption, which is {}",
         list(found.as_slice()), list(expected.as_slice())
     )]
     OtherChain {
