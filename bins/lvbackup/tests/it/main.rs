@@ -6,6 +6,7 @@ mod compare;
 mod images;
 mod info;
 mod merge;
+mod stores;
 mod verify;
 
 use testkit::Tool;
