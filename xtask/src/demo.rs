@@ -27,7 +27,7 @@ pub(crate) fn demo(limits: &Limits) -> Result<()> {
     );
     // The guest's disk is made while the tools are compiled and shown on images.
     let guest = (!on_host).then(|| thread::spawn(|| Guest::prepare(false)));
-    let binaries = build_binaries()?;
+    let binaries = build_binaries(&["lvdiff", "lvpatch"])?;
     println!("On image files:");
     on_images(&binaries)?;
     match guest {

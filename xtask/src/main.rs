@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use vm::{Guest, Limits, Payload, build_binaries};
+use vm::{Guest, Limits, Payload, build_all};
 
 fn main() -> ExitCode {
     match arguments::parse(lexopt::Parser::from_env()).and_then(run) {
@@ -53,7 +53,7 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Build { fresh } => {
             Guest::prepare(fresh)?;
-            build_binaries()?;
+            build_all()?;
         }
         Task::Run { script, arguments, with, limits } => return run_script(&script, &arguments, &with, &limits),
         Task::Shell { with, limits } => Guest::prepare(false)?.shell(&mut payload(&with)?, limits.size)?,
@@ -73,7 +73,7 @@ fn run_script(script: &Path, arguments: &[String], with: &[PathBuf], limits: &Li
 }
 
 fn payload(with: &[PathBuf]) -> Result<Payload> {
-    let mut payload = Payload::new(&build_binaries()?);
+    let mut payload = Payload::new(&build_all()?);
     for path in with {
         let name = path.file_name().with_context(|| format!("{} has no name", path.display()))?;
         payload.copy(path, Path::new("with").join(name));

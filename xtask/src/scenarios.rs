@@ -1,7 +1,7 @@
 //! The scenarios on real LVM: all in one guest, one after another.
 
 use crate::{
-    vm::{Guest, Limits, Payload, build_binaries},
+    vm::{Guest, Limits, Payload, build_all},
     workspace,
 };
 use anyhow::{Context, Result, bail};
@@ -50,7 +50,7 @@ pub(crate) fn select(folder: &str, filters: &[String]) -> Result<Vec<PathBuf>> {
 /// Runs them in a new guest; a scenario of which nothing is known at the end has failed.
 pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
     let guest = Guest::prepare(false)?;
-    let mut payload = Payload::new(&build_binaries()?);
+    let mut payload = Payload::new(&build_all()?);
     for file in scenarios {
         payload.copy(file, Path::new("scenarios").join(file.file_name().unwrap_or_default()));
     }

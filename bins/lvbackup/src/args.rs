@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::store::{backup, check, export, init, list, mark, prune, restore, unlock};
-use crate::{compare, info, merge, send, verify};
+use crate::{compare, info, merge, recv, send, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
 ///
@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Export(export::Args),
     Unlock(unlock::Args),
     Send(send::Args),
+    Recv(Box<recv::Args>),
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),
@@ -65,6 +66,7 @@ const LONG_AFTER: &str = "\
 Examples:
   lvbackup send -v vg0 -l monday -o monday.hl
   lvbackup send -v vg0 -l tuesday -i monday -o tuesday.hl
+  cat monday.hl tuesday.hl | lvbackup recv -v vg1 -p pool0 -l tuesday
   lvbackup verify monday.hl tuesday.hl
   lvbackup merge monday.hl tuesday.hl -o both.hl
   lvbackup compare vg0/tuesday vg1/tuesday

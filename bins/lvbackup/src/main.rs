@@ -8,6 +8,7 @@ mod describe;
 mod hooks;
 mod info;
 mod merge;
+mod recv;
 mod send;
 mod store;
 mod verify;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Command::Export(of) => store::export::run(&of, common, stop),
             Command::Unlock(of) => store::unlock::run(&of, common),
             Command::Send(of) => send::run(&of, common, stop),
+            Command::Recv(of) => recv::run(&of, common, stop),
             Command::Info(of) => info::run(&of, common, stop),
             Command::Verify(of) => verify::run(&of, common, stop),
             Command::Merge(of) => merge::run(&of, common, stop),

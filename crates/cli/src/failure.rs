@@ -40,6 +40,13 @@ impl Failure {
         self
     }
 
+    /// The same where something is left because of it: what, and then why. The hints stay.
+    #[must_use]
+    pub fn leaving(self, left: impl Display) -> Self {
+        let error = anyhow::Error::msg(format!("{left}, because: {self}"));
+        Self { exit: Exit::Unfinished, error, hints: self.hints }
+    }
+
     /// The exit code.
     #[must_use]
     pub fn exit(&self) -> Exit {

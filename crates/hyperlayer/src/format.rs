@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The format of a stream. What each can promise, FORMAT.md says in sections 1 to 9.
+/// The format of a stream. What each can promise, the methods say; why, FORMAT.md under "Foreign formats".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// HYPERLAYER 1.0, as the original `lvdiff` writes it, and its variants.

@@ -63,7 +63,7 @@ pub struct Resumes {
 /// The header of one stream.
 ///
 /// Any value may be held; [`Encoder::start`](crate::Encoder::start) says what is wrong with one. What must be there
-/// depends on the format (FORMAT.md, sections 2, 7 and 9): 1.1 needs both sizes and the totals and takes neither
+/// depends on the format (FORMAT.md, sections 2 and 7): 1.1 needs both sizes and the totals and takes neither
 /// `detect_level` nor `delta_blocks`; a 1.0 stream may lack everything, and so may a foreign one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {

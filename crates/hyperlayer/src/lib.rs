@@ -1,10 +1,12 @@
 //! The HYPERLAYER stream format: what changed on a volume, as one stream of bytes.
 //!
 //! This crate reads HYPERLAYER 1.1 and every known dialect of 1.0, and writes 1.1 and the 1.0 that the original
-//! `lvpatch` applies rightly. `FORMAT.md`, beside this crate's manifest, is the normative text.
+//! `lvpatch` applies rightly. With features it reads the streams of other tools too, as the same events, and writes
+//! thin-send. `FORMAT.md`, beside this crate's manifest, is the normative text.
 //!
 //! [`Decoder`] and [`Encoder`] do no input and output of their own (bytes in, events out; records in, bytes out);
-//! [`Reader`] and [`Writer`] put them over [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write).
+//! [`Reader`] and [`Writer`] put them over [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write). A [`Skimmer`] steps
+//! over the data.
 //!
 //! ```
 //! use extents::{Bytes, ChunkSize, Extent};
@@ -39,8 +41,9 @@
 //!
 //! **Units.** Every range and length is in bytes and whole 512-byte sectors; positions in errors are bytes from the
 //! beginning of the input. **Limits.** All in [`limits`]; memory is bounded by them whatever the input says.
-//! **Invariant.** This crate knows no file, device, LVM or clock, and compresses nothing. **Features.** `fuzzing`: the
-//! relations that the fuzz targets assert. **Panics.** None.
+//! **Invariant.** This crate knows no file, device, LVM or clock, and compresses nothing. **Features.** `lvbackup-v1`,
+//! `thin-send`, `lvmsync`, `ddxml`: those formats, none by default; `foreign`: all of them. `fuzzing`: the relations that
+//! the fuzz targets assert. **Panics.** None.
 
 #![forbid(unsafe_code)]
 

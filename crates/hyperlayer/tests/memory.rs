@@ -3,7 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use hyperlayer::{DecodeError, Decoder};
+use extents::ChunkSize;
+use hyperlayer::limits::MAX_CHUNK_SIZE;
+use hyperlayer::{DecodeError, Decoder, ReadOptions};
 
 struct Counting;
 
@@ -32,7 +34,7 @@ static COUNTING: Counting = Counting;
 fn peak<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (usize, Option<DecodeError>) {
     let before = NOW.load(Relaxed);
     PEAK.store(before, Relaxed);
-    let mut decoder = Decoder::new();
+    let mut decoder = Decoder::with_options(ReadOptions { block_size: ChunkSize::from_bytes(MAX_CHUNK_SIZE) });
     let mut result = Ok(());
     'all: for mut piece in pieces {
         loop {
@@ -77,6 +79,25 @@ fn hostile_streams_hold_little() {
         peak(std::iter::once(b"HYPERLAYER/1.0\n".as_slice()).chain(std::iter::repeat_n(line.as_bytes(), 9999)));
     assert!(error.is_some());
     assert!(held < SMALL, "a header without end: {held} bytes");
+
+    let thin_send = |command: u32, len: u64| {
+        let number = u64::to_be_bytes;
+        [&number(0x24C4_F02A_AE2E_4FA9), &number(0), &number(len), command.to_be_bytes().as_slice()].concat()
+    };
+    for command in [0, 1 << 31] {
+        let promising = [thin_send(2, 0), thin_send(command, 1 << 62)].concat();
+        let (held, error) = peak(std::iter::once(promising.as_slice()).chain([endless.as_slice(); 64]));
+        assert!(error.is_some_and(|error| error.is_cut()));
+        assert!(held < SMALL, "a chunk that promises much: {held} bytes");
+    }
+
+    let xml = "<dd><block offset='0'>".as_bytes();
+    let (held, error) = peak(std::iter::once(xml).chain([[b'A'; 4096].as_slice(); 64]));
+    assert!(error.is_some_and(|error| error.is_cut()));
+    assert!(held < SMALL, "a block without end: {held} bytes");
+    let (held, error) = peak(std::iter::once(b"<dd><block ".as_slice()).chain([endless.as_slice(); 64]));
+    assert!(error.is_some());
+    assert!(held < SMALL, "a tag without end: {held} bytes");
 }
 
 /// More separate ranges than are remembered: in ascending order without end, backwards refused.

@@ -151,7 +151,8 @@ pub enum Error {
     /// A text is no recipient or identity, or this program was built without encryption.
     #[error("{0}")]
     Key(String),
-    /// An encrypted layer cannot be opened with the identities given.
+    /// An encrypted layer cannot be opened with the identities given: they are others' (or what says whose they must be
+    /// was altered).
     #[error("`{key}` is encrypted, and none of the {identities} identities given opens it")]
     NoIdentity {
         /// The object's key.
@@ -283,7 +284,9 @@ impl Error {
             Self::Location { .. } | Self::Name { .. } | Self::Key(_) => ErrorKind::Usage,
             Self::NotAStore { .. } | Self::NoLayer { .. } => ErrorKind::NotFound,
             Self::NotEmpty { .. } | Self::AlreadyAStore { .. } | Self::Exists { .. } => ErrorKind::Exists,
-            Self::Newer { .. } | Self::Object { .. } | Self::Chain { .. } => ErrorKind::Refused,
+            Self::Newer { .. } | Self::Object { .. } | Self::Chain { .. } | Self::NoIdentity { .. } => {
+                ErrorKind::Refused
+            }
             Self::Backend { kind, .. } => *kind,
             Self::Locked(_) | Self::UnknownLock { .. } => ErrorKind::Locked,
             _ => ErrorKind::Other,
@@ -306,7 +309,7 @@ impl Error {
             }
             Self::LockLost { .. } => "nothing was added; run the same command again".into(),
             Self::Held { .. } => "`lvbackup unhold` lets it go".into(),
-            Self::NoIdentity { .. } => "name the right key file: `--identity FILE`".into(),
+            Self::NoIdentity { .. } => "name the right key file: `--identity FILE`; `lvbackup check --read-data` tells whether the object is altered".into(),
             Self::Backend { kind: ErrorKind::Full, .. } => {
                 "nothing was lost: make room (`lvbackup prune`), then run the same command again".into()
             }

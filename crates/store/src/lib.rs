@@ -60,6 +60,7 @@ mod read;
 mod seal;
 mod store;
 mod time;
+mod upload;
 mod write;
 
 pub use chain::ChainError;

@@ -32,6 +32,7 @@ impl LayerReader {
         let object = ObjectReader::new(backend, layer);
         let opened: Box<dyn Read + Send> = if layer.wrapping.age {
             seal::open(object, identities).map_err(|error| match error {
+                #[cfg(feature = "age")]
                 OpenError::NoIdentity => Error::NoIdentity { key: key.clone(), identities: identities.len() },
                 OpenError::Io(error) => of_io(&key, error),
             })?

@@ -94,6 +94,7 @@ pub(crate) enum Sealed<W: Write> {
 /// Why an encrypted object cannot be opened.
 pub(crate) enum OpenError {
     /// No identity fits.
+    #[cfg(feature = "age")]
     NoIdentity,
     /// It is damaged, or reading it failed.
     Io(io::Error),

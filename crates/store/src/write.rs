@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use extents::Bytes;
 use hyperlayer::LayerId;
-use object_store::{PutMode, WriteMultipart};
+use object_store::PutMode;
 
 use crate::backend::Backend;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::layer::{Draft, Encoding, Facts, Layer, Stored, Wrapping};
-use crate::limits::{MAX_PARTS, MIN_PART_BYTES, PARTS_AT_ONCE};
 use crate::lock::Held;
 use crate::names::{Attempt, Series, layer_key, manifest_key};
 use crate::read;
 use crate::seal::{Sealed, seal};
+use crate::upload::Upload;
 use crate::{manifest, marks, time};
 
 /// How much of an object is read again before its manifest is written.
@@ -64,7 +64,7 @@ impl LayerWriter {
         let wrapping = encoding.wrapping();
         let key = layer_key(series, layer, &attempt, wrapping);
         let pace = Shared::default();
-        let object = Object::new(backend, key.clone(), part_bytes(at_most), Arc::clone(&pace))?;
+        let object = Object::new(backend, key.clone(), at_most, Arc::clone(&pace))?;
         let unwrapped = |source| Error::Local { doing: "begin to encode a layer", source };
         let sealed = seal(object, &encoding.recipients).map_err(unwrapped)?;
         let packed = Packed::new(sealed, encoding.zstd_level).map_err(unwrapped)?;
@@ -83,75 +83,82 @@ impl LayerWriter {
     ///
     /// # Errors
     /// The store failed, or does not hold what was written; the layer is there already (somebody else was quicker); the
-    /// lock was lost; the draft cannot be written down. Nothing was added then.
+    /// lock was lost; the draft cannot be written down. Nothing was added then, unless the answer to the very last
+    /// request, which adds the manifest, was lost on its way: the same layer written again then is there already.
     pub fn finish(self, draft: Draft, read_back: ReadBack) -> Result<Stored, Error> {
         let Self { packed, stream, target, pace: _ } = self;
+        let created = time::whole(draft.created)
+            .ok_or_else(|| Error::Draft { what: "time", found: format!("{:?}", draft.created) })?;
         let of_io = |error: io::Error| {
             Error::from_io(error).unwrap_or_else(|source| Error::Local { doing: "finish a layer", source })
         };
         let object = packed.finish().and_then(Sealed::finish).map_err(of_io)?;
+        // Whoever took our lock for dead may have removed what was uploaded.
+        target.held.refresh()?;
         let backend = object.backend.clone();
-        let object = object.complete()?;
         let layer = Layer {
             series: target.series,
             layer: target.layer,
             parent: draft.parent,
-            created: time::whole(draft.created)
-                .ok_or_else(|| Error::Draft { what: "time", found: format!("{:?}", draft.created) })?,
+            created,
             volume_size: draft.volume_size,
             chunk_size: draft.chunk_size,
             totals: draft.totals,
             stream: stream.facts(),
-            object,
+            object: object.complete()?,
             key: target.key,
             wrapping: target.wrapping,
             tool: draft.tool,
         };
-        let key = layer.key.clone();
         let stored = Stored { held: false, tags: draft.tags, layer };
-        publish(&backend, &target.held, stored, target.replaces, read_back).inspect_err(|_| {
+        let remove = || {
             // Ours alone: no other run gives this key, and no manifest names it.
-            let _ = backend.delete(&key);
-        })
+            let _ = backend.delete(&stored.layer.key);
+        };
+        let text = prepare(&backend, &target.held, &stored, read_back).inspect_err(|_| remove())?;
+        commit(&backend, &stored.layer, text, target.replaces.is_some()).inspect_err(|error| {
+            // After any other failure the manifest may be there, or be on its way.
+            if error.kind() == ErrorKind::Exists {
+                remove();
+            }
+        })?;
+        let Some(old) = target.replaces else { return Ok(stored) };
+        // Left where that fails: no manifest names it, and `remove_garbage` finds it.
+        let _ = backend.delete(&old.layer.key);
+        Ok(Stored { held: old.held, tags: &stored.tags | &old.tags, ..stored })
     }
 }
 
-/// Looks at the object again and writes the manifest.
-fn publish(
-    backend: &Arc<Backend>,
-    held: &Held,
-    stored: Stored,
-    replaces: Option<Stored>,
-    read_back: ReadBack,
-) -> Result<Stored, Error> {
+/// Looks at the object again, and writes all but the manifest, which it gives.
+fn prepare(backend: &Arc<Backend>, held: &Held, stored: &Stored, read_back: ReadBack) -> Result<Vec<u8>, Error> {
     let layer = &stored.layer;
     let text = manifest::print(layer)?;
-    read::check_length(backend, layer)?;
-    if read_back == ReadBack::Data {
-        read::check_data(backend, layer)?;
+    match read_back {
+        ReadBack::Length => read::check_length(backend, layer)?,
+        ReadBack::Data => read::check_data(backend, layer)?,
     }
     // Before the manifest, so that no layer is ever seen without its tags.
     for tag in &stored.tags {
         backend.put(&marks::tag_key(&layer.series, &layer.layer, tag), Vec::new(), PutMode::Overwrite)?;
     }
-    // Whoever took our lock for dead may have removed the object.
+    // Again, since reading may have taken long.
     held.refresh()?;
+    Ok(text)
+}
+
+/// Writes the manifest: from now on the layer exists.
+fn commit(backend: &Backend, layer: &Layer, text: Vec<u8>, replace: bool) -> Result<(), Error> {
     let key = manifest_key(&layer.series, &layer.layer);
-    let mode = if replaces.is_some() { PutMode::Overwrite } else { PutMode::Create };
-    match backend.put(&key, text.clone(), mode) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::Exists => {
-            // A request that was sent twice finds what it wrote itself.
-            if !matches!(backend.small(&key)?, Some(Ok(found)) if found == text) {
-                return Err(Error::Exists { series: layer.series.clone(), layer: layer.layer.clone() });
-            }
+    let mode = if replace { PutMode::Overwrite } else { PutMode::Create };
+    let Err(error) = backend.put(&key, text.clone(), mode) else { return Ok(()) };
+    // A request whose answer was lost, and one that was then sent again, find what they wrote themselves.
+    match backend.small(&key) {
+        Ok(Some(Ok(found))) if found == text => Ok(()),
+        Ok(Some(_)) if error.kind() == ErrorKind::Exists => {
+            Err(Error::Exists { series: layer.series.clone(), layer: layer.layer.clone() })
         }
-        Err(error) => return Err(error),
+        _ => Err(error),
     }
-    let Some(old) = replaces else { return Ok(stored) };
-    // Left where that fails: no manifest names it, and `remove_garbage` finds it.
-    let _ = backend.delete(&old.layer.key);
-    Ok(Stored { held: old.held, tags: &stored.tags | &old.tags, ..stored })
 }
 
 impl Write for LayerWriter {
@@ -232,59 +239,44 @@ impl Write for Packed {
     }
 }
 
-/// How long the parts of an object are, so that there are not too many: all of one length, as some services want.
-fn part_bytes(at_most: Bytes) -> usize {
-    const STEP: u64 = 1 << 20;
-    let bytes = at_most.get().div_ceil(MAX_PARTS).next_multiple_of(STEP).max(MIN_PART_BYTES);
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-/// The last stage: hashes and uploads what arrives, in parts of which few are on their way at once.
+/// The last stage: hashes and uploads what arrives.
 struct Object {
     backend: Arc<Backend>,
     key: String,
     /// `None` once it was completed or failed.
-    upload: Option<WriteMultipart>,
-    part_bytes: usize,
+    upload: Option<Upload>,
     facts: Facted,
     pace: Shared<Pace>,
 }
 
 impl Object {
-    fn new(backend: &Arc<Backend>, key: String, part_bytes: usize, pace: Shared<Pace>) -> Result<Self, Error> {
-        let upload = WriteMultipart::new_with_chunk_size(backend.upload(&key)?, part_bytes);
-        let facts = Facted::default();
-        Ok(Self { backend: backend.clone(), key, upload: Some(upload), part_bytes, facts, pace })
+    fn new(backend: &Arc<Backend>, key: String, at_most: Bytes, pace: Shared<Pace>) -> Result<Self, Error> {
+        let upload = Some(Upload::new(backend.upload(&key)?, at_most));
+        Ok(Self { backend: backend.clone(), key, upload, facts: Facted::default(), pace })
     }
 
     fn complete(mut self) -> Result<Facts, Error> {
         let upload = self.upload.take().ok_or_else(|| Error::object(&self.key, Fault::Missing))?;
-        let completed = self.backend.runtime().block_on(upload.finish());
+        let completed = self.backend.runtime().block_on(upload.complete());
         completed.map_err(|error| self.backend.failed(&format!("write `{}`", self.key), &error))?;
         Ok(self.facts.facts())
     }
 
     fn abort(&mut self) {
         if let Some(upload) = self.upload.take() {
-            // What cannot be removed is garbage, which is found later.
-            let _ = self.backend.runtime().block_on(upload.abort());
+            self.backend.runtime().block_on(upload.abort());
         }
     }
 }
 
 impl Write for Object {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let bytes = &bytes[..bytes.len().min(self.part_bytes)];
         let Some(upload) = &mut self.upload else { return Err(io::Error::other("the upload failed before")) };
+        let bytes = &bytes[..bytes.len().min(upload.room())];
         if let Some(pace) = self.pace.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             pace(Bytes::from(bytes.len()));
         }
-        let room = self.backend.runtime().block_on(async {
-            upload.wait_for_capacity(PARTS_AT_ONCE).await?;
-            upload.write(bytes);
-            Ok(())
-        });
-        if let Err(error) = room {
+        if let Err(error) = self.backend.runtime().block_on(upload.push(bytes)) {
             let error = self.backend.failed(&format!("write `{}`", self.key), &error);
             self.abort();
             return Err(error.into_io());

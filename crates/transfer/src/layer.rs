@@ -94,7 +94,7 @@ pub(crate) fn header(format: Format, full: bool, geometry: Geometry, plan: &Plan
             parent_size: (!full).then_some(base_size),
             kind: if full { Kind::Full } else { Kind::Delta },
             chunk_size: Some(chunk),
-            totals: Some(totals),
+            totals: Some(Totals { checks: 0, ..totals }),
             ..Header::thin_send(size)
         },
     })

@@ -112,36 +112,13 @@ impl<R: BufRead> Incoming<R> {
     /// may still have mapped past its end, nobody knows; there only the chunks at both ends are counted.
     #[must_use]
     pub fn chunks_needed(&self, chunk: ChunkSize, base_size: Bytes, unmaps: bool) -> Option<Chunks> {
-        let (records, data, zero_records, zero) = match (self.header.totals, self.header.delta_blocks) {
-            (Some(totals), _) => (totals.data_records, totals.data, totals.zero_records, totals.zero),
-            (None, Some(blocks)) => {
-                let data = self.header.chunk_size?.bytes().get().saturating_mul(blocks);
-                (blocks, Bytes::new(data), 0, Bytes::ZERO)
-            }
-            (None, None) => return None,
-        };
-        let size = self.size(base_size).ok()?;
-        let source_chunk = self.header.chunk_size.map_or(512, |chunk| chunk.bytes().get());
-        // Ranges on borders of the pool's chunks fill them, but where a volume ends; any other may touch one more at
-        // each end.
-        let aligned = source_chunk.is_multiple_of(chunk.bytes().get());
-        let edges = |ranges: u64| 2u64.saturating_mul(if aligned { ranges.min(1) } else { ranges });
-        let whole = |bytes: Bytes| bytes.get() / chunk.bytes().get();
-        let kept = |bytes| if unmaps { 0 } else { whole(bytes) };
-        let mut most = whole(data).saturating_add(edges(records));
-        if !base_size.is_zero() {
-            most = most.saturating_add(edges(zero_records)).saturating_add(kept(zero));
-            // Both ends of what only one of base and result has.
-            let resized = u64::from(size != base_size);
-            most = most.saturating_add(2 * resized).saturating_add(kept(base_size.saturating_sub(size)));
-        }
-        Some(chunk.count(size.max(base_size)).min(Chunks::new(most)))
+        chunks_needed(&self.header, self.size(base_size).ok()?, chunk, base_size, unmaps)
     }
 
     /// How many data records the stream holds, where it says so.
     #[must_use]
     pub fn records(&self) -> Option<u64> {
-        self.header.totals.map(|totals| totals.data_records).or(self.header.delta_blocks)
+        records(&self.header)
     }
 
     /// Checks the base and applies the stream on `target`, which has the base's content and is at least as large as
@@ -220,6 +197,44 @@ impl<R: BufRead> Incoming<R> {
             Some(_) => Err(Error::SecondLayer),
         }
     }
+}
+
+/// See [`Incoming::chunks_needed`]; the result has `size`.
+pub(crate) fn chunks_needed(
+    header: &Header,
+    size: Bytes,
+    chunk: ChunkSize,
+    base_size: Bytes,
+    unmaps: bool,
+) -> Option<Chunks> {
+    let (records, data, zero_records, zero) = match (header.totals, header.delta_blocks) {
+        (Some(totals), _) => (totals.data_records, totals.data, totals.zero_records, totals.zero),
+        (None, Some(blocks)) => {
+            let data = header.chunk_size?.bytes().get().saturating_mul(blocks);
+            (blocks, Bytes::new(data), 0, Bytes::ZERO)
+        }
+        (None, None) => return None,
+    };
+    let source_chunk = header.chunk_size.map_or(512, |chunk| chunk.bytes().get());
+    // Ranges on borders of the pool's chunks fill them, but where a volume ends; any other may touch one more at
+    // each end.
+    let aligned = source_chunk.is_multiple_of(chunk.bytes().get());
+    let edges = |ranges: u64| 2u64.saturating_mul(if aligned { ranges.min(1) } else { ranges });
+    let whole = |bytes: Bytes| bytes.get() / chunk.bytes().get();
+    let kept = |bytes| if unmaps { 0 } else { whole(bytes) };
+    let mut most = whole(data).saturating_add(edges(records));
+    if !base_size.is_zero() {
+        most = most.saturating_add(edges(zero_records)).saturating_add(kept(zero));
+        // Both ends of what only one of base and result has.
+        let resized = u64::from(size != base_size);
+        most = most.saturating_add(2 * resized).saturating_add(kept(base_size.saturating_sub(size)));
+    }
+    Some(chunk.count(size.max(base_size)).min(Chunks::new(most)))
+}
+
+/// See [`Incoming::records`].
+pub(crate) fn records(header: &Header) -> Option<u64> {
+    header.totals.map(|totals| totals.data_records).or(header.delta_blocks)
 }
 
 /// What happens to the target, in the stream's order.

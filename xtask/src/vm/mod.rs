@@ -7,7 +7,7 @@ mod payload;
 mod run;
 mod sources;
 
-pub(crate) use payload::{Payload, build_binaries};
+pub(crate) use payload::{Payload, build_all, build_binaries};
 
 use crate::{setup, workspace};
 use accel::Accel;

@@ -88,19 +88,25 @@ fn copy(source: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All of `bins/` in release form, linked statically: the guest's C library may be older than the host's. Without link-time
+/// What scenarios run: all of `bins/`, and the server that a store needs.
+pub(crate) fn build_all() -> Result<Vec<PathBuf>> {
+    let mut names = workspace::binaries()?;
+    names.push("s3-server".to_owned());
+    build_binaries(&names)
+}
+
+/// These binaries in release form, linked statically: the guest's C library may be older than the host's. Without link-time
 /// optimisation, which would take a third of the time of a first build and nearly all of every later one.
-pub(crate) fn build_binaries() -> Result<Vec<PathBuf>> {
-    let names = workspace::binaries()?;
+pub(crate) fn build_binaries<N: AsRef<str>>(names: &[N]) -> Result<Vec<PathBuf>> {
     let triple = workspace::host_triple()?;
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     let mut build = cargo();
     build.env("RUSTFLAGS", format!("{flags} -C target-feature=+crt-static"));
     build.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
     build.args(["build", "--release", "--target", &triple]);
-    run(build.args(names.iter().flat_map(|name| ["-p", name])))?;
+    run(build.args(names.iter().flat_map(|name| ["-p", name.as_ref()])))?;
     let folder = workspace::target()?.join(triple).join("release");
-    let files: Vec<_> = names.iter().map(|name| folder.join(name)).collect();
+    let files: Vec<_> = names.iter().map(|name| folder.join(name.as_ref())).collect();
     if let Some(missing) = files.iter().find(|file| !file.is_file()) {
         bail!("cargo built {} without complaint, and it is not there", missing.display());
     }

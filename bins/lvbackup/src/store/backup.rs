@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(value_name = "VG/LV")]
     volume: LvRef,
 
-    /// The store: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
+    /// The store: a folder, or `s3://BUCKET/PREFIX`, `gs://...`, `az://...`
     #[arg(value_name = "STORE")]
     store: String,
 
@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
     let store = open::store(&args.store)?;
     let lock = store.lock_shared()?;
-    let lineage = Lineage::new(&store.id().to_string(), series.as_str())?;
+    let lineage = Lineage::new(store.id(), series.as_str())?;
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
@@ -149,7 +149,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         Err(failure) => return undone(Err(failure), snapshot.remove()),
     };
     // From here on the layer counts. What follows only decides what the next one is made against.
-    let name = snapshot_name(&args.volume, store.id().to_string().as_str(), created)?;
+    let name = snapshot_name(&args.volume, store.id(), created)?;
     let done = |failure: Failure| failure.context(format!("layer {} is in the store, but", layer.layer.layer));
     let new = lineage.keep(&lvm, snapshot, &name).map_err(|error| done(error.into()))?;
     for old in &kept {

@@ -6,6 +6,7 @@ mod compare;
 mod images;
 mod info;
 mod merge;
+mod recv;
 mod stores;
 mod verify;
 

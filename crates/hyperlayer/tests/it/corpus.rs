@@ -26,4 +26,5 @@ fn replayed() {
     assert!(replay("hyperlayer_decode", fuzzing::decode) >= 10);
     assert!(replay("hyperlayer_chunks", fuzzing::chunks) >= 1);
     assert!(replay("hyperlayer_roundtrip", fuzzing::roundtrip) >= 1);
+    assert!(replay("hyperlayer_foreign", fuzzing::foreign) >= 6);
 }

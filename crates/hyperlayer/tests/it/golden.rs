@@ -8,10 +8,10 @@ use hyperlayer::{
 
 use crate::streams::{accept, chunk_size, golden, sectors, text};
 
-const A_ID: &str = "w5DLJD-l6Cx-zV8E-ky9V-2oGZ-0UcT-X3eE0s";
-const B_ID: &str = "CG3k1B-7dyZ-hpAC-0Y8C-tpwy-Vj2X-1QaXyk";
+pub(crate) const A_ID: &str = "w5DLJD-l6Cx-zV8E-ky9V-2oGZ-0UcT-X3eE0s";
+pub(crate) const B_ID: &str = "CG3k1B-7dyZ-hpAC-0Y8C-tpwy-Vj2X-1QaXyk";
 
-fn id(text: &str) -> Option<LayerId> {
+pub(crate) fn id(text: &str) -> Option<LayerId> {
     Some(LayerId::new(text).unwrap())
 }
 
@@ -23,11 +23,11 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn totals(checks: u64, data_records: u64, data: u64, zero_records: u64, zero: u64) -> Totals {
+pub(crate) fn totals(checks: u64, data_records: u64, data: u64, zero_records: u64, zero: u64) -> Totals {
     Totals { checks, data_records, data: Bytes::new(data), zero_records, zero: Bytes::new(zero) }
 }
 
-fn data(start: u64, bytes: Vec<u8>) -> Owned {
+pub(crate) fn data(start: u64, bytes: Vec<u8>) -> Owned {
     Owned::Data { extent: sectors(start, bytes.len() as u64 / 512), bytes }
 }
 
@@ -67,7 +67,7 @@ fn encode(header: &Header, records: &[Owned]) -> Vec<u8> {
 
 /// That the file says exactly this and ends so.
 #[track_caller]
-fn check(name: &str, header: &Header, records: &[Owned], completeness: Completeness, end_totals: Totals) {
+pub(crate) fn check(name: &str, header: &Header, records: &[Owned], completeness: Completeness, end_totals: Totals) {
     let bytes = golden(name);
     let blake3 = blake3::hash(bytes).into();
     let end = End { format: header.format, completeness, totals: end_totals, len: Bytes::from(bytes.len()), blake3 };

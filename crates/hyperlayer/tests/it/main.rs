@@ -5,9 +5,11 @@
 mod corpus;
 mod dialects;
 mod encoder;
+mod foreign;
 mod golden;
 mod limits;
 mod prop;
 mod rest;
+mod skim;
 mod streams;
 mod truncation;

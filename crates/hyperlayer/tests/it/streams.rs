@@ -18,7 +18,14 @@ pub(crate) const GOLDEN: &[(&str, &[u8])] = golden![
     "ours-1.0.hl",
     "bare-1.0.hl",
     "lvbackup-1.0.hl",
-    "published-1.0.hl"
+    "published-1.0.hl",
+    "lvbackup-v1-full.bin",
+    "lvbackup-v1-delta.bin",
+    "thin-send-1.1.bin",
+    "thin-send-1.1-empty.bin",
+    "thin-send-1.0.bin",
+    "lvmsync.bin",
+    "ddxml.xml"
 ];
 
 pub(crate) fn golden(name: &str) -> &'static [u8] {

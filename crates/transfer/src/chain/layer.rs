@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use block_copy::Progress;
 use extents::Bytes;
-use hyperlayer::{Completeness, End, Event, Header, LayerId, ReadError, Reader, SkimReader};
+use hyperlayer::{End, Event, Header, LayerId, ReadError, ReadOptions, Reader, SkimReader};
 
-use crate::Error;
+use crate::{Demands, Error, Promises};
 
 /// What an [`LayerInput`] gives when it is opened.
 pub type Opened<'a> = Box<dyn BufRead + Send + 'a>;
@@ -26,14 +26,16 @@ pub struct LayerInput<'a> {
     name: String,
     open: Open<'a>,
     seekable: Option<OpenSeekable<'a>>,
-    accept_open_end: bool,
+    options: ReadOptions,
+    demands: Demands,
     expected: Option<LayerId>,
 }
 
 impl<'a> LayerInput<'a> {
     /// An input that its user calls `name`.
     pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
-        Self { name: name.into(), open: Box::new(open), seekable: None, accept_open_end: false, expected: None }
+        let (options, demands) = (ReadOptions::default(), Demands::default());
+        Self { name: name.into(), open: Box::new(open), seekable: None, options, demands, expected: None }
     }
 
     /// Where the bytes of the stream itself can be read from any place, another way to open it; it gives `None` where they
@@ -52,10 +54,22 @@ impl<'a> LayerInput<'a> {
         })
     }
 
-    /// See [`LayerReader::accept_open_end`].
+    /// Says what some foreign formats do not.
+    #[must_use]
+    pub fn with_options(self, options: ReadOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// Says what each layer must promise.
+    #[must_use]
+    pub fn demanding(self, demands: Demands) -> Self {
+        Self { demands, ..self }
+    }
+
+    /// Takes a layer also where nothing in it says that it is whole, and else demands what it did.
     #[must_use]
     pub fn accept_open_end(self, accept: bool) -> Self {
-        Self { accept_open_end: accept, ..self }
+        Self { demands: Demands { end: !accept, ..self.demands }, ..self }
     }
 
     /// Refuses another layer than this one.
@@ -84,7 +98,7 @@ impl<'a> LayerInput<'a> {
     /// As [`open`](Self::open).
     pub fn open_rest(&self) -> Result<LayerReader<Opened<'a>>, Error> {
         let opened = (self.open)().map_err(|source| Error::input(source).of(&self.name));
-        let layer = LayerReader::open_rest(&self.name, opened?)?.accept_open_end(self.accept_open_end);
+        let layer = LayerReader::open_rest(&self.name, opened?, self.options)?.demand(self.demands)?;
         match &self.expected {
             Some(expected) if layer.header.layer.as_ref() != Some(expected) => Err(Error::OtherLayer {
                 input: self.name.clone(),
@@ -105,7 +119,7 @@ impl<'a> LayerInput<'a> {
     }
 
     pub(super) fn accepts_open_end(&self) -> bool {
-        self.accept_open_end
+        !self.demands.end
     }
 }
 
@@ -124,7 +138,7 @@ pub struct LayerReader<R> {
     name: String,
     /// Which one of its input, from 1.
     number: u64,
-    accept_open_end: bool,
+    demands: Demands,
     end: Option<End>,
 }
 
@@ -135,26 +149,56 @@ impl<R: BufRead> LayerReader<R> {
     /// # Errors
     /// There is none, or it is wrong.
     pub fn open(name: &str, input: R) -> Result<Self, Error> {
-        Self::open_rest(name, input)?.whole()
+        Self::open_with(name, input, ReadOptions::default())
     }
 
-    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]): for a receiver that has what
-    /// is before that.
+    /// The same, told what some foreign formats do not say.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_rest(name: &str, input: R) -> Result<Self, Error> {
-        Self::begin(Reader::new(input), name, 1, false)?.ok_or_else(|| Error::NoStream.of(name))
+    pub fn open_with(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
+        Self::open_rest(name, input, options)?.whole()
+    }
+
+    /// The same where the first one may be only the rest of a layer ([`Header::resumes`]), for a receiver that has what
+    /// is before that; told what some foreign formats do not say.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_rest(name: &str, input: R, options: ReadOptions) -> Result<Self, Error> {
+        Self::first(name, Reader::with_options(input, options))
+    }
+
+    fn first(name: &str, reader: Reader<R>) -> Result<Self, Error> {
+        // What is demanded is not known yet; what is not, is not refused here.
+        let nothing = Demands { end: false, identity: false };
+        let layer = Self::begin(reader, name, 1, nothing)?;
+        layer.map(|layer| Self { demands: Demands::default(), ..layer }).ok_or_else(|| Error::NoStream.of(name))
     }
 
     fn whole(self) -> Result<Self, Error> {
         self.check_whole().map(|()| self)
     }
 
-    /// Takes a layer also where nothing in it says that it is whole: HYPERLAYER 1.0 without `Delta blocks`.
+    /// Says what this layer and those behind it must promise.
+    ///
+    /// # Errors
+    /// It is already seen that this one does not.
+    pub fn demand(self, demands: Demands) -> Result<Self, Error> {
+        demands.check(&self.header).map_err(|error| error.of(&self.name))?;
+        Ok(Self { demands, ..self })
+    }
+
+    /// Takes a layer also where nothing in it says that it is whole, and else demands what it did.
     #[must_use]
     pub fn accept_open_end(self, accept: bool) -> Self {
-        Self { accept_open_end: accept, ..self }
+        Self { demands: Demands { end: !accept, ..self.demands }, ..self }
+    }
+
+    /// What the layer can promise.
+    #[must_use]
+    pub fn promises(&self) -> Promises {
+        Promises::of(&self.header)
     }
 
     /// What it is called.
@@ -187,10 +231,8 @@ impl<R: BufRead> LayerReader<R> {
         }
         let event = self.reader.next_event().map_err(|error| Error::from(error).of(&self.name))?;
         match &event {
-            Some(Event::End(end)) if end.completeness == Completeness::Unknown && !self.accept_open_end => {
-                Err(Error::OpenEnd.of(&self.name))
-            }
             Some(Event::End(end)) => {
+                self.demands.check_end(end).map_err(|error| error.of(&self.name))?;
                 self.end = Some(*end);
                 Ok(Event::End(*end))
             }
@@ -234,7 +276,7 @@ impl<R: BufRead> LayerReader<R> {
     /// As [`next_event`](Self::next_event) and [`open`](Self::open).
     pub fn next_layer(mut self) -> Result<Option<Self>, Error> {
         self.finish()?;
-        Self::begin(self.reader, &self.input, self.number + 1, self.accept_open_end)?.map(Self::whole).transpose()
+        Self::begin(self.reader, &self.input, self.number + 1, self.demands)?.map(Self::whole).transpose()
     }
 
     /// Reads to the end of the input, of which this must be the only layer.
@@ -249,7 +291,7 @@ impl<R: BufRead> LayerReader<R> {
         }
     }
 
-    fn begin(mut reader: Reader<R>, input: &str, number: u64, accept_open_end: bool) -> Result<Option<Self>, Error> {
+    fn begin(mut reader: Reader<R>, input: &str, number: u64, demands: Demands) -> Result<Option<Self>, Error> {
         let name = if number == 1 { input.to_owned() } else { format!("{input}#{number}") };
         let header = match reader.next_event() {
             Ok(Some(Event::Header(header))) => *header,
@@ -257,6 +299,7 @@ impl<R: BufRead> LayerReader<R> {
             Err(ReadError::Stream(error)) if error.is_cut() && error.position == 0 => return Ok(None),
             Err(error) => return Err(Error::from(error).of(&name)),
         };
-        Ok(Some(Self { reader, header, input: input.to_owned(), name, number, accept_open_end, end: None }))
+        demands.check(&header).map_err(|error| error.of(&name))?;
+        Ok(Some(Self { reader, header, input: input.to_owned(), name, number, demands, end: None }))
     }
 }

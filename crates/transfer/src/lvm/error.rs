@@ -208,6 +208,12 @@ lvm_errors! {
         /// What LVM makes of it.
         found: Bytes,
     },
+    /// A volume that an interrupted receive had written to is not there any more.
+    #[error("`{name}`, with what was received before the interruption, is not there")]
+    PartialGone {
+        /// The volume.
+        name: LvRef,
+    },
     /// A volume of ours could not be removed.
     #[error("`{name}` is left, a volume that is not whole")]
     Leftover {
@@ -277,6 +283,7 @@ impl LvmError {
             Self::PoolFull { pool, what: "metadata", .. } => format!("`lvextend --poolmetadatasize +SIZE {pool}`"),
             Self::PoolFull { pool, .. } => format!("`lvextend -L +SIZE {pool}`, or remove old snapshots"),
             Self::Exists { name } => format!("give another name, or remove it: `lvremove {name}`"),
+            Self::PartialGone { .. } => "begin anew, after `lvbackup recv --discard-partial`".to_owned(),
             Self::Leftover { name, .. } => format!("remove it: `lvremove {name}`"),
             Self::Finished { name, tag } | Self::TagLeft { name, tag, .. } => {
                 format!("take the tag away: `lvchange --deltag {tag} {name}`")

@@ -186,7 +186,7 @@ impl<'a> Receiving<'a> {
 }
 
 /// Activates and opens a volume to be written by nobody else.
-fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activation<'a>), Error> {
+pub(super) fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activation<'a>), Error> {
     let lv = volume(lvm.exec, name)?;
     check_size(&lv, size)?;
     let activation = Activation::ensure(lvm.exec, &lv, lvm.activation())?;
@@ -195,7 +195,7 @@ fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activat
 }
 
 /// LVM rounds up to whole extents of the group.
-fn check_size(volume: &Lv, size: Bytes) -> Result<(), Error> {
+pub(super) fn check_size(volume: &Lv, size: Bytes) -> Result<(), Error> {
     let (vg, found) = (volume.name.vg().clone(), volume.size);
     if found == size { Ok(()) } else { Err(LvmError::OddSize { vg, size, found }.into()) }
 }

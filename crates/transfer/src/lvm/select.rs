@@ -124,20 +124,29 @@ impl Destination {
     /// There is no such volume, or it is not of that kind; or there is one of the new name.
     pub fn find(lvm: &Lvm<'_>, base: Option<&LvRef>, pool: &LvRef, new: &LvName) -> Result<Self, Error> {
         let on = base.unwrap_or(pool);
-        let group = volumes(lvm.exec, on.vg())?;
-        let base = base.map(|base| thin(&group, base).cloned()).transpose()?;
-        let pool = match &base {
-            Some(base) => base.pool_ref().ok_or_else(|| LvmError::NotThin { name: base.name.clone() })?,
-            None => pool.clone(),
-        };
-        let pool = find(&group, &pool)?.clone();
-        chunk_of(&pool)?;
+        let found = Self::among(volumes(lvm.exec, on.vg())?, base, pool)?;
+        let (pool, group) = (&found.pool, &found.group);
         let name = pool.name.sibling(new.clone());
         if let Some(there) = group.iter().find(|volume| volume.name == name) {
             let tag = receiving_tag(new)?;
             let error = if there.has_tag(&tag) { LvmError::Finished { name, tag } } else { LvmError::Exists { name } };
             return Err(error.into());
         }
+        Ok(found)
+    }
+
+    /// The same of a group that was looked at, whatever names there are in it.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn among(group: Vec<Lv>, base: Option<&LvRef>, pool: &LvRef) -> Result<Self, Error> {
+        let base = base.map(|base| thin(&group, base).cloned()).transpose()?;
+        let pool = match &base {
+            Some(base) => base.pool_ref().ok_or_else(|| LvmError::NotThin { name: base.name.clone() })?,
+            None => pool.clone(),
+        };
+        let pool = lvm_cmd::find(&group, &pool)?.clone();
+        chunk_of(&pool)?;
         Ok(Self { group, base, pool })
     }
 

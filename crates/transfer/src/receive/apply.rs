@@ -161,7 +161,8 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             _ => {}
         }
         // What only one of base and result has: past the end of a volume that once was larger, old chunks still wait.
-        let resized = Extent::between((*size).min(*base_size), (*size).max(*base_size)).filter(|_| !self.full);
+        let resized =
+            Extent::between((*size).min(*base_size), (*size).max(*base_size)).filter(|_| !base_size.is_zero());
         match resized.and_then(|resized| resized.split_at(self.from.at).1) {
             Some(resized) => Ok(self.queue.zero(resized)?),
             None => Ok(()),

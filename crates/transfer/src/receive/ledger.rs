@@ -86,6 +86,8 @@ impl LedgerFile {
     /// # Errors
     /// What the system said.
     pub fn remove(&self) -> Result<(), block_copy::Error> {
+        // Of a run that was killed while it wrote.
+        let _ = fs::remove_file(self.beside());
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.and_then(|()| self.sync_folder()).map_err(|source| self.failed(source)),
@@ -95,7 +97,7 @@ impl LedgerFile {
     fn replace(&self, partial: &Partial) -> io::Result<()> {
         let digest = digest(partial).ok_or(io::ErrorKind::InvalidData)?;
         let document = Document { version: VERSION, partial: partial.clone(), digest };
-        let beside = self.path.with_extension("new");
+        let beside = self.beside();
         let mut file = match File::create(&beside) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 DirBuilder::new().recursive(true).mode(0o700).create(self.folder())?;
@@ -112,6 +114,10 @@ impl LedgerFile {
 
     fn sync_folder(&self) -> io::Result<()> {
         File::open(self.folder())?.sync_all()
+    }
+
+    fn beside(&self) -> PathBuf {
+        self.path.with_extension("new")
     }
 
     fn folder(&self) -> &Path {

@@ -16,15 +16,20 @@
 //! its target cannot, so does the chain.
 
 mod apply;
+mod file;
 mod ledger;
 mod mark;
 mod partial;
 mod receiver;
+mod rehearse;
 mod text;
 mod token;
 
+pub use file::FileSite;
+pub use file::identify_image;
 pub use ledger::{DEFAULT_PARTIAL_DIR, Ledger, LedgerError, LedgerFile};
 pub use mark::Mark;
 pub use partial::{Begun, Partial, PartialBase, Whole};
 pub use receiver::{Received, Receiver, Site, Want};
+pub use rehearse::Rehearsal;
 pub use token::{ResumeToken, TokenError};

@@ -87,7 +87,7 @@ impl Partial {
     /// Whether there is nothing in it that could be continued.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.layers == 0 && self.begun.is_none()
+        self.layers == 0 && self.begun.as_ref().is_none_or(|begun| begun.mark.at.is_zero())
     }
 
     /// The size of what the next layer is applied on; zero where that is nothing.

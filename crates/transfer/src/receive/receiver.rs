@@ -58,6 +58,8 @@ pub trait Site {
 pub struct Want<'a> {
     /// Whether bases are held against the checks in the layers.
     pub check_base: bool,
+    /// The size of the volume, for layers that do not say it.
+    pub size: Option<Bytes>,
     /// When it is time to keep how far the receive is, asked with how much data came since the last time.
     pub due: &'a (dyn Fn(Bytes) -> bool + Sync),
     /// The bounds of the pipeline.
@@ -186,7 +188,8 @@ impl<'a, S: Site> Receiver<'a, S> {
         progress: &dyn Progress,
     ) -> Result<(Option<Identity>, End), Error> {
         let base_size = self.partial.base_size();
-        let size = header.volume_size.unwrap_or(base_size);
+        let said = header.volume_size.or(self.want.size);
+        let size = said.or(Some(base_size).filter(|size| !size.is_zero())).ok_or(Error::SizeUnknown)?;
         let from = self.mark_for(layer.name(), header)?;
         let begun = Begun::new(header);
         let identity = match &from {

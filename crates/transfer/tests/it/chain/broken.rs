@@ -137,7 +137,7 @@ fn the_rest_of_a_layer() {
     let (rest, _) = Writer::new(Vec::new(), &header).unwrap().finish().unwrap();
     refused(&[streams[0].clone(), rest.clone()], &["`1.hl` holds only the rest of a layer"]);
     let how = Compare { ranges: 1, queue: Queue::default() };
-    let layer = LayerReader::open_rest("1.hl", &rest[..]).unwrap();
+    let layer = LayerReader::open_rest("1.hl", &rest[..], hyperlayer::ReadOptions::default()).unwrap();
     let volume = Memory::new(states[1].clone());
     let error = compare_stream(&volume, &ExtentSet::new(), layer, how, &Silent).unwrap_err();
     assert!(matches!(error, Error::Rest { .. }), "{error}");

@@ -3,6 +3,7 @@
 mod lineage;
 mod metadata;
 mod own;
+mod partial;
 mod receive;
 mod select;
 mod source;

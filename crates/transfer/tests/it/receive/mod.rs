@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use block_copy::testing::{Faulty, ThinModel, Volatile};
 use block_copy::{Queue, ReadAt, Silent, WriteAt};
 use extents::{Bytes, ChunkSize};
-use hyperlayer::{Header, LayerId};
+use hyperlayer::{Header, LayerId, ReadOptions};
 use testkit::{Pair, ThinVolume, chunk_runs};
 use transfer::receive::{Ledger, Partial, PartialBase, Receiver, Site, Want};
 use transfer::{Base, Delta, DetectLevel, Error, Geometry, Identity, LayerReader, identify, needs_no_base};
@@ -117,7 +117,7 @@ impl Machine {
         let partial = self.partial();
         let (ledger, due) = (std::mem::take(&mut self.ledger), move |since: Bytes| since.get() >= fate.due);
         let queue = Queue { piece: Bytes::new(4096), depth: 2, readers: 1 };
-        let want = Want { check_base: true, due: &due, queue };
+        let want = Want { check_base: true, size: None, due: &due, queue };
         let mut receiver =
             Receiver::new(Volumes { machine: self, fate, open: None, parent: None }, &ledger, partial, want);
         let input = streams.concat();
@@ -143,7 +143,7 @@ impl Machine {
 
 fn hand_over(receiver: &mut Receiver<'_, Volumes<'_>>, input: &[u8]) -> Result<(), Error> {
     let input = BufReader::with_capacity(1500, input);
-    let mut next = Some(LayerReader::open_rest("in", input)?);
+    let mut next = Some(LayerReader::open_rest("in", input, ReadOptions::default())?);
     while let Some(mut layer) = next {
         receiver.receive(&mut layer, &Silent)?;
         next = layer.next_layer()?;

@@ -1,0 +1,158 @@
+//! A chain as an image.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use block_copy::{Access, PartialFile, Queue, ReadAt, Volume};
+use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
+use hyperlayer::Header;
+use transfer::receive::{FileSite, Ledger, LedgerFile, Partial, PartialBase, Receiver, Rehearsal, identify_image};
+use transfer::{Base, needs_no_base};
+
+use super::left::Target;
+use super::{Args, done, due, hand_over, want};
+
+/// Where the ledger of an image lies: beside its partial file.
+pub(super) fn ledger(target: &Path) -> Outcome<LedgerFile> {
+    let mut path = OsString::from(PartialFile::path_for(target).map_err(transfer::Error::from)?);
+    path.push(".json");
+    Ok(LedgerFile::new(path))
+}
+
+pub(super) fn target(path: &Path) -> Target {
+    Target { name: path.display().to_string(), options: format!("--to-file {}", path.display()) }
+}
+
+/// Receives into `path`.
+///
+/// # Errors
+/// See the exit status in the help.
+pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outcome {
+    let (target, ledger) = (target(path), ledger(path)?);
+    let partial_path = PartialFile::path_for(path).map_err(transfer::Error::from)?;
+    let is_there = fs::symlink_metadata(&partial_path).is_ok();
+    if args.discard_partial {
+        if !is_there && !ledger.path().exists() {
+            return Err(target.nothing());
+        }
+        return discard(PartialFile::open(path).map_err(transfer::Error::from)?, &ledger)
+            .map(|()| say(&format!("lvbackup: removed `{}`", partial_path.display())));
+    }
+    if fs::symlink_metadata(path).is_ok() {
+        // Said early; what comes in the meantime, the file's last step refuses.
+        return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", path.display()))
+            .hint("give another name, or remove it"));
+    }
+    let progress = Progress::new("receiving", None, common, stop.clone());
+    if args.dry_run {
+        let base = base(args, None)?;
+        let checked = base.as_ref().filter(|_| !args.no_base_check);
+        let mut rehearsal = Rehearsal::new(checked.map(|base| base as &dyn ReadAt), Queue::default());
+        let received = hand_over(args, &progress, |layer| {
+            let identify = |header: &Header| {
+                let Some(base) = &base else { return needs_no_base(header).map(|()| None) };
+                let ids = args.base_id.iter().cloned().collect();
+                let known = Base { name: base.name().display().to_string(), size: base.size(), ids };
+                identify_image(header, base, known, args.force_base, &progress).map(Some)
+            };
+            rehearsal.receive(layer, identify, &progress)
+        })?;
+        done(args, common, &received, "whole and unaltered; nothing was written");
+        return Ok(());
+    }
+
+    let file = PartialFile::open(path).map_err(transfer::Error::from)?;
+    let old = match ledger.read() {
+        Ok(Some(old)) if old.is_empty() && !old.complete => None,
+        Ok(Some(old)) if !args.resume => return Err(target.in_the_way(&old)),
+        Ok(None) if is_there && file.len().map_err(transfer::Error::from)?.get() > 0 => {
+            let lost = format!("`{}` says how far, and is not there", ledger.path().display());
+            return Err(target.lost(Failure::msg(Exit::Failed, lost)));
+        }
+        Ok(old) => old,
+        Err(error) => return Err(target.lost(transfer::Error::from(error).into())),
+    };
+    if old.is_none() && args.resume && !is_there {
+        discard(file, &ledger)?;
+        return Err(target.nothing());
+    }
+    let base = base(args, old.as_ref())?;
+    let partial = match old {
+        Some(old) => old,
+        None => {
+            let base = base.as_ref().map(|base| PartialBase {
+                name: base.name().display().to_string(),
+                uuid: None,
+                size: base.size(),
+            });
+            let new = Partial::new(absolute(path)?.display().to_string(), cli::now_utc(), base);
+            ledger.keep(&new).map_err(transfer::Error::from)?;
+            new
+        }
+    };
+    if partial.complete {
+        finish(file, &ledger, &partial)?;
+        done(args, common, &[], &format!("`{}` is whole", path.display()));
+        return Ok(());
+    }
+
+    let due = due(args);
+    let site = FileSite::new(file, base, args.base_id.iter().cloned().collect(), args.force_base, &progress);
+    let mut receiver = Receiver::new(site, &ledger, partial, want(args, &due));
+    let received = match hand_over(args, &progress, |layer| receiver.receive(layer, &progress)) {
+        Ok(received) => received,
+        Err(cause) => {
+            let (site, partial) = receiver.interrupt();
+            if partial.is_empty() {
+                let removed = discard(site.into_file(), &ledger);
+                return Err(removed
+                    .err()
+                    .map_or(cause, |left| left.leaving(format!("`{}` is left", partial_path.display()))));
+            }
+            return Err(target.interrupted(&partial, cause));
+        }
+    };
+    let before = receiver.partial().clone();
+    let (site, partial) = receiver.complete().map_err(|cause| target.interrupted(&before, cause.into()))?;
+    finish(site.into_file(), &ledger, &partial).map_err(|cause| target.interrupted(&partial, cause))?;
+    drop(progress);
+    done(args, common, &received, &format!("`{}` is whole", path.display()));
+    Ok(())
+}
+
+/// The last steps, which can be done again.
+fn finish(file: PartialFile, ledger: &LedgerFile, partial: &Partial) -> Outcome {
+    let size = partial.whole.as_ref().map_or(extents::Bytes::ZERO, |whole| whole.size);
+    file.resize(size).and_then(|()| file.commit()).map_err(transfer::Error::from)?;
+    Ok(ledger.remove().map_err(transfer::Error::from)?)
+}
+
+/// The ledger last: as long as it is there, the file is known to be ours.
+fn discard(file: PartialFile, ledger: &LedgerFile) -> Outcome {
+    file.remove().and_then(|()| ledger.remove()).map_err(transfer::Error::from)?;
+    Ok(())
+}
+
+/// The base that is given, or that the interrupted receive had.
+fn base(args: &Args, old: Option<&Partial>) -> Outcome<Option<Volume>> {
+    let given = args.base.as_deref().map(|path| absolute(Path::new(path))).transpose()?;
+    let had = old.and_then(|old| old.base.as_ref());
+    let path = match (given, had) {
+        (Some(given), Some(had)) if given != Path::new(&had.name) => {
+            let text = format!("the interrupted receive was of `{}`, not of `{}`", had.name, given.display());
+            return Err(Failure::msg(Exit::Usage, text).hint("leave `--base` away"));
+        }
+        (Some(_), None) if old.is_some() => {
+            return Err(Failure::msg(Exit::Usage, "the interrupted receive had no base").hint("leave `--base` away"));
+        }
+        (given, had) => given.or_else(|| had.map(|had| PathBuf::from(&had.name))),
+    };
+    // With a whole layer in, nobody needs it any more.
+    let path = path.filter(|_| old.is_none_or(|old| old.layers == 0));
+    Ok(path.map(|path| Volume::open(path, Access::Read)).transpose().map_err(transfer::Error::from)?)
+}
+
+fn absolute(path: &Path) -> Outcome<PathBuf> {
+    std::path::absolute(path).or_fail(Exit::Failed)
+}

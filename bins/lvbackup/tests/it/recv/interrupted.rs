@@ -1,0 +1,275 @@
+use std::fs;
+use std::io::Write;
+
+use hyperlayer::{Content, Event, Header, Outline, Reader, Resumes, Totals, Writer};
+use testkit::{Signal, eventually};
+use transfer::receive::ResumeToken;
+
+use super::{Folder, TO};
+
+const OFTEN: &str = "--to-file got.img --keep-every 128k";
+const PARTIAL: [&str; 2] = [".got.img.partial", ".got.img.partial.json"];
+
+/// A cut anywhere leaves what can be continued with the same input.
+#[test]
+fn cut_anywhere() {
+    let folder = Folder::new();
+    let chain = folder.chain(0);
+    for part in 0..12 {
+        // Past the first record, which has a mebibyte.
+        let cut = 1_200_000 + (chain.len() - 1_200_000) * part / 12;
+        let said = folder.recv(OFTEN).stdin(&chain[..cut]).run();
+        let says = [
+            "the stream is cut",
+            "continue with the same input: `lvbackup recv --resume --to-file got.img` < INPUT",
+            "or remove it: `lvbackup recv --discard-partial --to-file got.img`",
+        ];
+        let _ = said.says(5, &says);
+        assert_eq!(folder.of_target(), PARTIAL);
+        let _ = folder
+            .recv(OFTEN)
+            .stdin(&chain)
+            .run()
+            .says(5, &["was interrupted, begun 20", "--resume", "--discard-partial"]);
+        let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&chain).run().done();
+        folder.is_received();
+        fs::remove_file(folder.path("got.img")).unwrap();
+    }
+}
+
+/// Killed without a word, again and again, at any moment; each time a bit more is in.
+#[test]
+fn killed_again_and_again() {
+    let folder = Folder::new();
+    let chain = folder.chain(0);
+    let mut fed = 1_200_000;
+    let mut ats = Vec::new();
+    while fed < chain.len() {
+        let resume = if folder.of_target().is_empty() { "" } else { "--resume" };
+        let mut running = folder.recv(&format!("{OFTEN} {resume}")).spawn();
+        let mut stdin = running.stdin.take().unwrap();
+        stdin.write_all(&chain[..fed]).unwrap();
+        is_kept(&folder);
+        running.signal(Signal::KILL);
+        let _ = running.finish();
+        drop(stdin);
+        // Perhaps with a ledger that was being written.
+        assert_eq!(folder.of_target()[..2], PARTIAL);
+        ats.push(fed);
+        fed += 331_111;
+    }
+    assert!(ats.len() > 10, "{ats:?}");
+    let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&chain).run().done();
+    folder.is_received();
+}
+
+/// Waits until there is something to be continued.
+fn is_kept(folder: &Folder) {
+    eventually("something that is kept", || {
+        let value: serde_json::Value = serde_json::from_str(&ledger(folder)?).unwrap();
+        let partial = &value["partial"];
+        let at = partial["begun"]["mark"]["at_bytes"].as_u64().unwrap_or(0);
+        (at > 0 || partial["layers"].as_u64() > Some(0)).then_some(())
+    });
+}
+
+fn ledger(folder: &Folder) -> Option<String> {
+    fs::read_to_string(folder.path(PARTIAL[1])).ok()
+}
+
+#[test]
+fn stopped_by_a_signal() {
+    let folder = Folder::new();
+    let chain = folder.chain(0);
+    let mut running = folder.recv(OFTEN).spawn();
+    let mut stdin = running.stdin.take().unwrap();
+    stdin.write_all(&chain[..1_500_000]).unwrap();
+    is_kept(&folder);
+    running.signal(Signal::TERM);
+    let _ = running.finish().says(5, &["`got.img` is not there yet", "stopped by signal 15", "--resume"]);
+    drop(stdin);
+    let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&chain).run().done();
+    folder.is_received();
+
+    // Before anything came, nothing is left.
+    let running = {
+        fs::remove_file(folder.path("got.img")).unwrap();
+        folder.recv(OFTEN).spawn()
+    };
+    running.until_it_catches_signals();
+    running.signal(Signal::TERM);
+    let mut running = running;
+    let silent = running.stdin.take();
+    let _ = running.finish().says(143, &["stopped by signal 15"]);
+    drop(silent);
+    assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
+}
+
+/// What a sender makes of a token, from the stream that it sent first.
+fn rest(stream: &[u8], token: &ResumeToken) -> Vec<u8> {
+    let mut reader = Reader::new(stream);
+    let (mut header, mut records, mut outline, mut checks) = (None, Vec::new(), Outline::default(), Vec::new());
+    let mut totals = Totals::default();
+    while let Some(event) = reader.next_event().unwrap() {
+        let (content, extent) = match event {
+            Event::Header(found) => {
+                header = Some(*found);
+                continue;
+            }
+            Event::Check(check) => {
+                checks.push(check);
+                continue;
+            }
+            Event::DataStart(extent) => (Content::Data, extent),
+            Event::Zero(extent) => (Content::Zero, extent),
+            Event::Data { at, bytes } => {
+                let (_, data): &mut (_, Vec<u8>) = records.last_mut().unwrap();
+                let skip = token.at.saturating_sub(at).to_usize().unwrap().min(bytes.len());
+                data.extend(&bytes[skip..]);
+                continue;
+            }
+            Event::End(_) => continue,
+        };
+        let (before, after) = extent.split_at(token.at);
+        before.into_iter().for_each(|before| outline.add(content, before));
+        records.push((after.map(|after| (content, after)), Vec::new()));
+    }
+    records.retain(|(record, _)| record.is_some());
+    for (record, _) in &records {
+        let (content, extent) = record.unwrap();
+        let (count, sum) = match content {
+            Content::Data => (&mut totals.data_records, &mut totals.data),
+            Content::Zero => (&mut totals.zero_records, &mut totals.zero),
+        };
+        *count += 1;
+        *sum = sum.saturating_add(extent.len());
+    }
+    totals.checks = checks.len() as u64;
+    let resumes = token.resumes(header.as_ref().unwrap(), outline.digest()).unwrap();
+    let header = Header { resumes: Some(Resumes { ..resumes }), totals: Some(totals), ..header.unwrap() };
+    let mut writer = Writer::new(Vec::new(), &header).unwrap();
+    checks.iter().for_each(|check| writer.check(check).unwrap());
+    for (record, data) in records {
+        match record.unwrap() {
+            (Content::Data, extent) => writer.data(extent, &data).unwrap(),
+            (Content::Zero, extent) => writer.zero(extent).unwrap(),
+        }
+    }
+    writer.finish().unwrap().0
+}
+
+/// The token is in the message and in the list, and its rest finishes the layer, with the ones behind it.
+#[test]
+fn the_rest_alone() {
+    let folder = Folder::new();
+    let first = folder.read("0.hl");
+    for part in 3..8 {
+        let said = folder.recv(OFTEN).stdin(&first[..first.len() * part / 8]).run();
+        let words = said.stderr.split_whitespace();
+        let token =
+            words.into_iter().find(|word| word.starts_with("hl1-")).unwrap_or_else(|| panic!("{}", said.stderr));
+        let listed = folder.recv("--list-partial --to-file got.img").run().done();
+        assert!(listed.text().contains(&format!("token {token}")), "{}", listed.text());
+        let stream = rest(&first, &token.parse().unwrap());
+        assert!(stream.len() < first.len() - first.len() * part / 8 + (1 << 20) + 2000, "it is only the rest");
+        let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&[stream, folder.chain(1)].concat()).run().done();
+        folder.is_received();
+        fs::remove_file(folder.path("got.img")).unwrap();
+    }
+}
+
+#[test]
+fn listed_as_json() {
+    let folder = Folder::new();
+    assert_eq!(folder.recv("--list-partial --json --to-file got.img").run().done().text(), "");
+    let chain = folder.chain(0);
+    let _ = folder.recv(OFTEN).stdin(&chain[..folder.read("0.hl").len() + 300_000]).run().says(5, &[]);
+    let text = folder.recv("--list-partial --json --to-file got.img").run().done().text().to_owned();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&value["target"], &value["layers"], &value["complete"]), (&"got.img".into(), &1.into(), &false.into()));
+    assert!(value["at_bytes"].as_u64().unwrap() > 0 && value["token"].as_str().unwrap().starts_with("hl1-"), "{text}");
+    let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    let documented = folder.recv("--help").run().done().text().to_owned();
+    let (_, documented) = documented.split_once("Keys of --json:").unwrap();
+    for key in keys {
+        assert!(documented.contains(key), "`{key}` is not documented");
+    }
+}
+
+#[test]
+fn discarded() {
+    let folder = Folder::new();
+    let line = "--discard-partial --to-file got.img";
+    let _ = folder.recv(line).run().says(1, &["nothing of `got.img` is left"]);
+    let _ = folder.recv(OFTEN).stdin(&folder.chain(0)[..1_500_000]).run().says(5, &[]);
+    let _ = folder.recv(line).run().done();
+    assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
+    let _ = folder.recv(&format!("{TO} --resume")).run().says(1, &["nothing of `got.img` is left"]);
+    assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
+}
+
+/// Without a ledger that can be read, nobody knows how far it was: it can be removed, and nothing else.
+#[test]
+fn a_ledger_that_is_damaged_or_lost() {
+    let folder = Folder::new();
+    let chain = folder.chain(0);
+    for lost in [true, false] {
+        let _ = folder.recv(OFTEN).stdin(&chain[..1_500_000]).run().says(5, &[]);
+        let path = folder.path(PARTIAL[1]);
+        if lost {
+            fs::remove_file(path).unwrap();
+        } else {
+            let text = fs::read_to_string(&path).unwrap().replacen("\"layers\": 0", "\"layers\": 1", 1);
+            fs::write(&path, text).unwrap();
+        }
+        for resume in ["", "--resume"] {
+            let _ = folder
+                .recv(&format!("{OFTEN} {resume}"))
+                .stdin(&chain)
+                .run()
+                .says(5, &["remove it: `lvbackup recv --discard-partial"]);
+        }
+        let listed = folder.recv("--list-partial --to-file got.img").run().done();
+        assert!(listed.text().contains("it can only be removed"), "{}", listed.text());
+        let _ = folder.recv("--discard-partial --to-file got.img").run().done();
+        assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
+    }
+}
+
+/// Killed between the last layer and the name.
+#[test]
+fn all_is_in_but_its_name() {
+    let folder = Folder::new();
+    let chain = folder.chain(0);
+    // The name is taken meanwhile.
+    let mut running = folder.recv(OFTEN).spawn();
+    let mut stdin = running.stdin.take().unwrap();
+    stdin.write_all(&chain[..1_500_000]).unwrap();
+    eventually("the partial file", || folder.path(PARTIAL[0]).exists().then_some(()));
+    folder.write("got.img", b"somebody's");
+    stdin.write_all(&chain[1_500_000..]).unwrap();
+    drop(stdin);
+    let _ =
+        running.finish().says(5, &["the whole chain is kept", "finish it: `lvbackup recv --resume --to-file got.img`"]);
+    assert_eq!(folder.read("got.img"), b"somebody's");
+    fs::remove_file(folder.path("got.img")).unwrap();
+    let _ = folder.recv(&format!("{TO} --resume")).run().done();
+    folder.is_received();
+}
+
+/// Two at once: the second one is told.
+#[test]
+fn one_at_a_time() {
+    let folder = Folder::new();
+    let mut running = folder.recv(OFTEN).spawn();
+    let mut stdin = running.stdin.take().unwrap();
+    stdin.write_all(&folder.chain(0)[..1_500_000]).unwrap();
+    eventually("the ledger", || ledger(&folder));
+    for line in [OFTEN.to_owned(), format!("{OFTEN} --resume"), "--discard-partial --to-file got.img".to_owned()] {
+        let _ = folder.recv(&line).stdin(&folder.chain(0)).run().says(1, &["being written by another process"]);
+    }
+    stdin.write_all(&folder.chain(0)[1_500_000..]).unwrap();
+    drop(stdin);
+    let _ = running.finish().done();
+    folder.is_received();
+}

@@ -1,0 +1,75 @@
+//! The XML of lvm-thin-sendrcv, in blocks of 512 bytes.
+
+use extents::ChunkSize;
+use hyperlayer::{Completeness, Format, Header, Kind, Reader};
+
+use super::{header, sector_chunks};
+use crate::golden::{check, totals};
+use crate::streams::{accept, golden, refused};
+
+#[test]
+fn blocks() {
+    let records = sector_chunks([0, 2, 3, 6, 10, 11, 12]);
+    let header = Header { chunk_size: Some(ChunkSize::SECTOR), ..header(Format::Ddxml, Kind::Delta) };
+    check("ddxml.xml", &header, &records, Completeness::Counted, totals(0, 7, 7 * 512, 0, 0));
+}
+
+#[test]
+fn the_block_size_must_be_known() {
+    let mut reader = Reader::new(golden("ddxml.xml"));
+    let words = "at byte 0: the stream is ddxml, which does not say how large its blocks are";
+    assert_eq!(reader.next_event().unwrap_err().to_string(), words);
+}
+
+/// 512 zeros.
+fn zeros() -> String {
+    format!("{}=", "A".repeat(683))
+}
+
+#[test]
+fn other_spellings() {
+    let z = zeros();
+    let plain = accept(format!("<dd><block offset=\"3\">{z}</block></dd>").as_bytes());
+    assert_eq!(plain.len(), 3);
+    for same in [
+        format!("<dd>\r\n  <block  offset = '3' >{z}</block >\t</dd >\n\n"),
+        format!("<?xml version='1.0'?><dd ><block offset='03'>{z}</block></dd>"),
+    ] {
+        assert_eq!(accept(same.as_bytes())[1], plain[1], "{same}");
+    }
+    // A base64 text that is decoded in several pieces, and the next document behind it.
+    let two = format!("<dd></dd>\n<dd><block offset='3'>{z}</block></dd>");
+    assert_eq!(accept(two.as_bytes()).len(), 5);
+}
+
+#[test]
+fn refused_documents() {
+    let z = zeros();
+    let open = "<dd><block offset='3'>";
+    let data = "expected the base64 of one block, not more and not less, found";
+    let start = format!("{}...", "A".repeat(60));
+    let wrong = |document: String, position: usize, words: &str| refused(document.as_bytes(), position, words);
+    wrong(format!("{open}</block></dd>"), open.len(), &format!("{data} `<`"));
+    wrong(format!("{open}AAAA</block></dd>"), open.len() + 4, &format!("{data} `<`"));
+    wrong(format!("{open}AAA</block></dd>"), open.len(), &format!("{data} `AAA`"));
+    wrong(format!("{open}{}</block>", "A".repeat(684)), open.len(), &format!("{data} `{start}`"));
+    wrong(format!("{open}{z}AAAA</block>"), open.len(), &format!("{data} `{start}`"));
+    wrong(format!("{open}\n{z}</block>"), open.len(), &format!("{data} `\\n{}...`", "A".repeat(59)));
+    wrong(format!("{open}{}</block>", "A".repeat(8192)), open.len(), &format!("{data} `{start}`"));
+    wrong(format!("{open}{z}</dd>"), open.len() + z.len(), "expected `</block>`, found `</dd>`");
+    wrong(format!("{open}{z}<x>"), open.len() + z.len(), "expected `</block>`, found `<x>`");
+
+    let block = "expected `<block offset='N'>` or `</dd>`, found";
+    for tag in
+        ["<block>", "<block offset='-1'>", "<block offset='1' x='2'>", "<block offset='1\">", "<dd>", "<!-- x -->"]
+    {
+        wrong(format!("<dd>{tag}"), 4, &format!("{block} `{tag}`"));
+    }
+    let far = "<block offset='18014398509481983'>";
+    wrong(format!("<dd>{far}"), 4, &format!("expected a block below 2^63 bytes, found `{far}`"));
+    wrong("<dd>x".to_owned(), 4, "expected a tag, found `x`");
+    wrong("<ddx>".to_owned(), 0, "expected `<dd>`, found `<ddx>`");
+    wrong(format!("<dd>{}", "<block ".repeat(600)), 4, "a line has at least 4097 bytes, at most 4096 are allowed");
+    let words = "expected the end of the input or another stream, found `x`";
+    wrong("<dd></dd>\n x".to_owned(), 11, words);
+}

@@ -1,0 +1,75 @@
+//! Encryption at rest.
+
+use age::secrecy::ExposeSecret;
+use age::x25519::Identity;
+use store::{Encoding, Error, ErrorKind, Identities, Recipients, Wrapping};
+
+use crate::kit::{get, get_with, noise, on_both, put_as};
+
+fn text(secret: &Identity) -> String {
+    secret.to_string().expose_secret().to_owned()
+}
+
+/// Somebody to encrypt to, and what opens it; or nobody.
+pub(crate) fn pair(somebody: bool) -> (Recipients, Identities) {
+    if !somebody {
+        return (Recipients::default(), Identities::none());
+    }
+    let secret = Identity::generate();
+    (Recipients::parse([secret.to_public().to_string()]).unwrap(), Identities::parse(&text(&secret)).unwrap())
+}
+
+#[test]
+fn each_recipient_opens_it_and_nobody_else() {
+    on_both(|place| {
+        let store = place.init();
+        let (one, two, stranger) = (Identity::generate(), Identity::generate(), Identity::generate());
+        let recipients = Recipients::parse([&one, &two].map(|secret| secret.to_public().to_string())).unwrap();
+        let bytes = b"nobody reads this ".repeat(100_000);
+        let encoding = Encoding { zstd_level: Some(3), recipients };
+        let stored = put_as(&store, "a", None, &bytes, &encoding);
+        assert_eq!(stored.layer.wrapping, Wrapping { zstd: true, age: true });
+        assert!(stored.layer.key.ends_with(".hl.zst.age"));
+
+        for secret in [&one, &two] {
+            let file = format!("# created: today\n\n{}\n{}\n", text(&stranger), text(secret));
+            assert!(get_with(&store, &stored, &Identities::parse(&file).unwrap()).unwrap() == bytes);
+        }
+        let wrong = Identities::parse(&text(&stranger)).unwrap();
+        for identities in [Identities::none(), wrong] {
+            let refused = get_with(&store, &stored, &identities).unwrap_err();
+            assert!(matches!(refused, Error::NoIdentity { .. }), "{refused:?}");
+        }
+        // Without a secret: all but reading.
+        store.verify(&stored).unwrap();
+        assert_eq!(store.list(None).unwrap().layers(), [&stored]);
+
+        // An independent reader agrees about what is in the file.
+        let object = std::fs::read(place.file(&stored.layer.key)).unwrap();
+        let plain = age::decrypt(&two, &object).unwrap();
+        assert!(zstd::decode_all(plain.as_slice()).unwrap() == bytes);
+    });
+}
+
+#[test]
+fn a_text_that_is_no_key_is_refused_and_a_secret_not_repeated() {
+    let refused = Recipients::parse(["age1nonsense"]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Usage);
+    assert!(refused.to_string().contains("age1nonsense"));
+    assert!(Identities::parse("# nothing\n").is_err());
+    let wrong = format!("\n{}Q\n", text(&Identity::generate()));
+    let refused = Identities::parse(&wrong).unwrap_err().to_string();
+    assert!(refused.contains("line 2") && !refused.contains(wrong.trim()), "{refused}");
+    assert_eq!(format!("{:?}", Identities::parse(&text(&Identity::generate())).unwrap()), "Identities(1)");
+}
+
+#[test]
+fn what_is_not_encrypted_needs_no_secret() {
+    on_both(|place| {
+        let store = place.init();
+        let bytes = noise(70_000, 1);
+        let stored = put_as(&store, "a", None, &bytes, &Encoding::default());
+        assert!(get(&store, &stored).unwrap() == bytes);
+        assert!(get_with(&store, &stored, &pair(true).1).unwrap() == bytes);
+    });
+}

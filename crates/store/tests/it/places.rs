@@ -1,0 +1,151 @@
+//! Where a store can be, and where not.
+
+use std::path::Path;
+
+use store::{Error, ErrorKind, Location, Options, Store};
+
+use crate::kit::{Place, edit, on_both, options, put};
+
+#[test]
+fn a_store_is_made_once_in_an_empty_place() {
+    on_both(|place| {
+        assert!(matches!(place.open(), Err(Error::NotAStore { .. })));
+        let store = place.init();
+        assert!(matches!(Store::init(&place.location, &place.options), Err(Error::AlreadyAStore { .. })));
+        assert_eq!(place.open().unwrap().id(), store.id());
+        assert_eq!(store.id().len(), 32);
+    });
+}
+
+#[test]
+fn a_store_is_not_made_among_other_things() {
+    on_both(|place| {
+        let file = place.file("letters/to-mother.txt");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "dear").unwrap();
+        let refused = Store::init(&place.location, &place.options).unwrap_err();
+        assert!(matches!(&refused, Error::NotEmpty { found, .. } if found.contains("mother")), "{refused:?}");
+        assert_eq!(place.files(), ["letters/to-mother.txt"]);
+    });
+}
+
+#[test]
+fn what_a_newer_or_no_program_made_is_refused() {
+    on_both(|place| {
+        let store = place.init();
+        put(&store, "a", None, b"x");
+        let marker = place.file("hyperlayer-store.json");
+        let right = std::fs::read_to_string(&marker).unwrap();
+        for (from, to, newer) in [
+            ("\"version\": 1", "\"version\": 2", true),
+            ("\"version\": 1", "\"version\": 99999999999", true),
+            ("\"version\": 1", "\"version\": \"1\"", false),
+            ("\"id\"", "\"name\"", false),
+            ("\"id\"", "\"more\": 1, \"id\"", false),
+            ("{", "", false),
+        ] {
+            edit(&marker, |bytes| *bytes = right.replacen(from, to, 1).into());
+            let refused = place.open().unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Refused, "{to}: {refused:?}");
+            assert_eq!(matches!(refused, Error::Newer { .. }), newer, "{to}: {refused:?}");
+        }
+        edit(&marker, |bytes| bytes.resize(2 << 20, b' '));
+        assert_eq!(place.open().unwrap_err().kind(), ErrorKind::Refused);
+    });
+}
+
+#[test]
+fn texts_that_name_a_place() {
+    for (text, shown) in [
+        ("/srv/backup", "/srv/backup"),
+        ("relative/x", "relative/x"),
+        ("file:///srv/b", "/srv/b"),
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/", "s3://bucket"),
+        ("s3://my.bucket-1/a/b/", "s3://my.bucket-1/a/b"),
+        ("gs://bucket/a=b", "gs://bucket/a=b"),
+        ("az://container/x", "az://container/x"),
+    ] {
+        assert_eq!(Location::parse(text).unwrap().to_string(), shown);
+    }
+    let refused = [
+        "",
+        "s3://",
+        "s3:///x",
+        "file://x",
+        "http://x/y",
+        "ftp://x",
+        "s3://user:secret@host/x",
+        "s3://b/../x",
+        "s3://b//x",
+        "s3://b/a b",
+        "s3://b/x?y",
+        "a\nb",
+    ];
+    for text in refused {
+        assert_eq!(Location::parse(text).unwrap_err().kind(), ErrorKind::Usage, "{text}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_no_store_and_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Location::folder(folder.path().join("x"));
+    assert!(matches!(Store::open(&place, &options()), Err(Error::NotAStore { .. })));
+    assert!(!folder.path().join("x").exists());
+    std::fs::write(folder.path().join("x"), "a file").unwrap();
+    assert!(Store::init(&place, &options()).is_err());
+}
+
+#[test]
+fn wrong_secrets_are_told_from_a_missing_store_and_not_shown() {
+    let place = Place::s3();
+    place.init();
+    let mut options = place.options.clone();
+    for (key, value) in &mut options.environment {
+        if key == "AWS_SECRET_ACCESS_KEY" {
+            "not-the-right-one".clone_into(value);
+        }
+    }
+    let refused = Store::open(&place.location, &options).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unreachable, "{refused:?}");
+    let text = format!("{refused:?} {options:?}");
+    assert!(!text.contains("not-the-right-one"), "{text}");
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_told() {
+    let place = Place::s3();
+    let location = Location::parse("s3://nobodys/x").unwrap();
+    let refused = Store::init(&location, &place.options).unwrap_err();
+    assert!(matches!(refused.kind(), ErrorKind::NotFound | ErrorKind::Unreachable), "{refused:?}");
+}
+
+/// Where a file system of one megabyte can be mounted.
+fn small_disk(at: &Path) -> bool {
+    let mount = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(at).output();
+    mount.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn root_a_full_disk_is_told_and_nothing_is_left() {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    if !small_disk(folder.path()) {
+        println!("skipped: mounting a tmpfs needs root");
+        return;
+    }
+    let store = Store::init(&Location::folder(folder.path()), &Options { ..options() }).unwrap();
+    let lock = store.lock_shared().unwrap();
+    let mut writer = crate::kit::begin(&store, &lock, "a", &store::Encoding::default());
+    let bytes = crate::kit::noise(40 << 20, 1);
+    let written = writer.write_all(&bytes).map_err(|error| Error::from_io(error).unwrap());
+    let error = written.and_then(|()| writer.finish(crate::kit::draft(None), store::ReadBack::Length)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full, "{error:?}");
+    assert!(error.hint().unwrap().contains("make room"));
+    assert_eq!(store.garbage().unwrap(), []);
+    assert!(store.list(None).unwrap().layers().is_empty());
+    put(&store, "a", None, b"small enough");
+    drop((lock, store));
+    assert!(std::process::Command::new("umount").arg(folder.path()).status().unwrap().success());
+}

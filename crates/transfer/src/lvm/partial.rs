@@ -1,0 +1,301 @@
+//! A chain that becomes a thin volume, over as many runs as it takes.
+//!
+//! Each layer has a volume of its own, a snapshot of the one before it: so its parent can still be read when it is
+//! continued, and a layer whose part is worth nothing is begun anew without those before it. They are called
+//! `hyperlayer-partial-KEY-N`, `KEY` for the target and `N` the layer's number in the chain, and carry the tag
+//! `hyperlayer.partial=NAME`. No run removes them but one that is told to discard or that has the chain whole.
+
+use block_copy::{ReadAt, Volume, WriteAt};
+use extents::{Bytes, ChunkSize};
+use hyperlayer::{Header, LayerId};
+use lvm_cmd::{
+    Activation, Change, Lv, LvName, LvRef, NewVolume, Patience, Permission, ProcessLock, Tag, Uuid, change,
+    create_snapshot, create_thin, mapped, rename, resize, volumes,
+};
+
+use super::own::remove;
+use super::receive::{check_size, open};
+use super::{Destination, Lvm, LvmError, Source, Space, identify_volume, layer_tag};
+use crate::patch::{chunks_needed, records};
+use crate::receive::Site;
+use crate::{Error, Identity, needs_no_base};
+
+const PARTIAL_TAG: &str = "hyperlayer.partial=";
+const NAME: &str = "hyperlayer-partial-";
+
+/// The volumes of ours that are to become one target. Only one run has them at a time.
+#[derive(Debug)]
+#[must_use = "another run can have them as soon as this is dropped"]
+pub struct PartialVolumes<'a> {
+    lvm: Lvm<'a>,
+    target: LvRef,
+    proof: Tag,
+    _lock: ProcessLock,
+}
+
+/// What becomes of the volume that had the target's name.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    /// The volume.
+    pub uuid: Uuid,
+    /// Its name from then on.
+    pub keep_as: LvName,
+}
+
+impl<'a> PartialVolumes<'a> {
+    /// Takes those of a target. Runs no command.
+    ///
+    /// # Errors
+    /// Another run has them.
+    pub fn lock(lvm: Lvm<'a>, target: &LvRef) -> Result<Self, Error> {
+        let proof = format!("{PARTIAL_TAG}{}", target.lv()).parse::<Tag>()?;
+        let name = format!("receive-{}", target.dm_name());
+        let lock = ProcessLock::acquire(lvm.state, &name, Patience::new(std::time::Duration::ZERO))?;
+        Ok(Self { lvm, target: target.clone(), proof, _lock: lock })
+    }
+
+    /// What they are to become.
+    #[must_use]
+    pub fn target(&self) -> &LvRef {
+        &self.target
+    }
+
+    /// Those among the volumes of the group.
+    pub fn among<'g>(&self, group: &'g [Lv]) -> impl Iterator<Item = &'g Lv> {
+        let (proof, prefix) = (self.proof.clone(), prefix(&self.target));
+        group.iter().filter(move |lv| lv.has_tag(&proof) && lv.name.lv().as_str().starts_with(&prefix))
+    }
+
+    /// Removes all of them; gives their names. Two commands for each.
+    ///
+    /// # Errors
+    /// LVM refuses.
+    pub fn discard(&self, group: &[Lv]) -> Result<Vec<LvRef>, Error> {
+        let names: Vec<_> = self.among(group).map(|lv| lv.name.clone()).collect();
+        names.iter().try_for_each(|name| remove(&self.lvm, name, &self.proof))?;
+        Ok(names)
+    }
+
+    /// Gives the volume of the last of `layers` layers its layer's tag, its permission and its name, and the volume that
+    /// has that name another one. Can be run again after it was interrupted anywhere. Runs four to six commands.
+    ///
+    /// # Errors
+    /// LVM refuses; the name is taken by another volume than is replaced; or the volume is not there.
+    pub fn finish(
+        &self,
+        layers: u64,
+        layer: Option<&LayerId>,
+        permission: Permission,
+        replaced: Option<&Replaced>,
+    ) -> Result<LvRef, Error> {
+        let (exec, proof) = (self.lvm.exec, std::slice::from_ref(&self.proof));
+        let name = self.name(layers.saturating_sub(1))?;
+        let group = volumes(exec, self.target.vg())?;
+        let there = group.iter().find(|lv| lv.name == self.target);
+        match self.among(&group).find(|lv| lv.name == name) {
+            Some(_) => {
+                match (there, replaced) {
+                    (None, _) => {}
+                    (Some(there), Some(replaced)) if there.uuid == replaced.uuid => {
+                        rename(exec, &self.target, &replaced.keep_as)?;
+                    }
+                    (Some(_), _) => return Err(LvmError::Exists { name: self.target.clone() }.into()),
+                }
+                let layer = layer.filter(|_| permission == Permission::ReadOnly);
+                let layer: Vec<Tag> = layer.map(layer_tag).transpose()?.into_iter().collect();
+                let permission = Some(permission);
+                change(exec, &name, &Change { add_tags: &layer, permission, ..Change::default() })?;
+                rename(exec, &name, self.target.lv())?;
+            }
+            // It has its name already.
+            None if there.is_some_and(|there| there.has_tag(&self.proof)) => {}
+            None => return Err(LvmError::PartialGone { name }.into()),
+        }
+        change(exec, &self.target, &Change { remove_tags: proof, ..Change::default() })?;
+        Ok(self.target.clone())
+    }
+
+    fn name(&self, number: u64) -> Result<LvRef, Error> {
+        let name = format!("{}{number}", prefix(&self.target)).parse::<LvName>()?;
+        Ok(self.target.sibling(name))
+    }
+
+    fn find(&self, number: u64) -> Result<Lv, Error> {
+        let name = self.name(number)?;
+        let group = volumes(self.lvm.exec, self.target.vg())?;
+        let found = self.among(&group).find(|lv| lv.name == name).cloned();
+        found.ok_or_else(|| LvmError::PartialGone { name }.into())
+    }
+}
+
+/// The target's name may be as long as a name can be.
+fn prefix(target: &LvRef) -> String {
+    let key = blake3::hash(target.lv().as_str().as_bytes()).to_hex();
+    format!("{NAME}{}-", &key[..12])
+}
+
+/// What a volume of ours is to become.
+#[must_use]
+pub fn partial_target(volume: &Lv) -> Option<LvRef> {
+    volume.name.lv().as_str().strip_prefix(NAME)?;
+    let name = volume.tags.iter().find_map(|tag| tag.as_str().strip_prefix(PARTIAL_TAG))?;
+    Some(volume.name.sibling(name.parse().ok()?))
+}
+
+/// Where the layers of a chain are applied on LVM.
+#[derive(Debug)]
+pub struct VolumeSite<'a> {
+    // Dropped in this order: closed and deactivated.
+    open: Option<OpenLayer<'a>>,
+    parent: Option<Source<'a>>,
+    volumes: PartialVolumes<'a>,
+    destination: Destination,
+    chunk: ChunkSize,
+    force: bool,
+}
+
+#[derive(Debug)]
+struct OpenLayer<'a> {
+    volume: Volume,
+    activation: Activation<'a>,
+    name: LvRef,
+}
+
+impl<'a> VolumeSite<'a> {
+    /// In the pool, or on the base, of `destination`. `force` takes a base of another layer.
+    ///
+    /// # Errors
+    /// LVM does not say the pool's chunk.
+    pub fn new(volumes: PartialVolumes<'a>, destination: Destination, force: bool) -> Result<Self, Error> {
+        let chunk = destination.chunk()?;
+        Ok(Self { open: None, parent: None, volumes, destination, chunk, force })
+    }
+
+    /// Closes what is open, and gives the volumes back.
+    #[must_use = "another run can have them as soon as this is dropped"]
+    pub fn close(self) -> PartialVolumes<'a> {
+        let Self { open, parent, volumes, .. } = self;
+        drop((open, parent));
+        volumes
+    }
+
+    fn identify(&self, number: u64, header: &Header) -> Result<Option<Identity>, Error> {
+        match &self.destination.base {
+            _ if number > 0 => Ok(None),
+            Some(base) => identify_volume(header, base, self.force).map(Some),
+            None => needs_no_base(header).map(|()| None),
+        }
+    }
+
+    /// What the layer is made of.
+    fn parent(&self, number: u64) -> Result<Option<Lv>, Error> {
+        match number.checked_sub(1) {
+            None => Ok(self.destination.base.clone()),
+            Some(before) => self.volumes.find(before).map(Some),
+        }
+    }
+
+    fn check_space(&self, header: &Header, size: Bytes, base_size: Bytes) -> Result<(), Error> {
+        let chunks = chunks_needed(header, size, self.chunk, base_size, self.destination.unmaps());
+        Space { chunk: self.chunk, chunks, records: records(header), size }
+            .check(&self.volumes.lvm, &self.destination.pool)
+    }
+
+    fn open(&mut self, name: LvRef, size: Bytes) -> Result<(), Error> {
+        let (volume, activation) = open(&self.volumes.lvm, &name, size)?;
+        self.open = Some(OpenLayer { volume, activation, name });
+        Ok(())
+    }
+
+    /// A pool whose metadata LVM lost track of gives a thin id out again, with all that was mapped under it.
+    fn check_empty(&self, name: &LvRef) -> Result<(), Error> {
+        match mapped(self.volumes.lvm.exec, name)? {
+            nothing if nothing.is_zero() => Ok(()),
+            _ => Err(LvmError::NotEmpty { pool: self.destination.pool.name.clone() }.into()),
+        }
+    }
+}
+
+impl Site for VolumeSite<'_> {
+    fn chunk(&self) -> ChunkSize {
+        self.chunk
+    }
+
+    /// Runs seven to nine commands.
+    fn begin(&mut self, number: u64, header: &Header, size: Bytes) -> Result<Option<Identity>, Error> {
+        let identity = self.identify(number, header)?;
+        let parent = self.parent(number)?;
+        let base_size = parent.as_ref().map_or(Bytes::ZERO, |parent| parent.size);
+        self.check_space(header, size, base_size)?;
+        let (lvm, proof) = (self.volumes.lvm, self.volumes.proof.clone());
+        let name = self.volumes.name(number)?;
+        remove(&lvm, &name, &proof)?;
+        let new = NewVolume {
+            tags: std::slice::from_ref(&proof),
+            permission: Permission::ReadWrite,
+            active: false,
+            skip_activation: true,
+        };
+        match &parent {
+            Some(parent) => {
+                create_snapshot(lvm.exec, &parent.name, name.lv(), &new)?;
+                if size > base_size {
+                    resize(lvm.exec, &name, size)?;
+                }
+            }
+            None => create_thin(lvm.exec, &self.destination.pool.name, name.lv(), size, &new)?,
+        }
+        self.open(name.clone(), size.max(base_size))?;
+        if parent.is_none() {
+            self.check_empty(&name)?;
+        }
+        Ok(identity)
+    }
+
+    /// Runs five to ten commands.
+    fn reopen(&mut self, number: u64, header: &Header, size: Bytes) -> Result<Option<Identity>, Error> {
+        let identity = self.identify(number, header)?;
+        let (parent, lvm) = (self.parent(number)?, self.volumes.lvm);
+        let needed = size.max(parent.as_ref().map_or(Bytes::ZERO, |parent| parent.size));
+        let there = self.volumes.find(number)?;
+        if there.size < needed {
+            resize(lvm.exec, &there.name, needed)?;
+        }
+        let group = &self.destination.group;
+        self.parent = parent.map(|parent| Source::open_one(&lvm, group, &parent)).transpose()?;
+        self.open(there.name, needed)?;
+        Ok(identity)
+    }
+
+    fn target(&self) -> Result<(&dyn WriteAt, Option<&dyn ReadAt>), Error> {
+        let open = self.open.as_ref().ok_or(Error::NoStream)?;
+        Ok((&open.volume, self.parent.as_ref().map(Source::new_volume)))
+    }
+
+    /// Runs one to four commands.
+    fn end(&mut self, _: u64, size: Bytes) -> Result<(), Error> {
+        let closed = self.parent.take().map_or(Ok(()), Source::close);
+        let Some(OpenLayer { volume, activation, name }) = self.open.take() else { return closed };
+        let shrinks = volume.size() > size;
+        drop(volume);
+        if shrinks {
+            let exec = self.volumes.lvm.exec;
+            resize(exec, &name, size)?;
+            check_size(&lvm_cmd::volume(exec, &name)?, size)?;
+        }
+        activation.release()?;
+        closed
+    }
+
+    /// Runs two commands, or none.
+    fn forget_parent(&mut self, number: u64) -> Result<(), Error> {
+        match number.checked_sub(1) {
+            Some(before) => remove(&self.volumes.lvm, &self.volumes.name(before)?, &self.volumes.proof),
+            None => Ok(()),
+        }
+    }
+
+    fn can_begin_again(&self, _: u64) -> bool {
+        true
+    }
+}
