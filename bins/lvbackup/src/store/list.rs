@@ -21,7 +21,7 @@ use super::{open, when};
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
-    /// The store: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
+    /// The store: a folder, or `s3://BUCKET/PREFIX`, `gs://...`, `az://...`
     #[arg(value_name = "STORE")]
     store: String,
 

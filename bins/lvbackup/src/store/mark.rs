@@ -9,7 +9,7 @@ use super::pick::Pick;
 /// A layer of a store.
 #[derive(clap::Args, Debug)]
 struct Which {
-    /// The store: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
+    /// The store: a folder, or `s3://BUCKET/PREFIX`, `gs://...`, `az://...`
     #[arg(value_name = "STORE")]
     store: String,
 

@@ -28,7 +28,7 @@ use rules::Rules;
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
-    /// The store: a folder, or s3://BUCKET/PREFIX, gs://..., az://...
+    /// The store: a folder, or `s3://BUCKET/PREFIX`, `gs://...`, `az://...`
     #[arg(value_name = "STORE")]
     store: String,
 
@@ -76,7 +76,7 @@ Examples:
 A run that ends early, at whatever point, leaves a store that is whole: the same command again does the rest.
 
 Keys of --json: dry_run, layers (a list of objects: series, layer, created, stored_bytes, verdict, onto, into, reasons),
-garbage (a list of objects: key, len_bytes or null), freed_bytes. A verdict is keep, remove, merge (it goes, its content
+garbage (a list of objects: key, len_bytes or null), freed_bytes (what goes; what is written anew takes some). A verdict is keep, remove, merge (it goes, its content
 first into the layers `into`) or rewrite (it stays, written anew on the layer `onto`; null: in full).
 
 Exit status: 0; 2 where a key for --merge is missing; 3 where the store holds what cannot be understood, so that nobody

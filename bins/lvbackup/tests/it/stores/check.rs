@@ -8,7 +8,8 @@ use super::{Filled, alter, json_lines, text};
 fn lost(filled: &Filled, line: &str) -> Vec<String> {
     let said = filled.run(line, 3, &["cannot be restored"]);
     let found = &json_lines(&said)[0];
-    let mut ids: Vec<_> = found["lost"].as_array().unwrap().iter().map(|layer| text(&layer["layer"]).to_owned()).collect();
+    let mut ids: Vec<_> =
+        found["lost"].as_array().unwrap().iter().map(|layer| text(&layer["layer"]).to_owned()).collect();
     ids.sort();
     ids
 }
@@ -49,7 +50,9 @@ fn an_altered_layer_takes_what_lies_on_it() {
     assert_eq!(lost(&filled, "check store --read-data --json"), ["day-2", "day-3", "day-4"]);
     let says = ["1 thing is wrong, 3 of 5 layers cannot be restored", "lvbackup backup vg0/data STORE --full"];
     let said = filled.run("check store --read-data", 3, &says);
-    assert!(said.text().contains("`layers/vg0=2Fdata/day-2.") && said.text().contains("cannot be restored: layer day-4"));
+    assert!(
+        said.text().contains("`layers/vg0=2Fdata/day-2.") && said.text().contains("cannot be restored: layer day-4")
+    );
 }
 
 #[test]

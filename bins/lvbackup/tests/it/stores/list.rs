@@ -18,7 +18,8 @@ fn chains_as_a_person_reads_them() {
     let lines: Vec<_> = said.text().lines().collect();
     assert!(lines[0].starts_with("vg0/data: 5 layers, 2 full, "), "{}", said.text());
     let columns = |line: &str| {
-        let cells: Vec<_> = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect();
+        let cells: Vec<_> =
+            line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect();
         (cells[0].clone(), cells[1].clone(), cells[2].clone(), cells[6].clone(), cells[7..].join(" "))
     };
     let expected = [
@@ -45,8 +46,22 @@ fn every_key_of_json() {
     let layers = json_lines(&said);
     let keys: Vec<_> = layers[0].as_object().unwrap().keys().map(String::as_str).collect();
     let mut documented = vec![
-        "series", "layer", "parent", "kind", "created", "volume_size_bytes", "chunk_size_bytes", "data_bytes", "zero_bytes",
-        "stream_bytes", "stored_bytes", "wrapping", "chain_layers", "held", "tags", "tool",
+        "series",
+        "layer",
+        "parent",
+        "kind",
+        "created",
+        "volume_size_bytes",
+        "chunk_size_bytes",
+        "data_bytes",
+        "zero_bytes",
+        "stream_bytes",
+        "stored_bytes",
+        "wrapping",
+        "chain_layers",
+        "held",
+        "tags",
+        "tool",
     ];
     documented.sort_unstable();
     assert_eq!(keys, documented);

@@ -29,5 +29,10 @@ fn which_layer_is_meant() {
     let _ = filled.run("hold store day-0", 2, &["`vg0/data` and `vg0/root` both have the layer `day-0`", "--series"]);
     let _ = filled.run("hold store latest --series vg0/root", 0, &["layer day-0 of vg0/root is held"]);
     let _ = filled.run("hold store none", 3, &["no layer `none`", "lvbackup list"]);
-    let _ = filled.folder.tool("lvbackup", "").args(["tag", "store", "day-0", "--series", "vg0/root", "a\nb"]).run().says(2, &["tag"]);
+    let _ = filled
+        .folder
+        .tool("lvbackup", "")
+        .args(["tag", "store", "day-0", "--series", "vg0/root", "a\nb"])
+        .run()
+        .says(2, &["tag"]);
 }

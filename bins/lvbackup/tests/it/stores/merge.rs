@@ -10,9 +10,12 @@ use super::{Filled, json_lines, text};
 fn verdicts(filled: &Filled, rules: &str) -> BTreeMap<String, String> {
     let said = filled.run(&format!("prune store {rules} --merge --dry-run --json"), 0, &[]);
     let found = json_lines(&said).remove(0);
-    let onto = |layer: &serde_json::Value| layer["onto"].as_str().map_or_else(String::new, |onto| format!(" on {onto}"));
+    let onto =
+        |layer: &serde_json::Value| layer["onto"].as_str().map_or_else(String::new, |onto| format!(" on {onto}"));
     let layers = found["layers"].as_array().unwrap().iter();
-    layers.map(|layer| (text(&layer["layer"]).to_owned(), format!("{}{}", text(&layer["verdict"]), onto(layer)))).collect()
+    layers
+        .map(|layer| (text(&layer["layer"]).to_owned(), format!("{}{}", text(&layer["verdict"]), onto(layer))))
+        .collect()
 }
 
 #[test]
@@ -63,7 +66,9 @@ fn what_is_encrypted_stays_so() {
     filled.write_image(2);
     filled.add(2, Some(1), &Encoding { zstd_level: Some(1), recipients: Recipients::parse([&recipient]).unwrap() });
     let line = "prune store --keep-last 1 --merge";
-    for (more, says) in [(String::new(), "`--identity FILE`"), (format!("--identity {key}"), "`--encrypt-to RECIPIENT`")] {
+    for (more, says) in
+        [(String::new(), "`--identity FILE`"), (format!("--identity {key}"), "`--encrypt-to RECIPIENT`")]
+    {
         let _ = filled.run(&format!("{line} {more}"), 2, &["layer day-2 is to be merged with what is encrypted", says]);
         assert_eq!(filled.layers(), ["0", "1", "2"]);
     }

@@ -47,10 +47,11 @@ fn kept(filled: &Filled, rules: &str) -> BTreeMap<String, Vec<String>> {
 #[test]
 fn a_year_by_many_rules() {
     let filled = year();
-    let months: Vec<_> = ["01-31", "02-28", "03-31", "04-30", "05-31", "06-30", "07-31", "08-31", "09-30", "10-31", "11-30"]
-        .iter()
-        .map(|day| format!("2025-{day}"))
-        .collect();
+    let months: Vec<_> =
+        ["01-31", "02-28", "03-31", "04-30", "05-31", "06-30", "07-31", "08-31", "09-30", "10-31", "11-30"]
+            .iter()
+            .map(|day| format!("2025-{day}"))
+            .collect();
     let month_ends = |from: usize, and: &[&str]| -> Vec<String> {
         let mut dates: Vec<_> = months[from..].to_vec();
         dates.extend(and.iter().map(|date| format!("2025-{date}")));
@@ -123,7 +124,8 @@ fn of_each_volume_by_itself() {
     let _ = filled.run("prune store --series vg0/root --keep-last 1", 0, &["0 layers"]);
     let _ = filled.run("prune store --keep-last 1", 0, &["2 layers"]);
     let said = filled.run("list store --json", 0, &[]);
-    let left: Vec<_> = json_lines(&said).iter().map(|l| format!("{} {}", text(&l["series"]), text(&l["layer"]))).collect();
+    let left: Vec<_> =
+        json_lines(&said).iter().map(|l| format!("{} {}", text(&l["series"]), text(&l["layer"]))).collect();
     assert_eq!(left, ["vg0/data day-2", "vg0/root day-0"]);
 }
 
@@ -157,7 +159,11 @@ fn broken_chains() {
     let _ = filled.run("hold store day-2", 0, &[]);
     let line = "prune store --keep-last 1";
     let said = filled.run(&format!("{line} --dry-run"), 0, &[]);
-    assert!(said.text().contains("newest, last 1 of 1") && said.text().contains("held, cannot be restored"), "{}", said.text());
+    assert!(
+        said.text().contains("newest, last 1 of 1") && said.text().contains("held, cannot be restored"),
+        "{}",
+        said.text()
+    );
     let ids = |filled: &Filled| -> Vec<_> {
         let said = filled.run("list store --json", 3, &[]);
         json_lines(&said).iter().map(|layer| text(&layer["layer"]).to_owned()).collect()

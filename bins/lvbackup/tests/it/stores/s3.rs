@@ -15,7 +15,8 @@ fn every_command_once() {
     let root = filled.folder.path("s3").display().to_string();
     let mut server = Tool::new("s3-server", filled.folder.root()).args([root.as_str(), "0"]).spawn();
     let lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let environment: Vec<_> = lines.take(5).map(|line| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())).unwrap()).collect();
+    let environment: Vec<_> =
+        lines.take(5).map(|line| line.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())).unwrap()).collect();
     let run = |line: &str, code, says: &[&str]| {
         filled.folder.tool("lvbackup", line).envs(&environment).run().says(code, says)
     };
@@ -29,7 +30,10 @@ fn every_command_once() {
     assert_eq!(layers.iter().map(|layer| layer["layer"].as_str().unwrap()).collect::<Vec<_>>(), ["day-1", "day-3"]);
     for day in ["1", "3"] {
         let _ = run(&format!("restore s3://bucket --layer day-{day} --to-file got-{day}.img"), 0, &[]);
-        assert!(filled.folder.read(&format!("got-{day}.img")) == filled.folder.read(&format!("{day}.img")), "day {day}");
+        assert!(
+            filled.folder.read(&format!("got-{day}.img")) == filled.folder.read(&format!("{day}.img")),
+            "day {day}"
+        );
     }
     let _ = run("export s3://bucket --to qcow2 -o last.qcow2", 0, &["is whole"]);
     let _ = run("unlock s3://bucket", 0, &["nobody works on the store"]);

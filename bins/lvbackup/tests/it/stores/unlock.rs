@@ -35,7 +35,10 @@ fn who_lives_and_who_does_not() {
     expected.sort();
     assert_eq!(states(&said), expected);
     let said = filled.run("unlock store", 0, &["--force ID"]);
-    assert!(said.text().contains(&format!("process {}", std::process::id())) && said.text().contains("cannot be understood"));
+    assert!(
+        said.text().contains(&format!("process {}", std::process::id()))
+            && said.text().contains("cannot be understood")
+    );
 
     let _ = filled.run("unlock store --force nonsense", 1, &["no lock `nonsense`"]);
     let _ = filled.run(&format!("unlock store --force {id} --force fedcba9876543210.json"), 0, &[]);
