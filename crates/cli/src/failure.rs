@@ -166,7 +166,7 @@ fn exit_of_store(kind: store::ErrorKind) -> Exit {
     match kind {
         ErrorKind::Usage => Exit::Usage,
         ErrorKind::Refused => Exit::Refused,
-        ErrorKind::Unreachable | ErrorKind::Locked => Exit::Surroundings,
+        ErrorKind::Unreachable | ErrorKind::Locked | ErrorKind::Full => Exit::Surroundings,
         _ => Exit::Failed,
     }
 }

@@ -109,6 +109,9 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
     /// A record begins; the ones before it are complete. Gives the part of it that is not in yet.
     fn record(&mut self, content: Content, extent: Extent<Bytes>) -> Result<Option<Extent<Bytes>>, Error> {
         self.begin()?;
+        if extent.end() > self.job.size {
+            return Err(Error::PastSize { extent, size: self.job.size });
+        }
         let (known, new) = extent.split_at(self.from.at);
         if let Some(known) = known {
             self.before.add(content, known);
