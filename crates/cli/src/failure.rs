@@ -144,7 +144,7 @@ impl From<store::Error> for Failure {
         let exit = match error.kind() {
             ErrorKind::Usage => Exit::Usage,
             ErrorKind::Refused => Exit::Refused,
-            ErrorKind::Unreachable | ErrorKind::Locked => Exit::Surroundings,
+            ErrorKind::Unreachable | ErrorKind::Locked | ErrorKind::Full => Exit::Surroundings,
             _ => Exit::Failed,
         };
         let hint = error.hint();

@@ -49,8 +49,7 @@ impl Backend {
     pub(crate) fn new(location: &Location, options: &Options, make: bool) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("store").enable_all().build();
         let runtime = runtime.map_err(|source| Error::Local { doing: "start the store's threads", source })?;
-        let doing = if make { "make a folder" } else { "open a store" };
-        let failed = |error| failed(location, doing, &error);
+        let failed = |error| failed(location, "open a store", &error);
         let (inner, folder) = match location.place() {
             Place::Folder(path) => {
                 let io = |error: std::io::Error| match (make, error.kind()) {
@@ -226,7 +225,11 @@ fn bucket_store(
     bucket: &str,
     options: &Options,
 ) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+    // For the process; whoever embeds this crate and chose another one before keeps that.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = ClientOptions::new().with_timeout(std::time::Duration::from_secs(REQUEST_SECONDS));
+    // A small machine may have no certificates, and whoever asks for none must not fail for want of them.
+    let client = client.with_no_system_certificates(is_without_tls(service, options));
     let retry = RetryConfig {
         backoff: BackoffConfig::default(),
         max_retries: options.retries.count,
@@ -258,16 +261,18 @@ fn bucket_store(
     })
 }
 
+/// Whether the endpoint that the environment names is one without TLS.
+fn is_without_tls(service: Service, options: &Options) -> bool {
+    let names = ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"];
+    let mut named = options.environment.iter().filter(|(key, _)| names.contains(&key.as_str())).peekable();
+    matches!(service, Service::S3) && named.peek().is_some() && named.all(|(_, value)| value.starts_with("http://"))
+}
+
 /// What `object_store` said, as our error.
 fn failed(location: &Location, doing: &str, error: &object_store::Error) -> Error {
     let is_folder = matches!(location.place(), Place::Folder(_));
     let kind = kind(error, is_folder);
-    Error::Backend {
-        doing: doing.to_owned(),
-        location: location.to_string(),
-        kind,
-        source: Cause::new(&error.to_string()),
-    }
+    Error::Backend { doing: doing.to_owned(), location: location.to_string(), kind, source: Cause::new(error) }
 }
 
 fn kind(error: &object_store::Error, is_folder: bool) -> ErrorKind {

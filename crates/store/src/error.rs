@@ -269,7 +269,17 @@ impl fmt::Display for Problem {
 pub struct Cause(String);
 
 impl Cause {
-    pub(crate) fn new(text: &str) -> Self {
+    /// An error and what it hides; most say their causes themselves, those of TLS do not.
+    pub(crate) fn new(error: &dyn std::error::Error) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let said = cause.to_string();
+            if !text.contains(&said) {
+                text = format!("{text}: {said}");
+            }
+            source = cause.source();
+        }
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let end = (0..=MAX_TEXT_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
         Self(line[..end].to_owned())

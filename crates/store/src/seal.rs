@@ -67,6 +67,7 @@ impl Identities {
         self
     }
 
+    #[cfg(feature = "age")]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -116,7 +116,7 @@ impl LayerWriter {
             let _ = backend.delete(&stored.layer.key);
         };
         let text = prepare(&backend, &target.held, &stored, read_back).inspect_err(|_| remove())?;
-        commit(&backend, &stored.layer, text, target.replaces.is_some()).inspect_err(|error| {
+        commit(&backend, &stored.layer, &text, target.replaces.is_some()).inspect_err(|error| {
             // After any other failure the manifest may be there, or be on its way.
             if error.kind() == ErrorKind::Exists {
                 remove();
@@ -147,10 +147,10 @@ fn prepare(backend: &Arc<Backend>, held: &Held, stored: &Stored, read_back: Read
 }
 
 /// Writes the manifest: from now on the layer exists.
-fn commit(backend: &Backend, layer: &Layer, text: Vec<u8>, replace: bool) -> Result<(), Error> {
+fn commit(backend: &Backend, layer: &Layer, text: &[u8], replace: bool) -> Result<(), Error> {
     let key = manifest_key(&layer.series, &layer.layer);
     let mode = if replace { PutMode::Overwrite } else { PutMode::Create };
-    let Err(error) = backend.put(&key, text.clone(), mode) else { return Ok(()) };
+    let Err(error) = backend.put(&key, text.to_vec(), mode) else { return Ok(()) };
     // A request whose answer was lost, and one that was then sent again, find what they wrote themselves.
     match backend.small(&key) {
         Ok(Some(Ok(found))) if found == text => Ok(()),

@@ -5,3 +5,4 @@
 mod errors;
 mod exit;
 mod output;
+mod stores;

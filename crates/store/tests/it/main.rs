@@ -1,5 +1,7 @@
 //! Stores in a folder and on a real S3 server.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod damage;
 mod garbage;
 mod keys;

@@ -18,7 +18,7 @@ struct Faults {
     cut_after: AtomicU64,
     /// How many connections are still to be cut.
     cuts: AtomicU64,
-    /// How many answers to requests that write a manifest are still to be swallowed.
+    /// How many answers to requests that write or read a manifest are still to be swallowed.
     swallow: AtomicU64,
 }
 
@@ -77,7 +77,8 @@ fn carry(mut from: TcpStream, mut to: TcpStream, up: bool, faults: &Faults, swal
         if limit > 0 && carried > limit && take(&faults.cuts) {
             break;
         }
-        let is_manifest = bytes.starts_with(b"PUT ") && bytes.windows(11).any(|word| word == b"/manifests/");
+        let is_manifest = (bytes.starts_with(b"PUT ") || bytes.starts_with(b"GET "))
+            && bytes.windows(11).any(|word| word == b"/manifests/");
         if up && is_manifest && take(&faults.swallow) {
             swallowing.store(1, Ordering::SeqCst);
         }
@@ -174,11 +175,12 @@ fn a_manifest_whose_writer_is_never_told_keeps_its_object() {
     let mut writer = begin(&store, &lock, "a", &Encoding::default());
     writer.write_all(b"kept").unwrap();
     proxy.faults.swallow.store(u64::MAX, Ordering::SeqCst);
-    let finished = writer.finish(draft(None), ReadBack::Length);
+    let failed = writer.finish(draft(None), ReadBack::Length).unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Unreachable, "{failed:?}");
     drop(lock);
     let direct = place.open().unwrap();
     let listing = direct.list(None).unwrap();
-    assert_eq!(listing.layers().len(), 1, "{finished:?}");
+    assert_eq!(listing.layers().len(), 1);
     assert_eq!(get(&direct, listing.layers()[0]).unwrap(), b"kept");
     assert_eq!(direct.garbage().unwrap(), []);
 }

@@ -149,3 +149,32 @@ fn root_a_full_disk_is_told_and_nothing_is_left() {
     drop((lock, store));
     assert!(std::process::Command::new("umount").arg(folder.path()).status().unwrap().success());
 }
+
+/// As in a small virtual machine. The library looks for certificates at the environment's places.
+#[test]
+fn a_machine_without_certificates_reaches_a_service_without_tls() {
+    let program = std::env::current_exe().unwrap();
+    let mut run = std::process::Command::new(program);
+    run.args(["--exact", "places::a_store_is_made_once_in_an_empty_place"]);
+    let output = run.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn a_machine_without_certificates_says_so() {
+    if std::env::var_os("WITHOUT_CERTIFICATES").is_some() {
+        let environment = [("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")];
+        let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let place = Location::parse("s3://bucket").unwrap();
+        let refused = Store::open(&place, &Options { environment, ..options() }).unwrap_err();
+        let why = std::error::Error::source(&refused).unwrap().to_string();
+        assert_eq!(refused.kind(), ErrorKind::Unreachable);
+        assert!(why.contains("certificates"), "{why}");
+        return;
+    }
+    let mut run = std::process::Command::new(std::env::current_exe().unwrap());
+    run.args(["--exact", "places::a_machine_without_certificates_says_so"]).env("WITHOUT_CERTIFICATES", "1");
+    let output = run.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
