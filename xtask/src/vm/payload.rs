@@ -93,7 +93,8 @@ fn copy(source: &Path, to: &Path) -> Result<()> {
 pub(crate) fn build_all() -> Result<Vec<PathBuf>> {
     const SERVER: &str = "s3-server";
     let mut files = build_binaries(&workspace::binaries()?)?;
-    run(cargo().args(["build", "-p", SERVER]))?;
+    // Among all packages, so that what they share is compiled once.
+    run(cargo().args(["build", "--workspace", "--bin", SERVER]))?;
     files.push(workspace::target()?.join("debug").join(SERVER));
     Ok(files)
 }
