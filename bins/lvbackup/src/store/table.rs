@@ -55,26 +55,22 @@ pub(crate) fn printable(text: &str) -> String {
     })
 }
 
-/// The beginning of each layer's id that no other layer of the store has, long enough for a person to see that it is
-/// one: what the commands take for the id.
+/// The beginnings of the layers' ids, all of one length, that tell each from all others of the store: what the commands
+/// take for the id.
 pub(crate) fn short_ids<'s>(layers: &[&'s Stored]) -> BTreeMap<&'s LayerId, &'s str> {
     let mut ids: Vec<_> = layers.iter().map(|stored| &stored.layer.layer).collect();
     ids.sort_unstable();
     ids.dedup();
-    let common =
-        |a: &LayerId, b: &LayerId| a.as_str().bytes().zip(b.as_str().bytes()).take_while(|(a, b)| a == b).count();
-    let short = |place: usize| {
-        let id = ids[place];
-        let before = place.checked_sub(1).map_or(0, |before| common(id, ids[before]));
-        let after = ids.get(place + 1).map_or(0, |after| common(id, after));
-        // An id is plain ASCII.
-        let len = (before.max(after) + 1).max(SHORT).min(id.as_str().len());
-        (id, &id.as_str()[..len])
+    // An id is plain ASCII. Those most alike are neighbours.
+    let alike = |pair: &[&LayerId]| {
+        let (a, b) = (pair[0].as_str().bytes(), pair[1].as_str().bytes());
+        a.zip(b).take_while(|(a, b)| a == b).count()
     };
-    (0..ids.len()).map(short).collect()
+    let len = ids.windows(2).map(|pair| alike(pair) + 1).max().unwrap_or(0).max(SHORT);
+    ids.into_iter().map(|id| (id, id.as_str().get(..len).unwrap_or(id.as_str()))).collect()
 }
 
-/// `held, tags a b`.
+/// `held #a #b`.
 pub(crate) fn marks(stored: &Stored) -> String {
     let tags: Vec<_> = stored.tags.iter().map(store::Tag::as_str).collect();
     let tagged = if tags.is_empty() { String::new() } else { format!("#{}", tags.join(" #")) };

@@ -14,7 +14,8 @@ fn as_an_image_and_for_virtual_machines() {
     let expected = filled.folder.read("2.img");
     let path = filled.folder.path("then.qcow2");
     assert!(std::fs::metadata(&path).unwrap().len() < expected.len() as u64 + 10 * 65536);
-    let image = Qcow2::<File>::builder_path(&path).open(DenyImplicitOpenGate::default()).unwrap();
+    let image = File::try_from(std::fs::File::open(&path).unwrap()).unwrap();
+    let image = Qcow2::<File>::builder(image).open(DenyImplicitOpenGate::default()).unwrap();
     let image = FormatAccess::new(image);
     let mut found = vec![0; usize::try_from(image.size()).unwrap()];
     image.read(&mut found[..], 0).unwrap();

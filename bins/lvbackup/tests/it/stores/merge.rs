@@ -74,7 +74,7 @@ fn what_is_encrypted_stays_so() {
     }
     let _ = filled.run(&format!("{line} --identity {key} --encrypt-to {recipient}"), 0, &["2 layers"]);
     assert_eq!(filled.layers(), ["2"]);
-    let _ = filled.run("restore store --to-file x.img", 1, &["is encrypted", "--identity"]);
+    let _ = filled.run("restore store --to-file x.img", 3, &["is encrypted", "--identity"]);
     filled.gives("2", &format!("--identity {key}"));
     assert!(filled.file("layers", "day-2").to_str().unwrap().ends_with(".hl.zst.age"));
 }
