@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::store::{backup, restore};
+use crate::store::{backup, check, export, init, list, mark, prune, restore, unlock};
 use crate::{compare, info, merge, recv, send, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
@@ -37,12 +37,22 @@ impl Args {
 }
 
 #[derive(Subcommand, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one in the process")]
+#[allow(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
+    Init(init::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    List(list::Args),
+    Check(check::Args),
+    Prune(prune::Args),
+    Hold(mark::HoldArgs),
+    Unhold(mark::UnholdArgs),
+    Tag(mark::TagArgs),
+    Untag(mark::UntagArgs),
+    Export(export::Args),
+    Unlock(unlock::Args),
     Send(send::Args),
-    Recv(Box<recv::Args>),
+    Recv(recv::Args),
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),
@@ -60,6 +70,8 @@ Examples:
   lvbackup verify monday.hl tuesday.hl
   lvbackup merge monday.hl tuesday.hl -o both.hl
   lvbackup compare vg0/tuesday vg1/tuesday
+  lvbackup init /backup/store; lvbackup backup vg0/data /backup/store
+  lvbackup prune /backup/store --keep-daily 7 --keep-weekly 5
 
 Exit status:
   0      the whole job is done, checked and durable

@@ -21,8 +21,18 @@ fn main() -> ExitCode {
     cli::main("lvbackup", Args::common, |args, stop| {
         let common = args.common();
         match args.command {
+            Command::Init(of) => store::init::run(&of, common),
             Command::Backup(of) => store::backup::run(&of, common, stop),
             Command::Restore(of) => store::restore::run(&of, common, stop),
+            Command::List(of) => store::list::run(&of, common),
+            Command::Check(of) => store::check::run(&of, common, stop),
+            Command::Prune(of) => store::prune::run(&of, common, stop),
+            Command::Hold(of) => store::mark::hold(&of, common),
+            Command::Unhold(of) => store::mark::unhold(&of, common),
+            Command::Tag(of) => store::mark::tag(&of, common),
+            Command::Untag(of) => store::mark::untag(&of, common),
+            Command::Export(of) => store::export::run(&of, common, stop),
+            Command::Unlock(of) => store::unlock::run(&of, common),
             Command::Send(of) => send::run(&of, common, stop),
             Command::Recv(of) => recv::run(&of, common, stop),
             Command::Info(of) => info::run(&of, common, stop),

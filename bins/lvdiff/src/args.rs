@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use extents::{ChunkSize, parse_size};
+use extents::ChunkSize;
 use hyperlayer::LayerId;
 use transfer::{DetectLevel, Style};
 
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     pub delta: Option<PathBuf>,
 
     /// Image mode: the chunk that --scan and --full compare by
-    #[arg(long, help_heading = "Image mode", value_name = "SIZE", default_value = "64k", value_parser = chunk_size)]
+    #[arg(long, help_heading = "Image mode", value_name = "SIZE", default_value = "64k", value_parser = cli::chunk_size)]
     pub chunk_size: ChunkSize,
 
     /// Image mode: what the stream calls A, instead of an id derived from its content
@@ -99,13 +99,6 @@ impl Args {
             created: cli::now_utc(),
         }
     }
-}
-
-fn chunk_size(text: &str) -> Result<ChunkSize, String> {
-    let size = parse_size(text).map_err(|e| e.to_string())?;
-    ChunkSize::from_bytes(size)
-        .filter(|chunk| chunk.bytes() <= hyperlayer::limits::MAX_CHUNK_SIZE)
-        .ok_or_else(|| "a chunk is a multiple of 512 bytes, at most 1g".to_owned())
 }
 
 const SHORT_AFTER: &str = "`lvdiff --help` shows examples, image mode and the exit status.";

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use extents::{Bytes, ChunkSize, parse_size};
 use hyperlayer::LayerId;
 
 /// Apply a HYPERLAYER stream on a base volume, giving a new volume; the base is never written
@@ -42,9 +43,18 @@ pub(crate) struct Args {
     #[arg(long)]
     pub force_base: bool,
 
-    /// Take a stream of HYPERLAYER 1.0 that does not say how much it holds: nobody can tell whether it was cut
+    /// Take a stream that does not say how much it holds (some of HYPERLAYER 1.0, thin-send 1.0, lvmsync): nobody can tell
+    /// whether it was cut
     #[arg(long)]
     pub accept_open_end: bool,
+
+    /// The new volume's size, where the stream does not say it; else it is its base's
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub size: Option<Bytes>,
+
+    /// The size of the blocks that a ddxml stream counts in, which it does not say
+    #[arg(long, value_name = "SIZE", value_parser = cli::chunk_size)]
+    pub block_size: Option<ChunkSize>,
 
     /// Leave the new volume writable. It is then no base for a further delta, since nobody can tell whether it changed
     #[arg(long, conflicts_with = "image_output")]
@@ -80,7 +90,8 @@ Examples:
   lvpatch -g vg1 -l monday --dry-run < tuesday.hl
   lvpatch --base old.img --output new.img < changes.hl
 
-Streams compressed with zstd are recognised. Streams of HYPERLAYER 1.0 are read too; what they cannot promise is said.
+Streams compressed with zstd are recognised. Streams of HYPERLAYER 1.0, of the first lvbackup, thin_send, lvmsync and
+lvm-thin-sendrcv (ddxml) are read too; what they cannot promise is said.
 
 A received volume carries its layer's id in the LVM tag `hyperlayer.layer=ID`. A delta is applied on a read-only volume
 that carries the tag of the delta's parent, or is the very one that has the parent's UUID. Tag a volume that you know to

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         let size = incoming.size(Bytes::ZERO)?;
         if args.dry_run {
             let end = incoming.verify(None, Queue::default(), &progress)?;
+            report::warn(args, &header, None, &end);
             report::done(args, &end, "whole and unaltered; nothing was written");
             return Ok(());
         }

@@ -2,7 +2,8 @@
 
 use block_copy::Progress;
 use cli::Outcome;
-use transfer::Incoming;
+use hyperlayer::ReadOptions;
+use transfer::{Demands, Incoming};
 
 use crate::args::Args;
 
@@ -18,5 +19,7 @@ pub(crate) fn open<'a>(args: &Args, progress: &'a dyn Progress) -> Outcome<Input
         Some(path) => cli::open_input(path, progress)?,
         None => cli::stdin_for_data("`lvpatch ... < FILE`, or `lvdiff ... | lvpatch ...`", progress)?,
     };
-    Ok(Incoming::open(input)?.accept_open_end(args.accept_open_end))
+    let incoming = Incoming::open_with(input, ReadOptions { block_size: args.block_size })?;
+    let demands = Demands { end: !args.accept_open_end, identity: false };
+    Ok(incoming.demand(demands)?.with_size(args.size))
 }

@@ -2,7 +2,7 @@
 
 use cli::say;
 use extents::human;
-use hyperlayer::{End, Format, Header};
+use hyperlayer::{Completeness, End, Format, Header, Kind};
 use transfer::Identity;
 
 use crate::args::Args;
@@ -21,8 +21,25 @@ pub(crate) fn warn(args: &Args, header: &Header, identity: Option<Identity>, end
         Some(Identity::Forced) => say(&format!("lvpatch: warning: forced on a base of another layer; {checks}")),
         _ => {}
     }
+    if header.kind == Kind::Unknown {
+        let taken = if identity.is_some() { "what changed since its base" } else { "a whole volume" };
+        say(&format!("lvpatch: warning: the stream does not say what it is; it was taken for {taken}"));
+    }
+    if !header.format.is_hyperlayer() {
+        say(&format!("lvpatch: warning: {}", unchecked(end)));
+    }
     if header.layer.is_none() && header.format == Format::V1_1 {
         say("lvpatch: warning: the stream does not name its layer; a later delta cannot be checked against it");
+    }
+}
+
+/// What nobody can know of a stream in another tool's format.
+fn unchecked(end: &End) -> String {
+    let format = end.format;
+    match end.completeness {
+        Completeness::Unknown => format!("a stream in the format {format} has no end: it may have been cut"),
+        _ if format == Format::LvbackupV1 => format!("only MD5 checks the content of a stream in the format {format}"),
+        _ => format!("nothing checks the content of a stream in the format {format}"),
     }
 }
 

@@ -130,26 +130,44 @@ impl From<transfer::Error> for Failure {
             ErrorKind::Unfinished => Exit::Unfinished,
             _ => Exit::Failed,
         };
+        // Where reading or writing failed, a store may have been at the other end, and knows more.
+        #[cfg(feature = "store")]
+        if let (Exit::Failed | Exit::Refused, Some(of_store)) = (exit, of_a_store(&error)) {
+            let (exit, hint) = (exit_of_store(of_store.kind()), of_store.hint());
+            return hint.into_iter().fold(Self::new(exit, error), Self::hint);
+        }
         let hint = error.hint();
         let failure = Self::new(exit, error);
         hint.into_iter().fold(failure, Self::hint)
     }
 }
 
+/// The store's error that reading or writing failed with.
+#[cfg(feature = "store")]
+fn of_a_store<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e store::Error> {
+    let of_io = |error: &'e (dyn std::error::Error + 'static)| {
+        error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<store::Error>()
+    };
+    std::iter::successors(Some(error), |error| error.source()).find_map(of_io)
+}
+
 /// Likewise: a store that cannot be used right now is surroundings, one that holds what it must not is data.
 #[cfg(feature = "store")]
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        use store::ErrorKind;
-        let exit = match error.kind() {
-            ErrorKind::Usage => Exit::Usage,
-            ErrorKind::Refused => Exit::Refused,
-            ErrorKind::Unreachable | ErrorKind::Locked | ErrorKind::Full => Exit::Surroundings,
-            _ => Exit::Failed,
-        };
-        let hint = error.hint();
-        let failure = Self::new(exit, error);
-        hint.into_iter().fold(failure, Self::hint)
+        let (exit, hint) = (exit_of_store(error.kind()), error.hint());
+        hint.into_iter().fold(Self::new(exit, error), Self::hint)
+    }
+}
+
+#[cfg(feature = "store")]
+fn exit_of_store(kind: store::ErrorKind) -> Exit {
+    use store::ErrorKind;
+    match kind {
+        ErrorKind::Usage => Exit::Usage,
+        ErrorKind::Refused => Exit::Refused,
+        ErrorKind::Unreachable | ErrorKind::Locked | ErrorKind::Full => Exit::Surroundings,
+        _ => Exit::Failed,
     }
 }
 

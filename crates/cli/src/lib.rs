@@ -29,5 +29,5 @@ pub use plan::show_plan;
 pub use progress::{Progress, Shown};
 pub use root::require_root;
 pub use signal::Stop;
-pub use stream::{Compression, Put, StreamArgs, rate};
+pub use stream::{Compression, Put, StreamArgs, chunk_size, rate};
 pub use time::now_utc;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use block_copy::{BesideFile, Existing};
-use extents::{Bytes, parse_size};
+use extents::{Bytes, ChunkSize, parse_size};
 use transfer::{Part, Sent};
 
 use crate::{Encoding, Exit, OrFail, Outcome, Output, Progress, Stop, Written, say, stdout_for_data, sync};
@@ -137,6 +137,17 @@ impl FromStr for Compression {
             _ => Err("a level of zstd is 1 to 19".to_owned()),
         }
     }
+}
+
+/// A size of chunks or blocks, such as `64k`.
+///
+/// # Errors
+/// It is no size, or none that a chunk can have.
+pub fn chunk_size(text: &str) -> Result<ChunkSize, String> {
+    let size = parse_size(text).map_err(|e| e.to_string())?;
+    ChunkSize::from_bytes(size)
+        .filter(|chunk| chunk.bytes() <= hyperlayer::limits::MAX_CHUNK_SIZE)
+        .ok_or_else(|| "a chunk is a multiple of 512 bytes, at most 1g".to_owned())
 }
 
 /// Bytes a second, such as `20m` or `20m/s`.

@@ -54,6 +54,13 @@ impl Tool {
         self
     }
 
+    /// Adds to its environment.
+    #[must_use]
+    pub fn envs(mut self, pairs: &[(String, String)]) -> Self {
+        self.command.envs(pairs.iter().map(|(name, value)| (name, value)));
+        self
+    }
+
     /// Gives it this to read. Without it, there is nothing to read.
     #[must_use]
     pub fn stdin(mut self, bytes: &[u8]) -> Self {

@@ -39,7 +39,14 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
         return discard(PartialFile::open(path).map_err(transfer::Error::from)?, &ledger)
             .map(|()| say(&format!("lvbackup: removed `{}`", partial_path.display())));
     }
-    if fs::symlink_metadata(path).is_ok() {
+    if let Ok(found) = fs::symlink_metadata(path) {
+        // A run was killed between its last two steps.
+        let whole = ledger.read().ok().flatten().filter(|old| args.resume && old.complete && !is_there);
+        if whole.and_then(|old| old.whole).is_some_and(|whole| whole.size.get() == found.len()) {
+            ledger.remove().map_err(transfer::Error::from)?;
+            done(args, common, &[], &format!("`{}` is whole", path.display()));
+            return Ok(());
+        }
         // Said early; what comes in the meantime, the file's last step refuses.
         return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", path.display()))
             .hint("give another name, or remove it"));

@@ -244,6 +244,7 @@ impl Job<'_> {
         let finished = ours.finish(partial.layers, layer, permission, replaced.as_ref());
         let new = finished.map_err(|cause| self.target.interrupted(partial, cause.into()))?;
         self.ledger.remove().map_err(transfer::Error::from)?;
+        ours.release()?;
         let kept = partial.keep_old.as_ref().map(|old| format!(", its old state is `{old}`")).unwrap_or_default();
         let how = format!("`{new}` is whole{kept}; `lvchange -ay -K {new}` activates it");
         done(self.args, self.common, received, &how);

@@ -2,6 +2,16 @@
 
 pub(crate) mod backup;
 mod chain;
+pub(crate) mod check;
+pub(crate) mod export;
+pub(crate) mod init;
+pub(crate) mod list;
+pub(crate) mod mark;
 mod open;
 mod pick;
+pub(crate) mod prune;
 pub(crate) mod restore;
+mod table;
+mod tree;
+pub(crate) mod unlock;
+mod when;

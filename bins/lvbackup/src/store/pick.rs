@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use cli::{Exit, Failure, OrFail, Outcome};
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use store::{Listing, Series, Stored};
+
+use super::when;
 
 /// The options that name a layer.
 #[derive(clap::Args, Clone, Debug)]
@@ -60,14 +61,18 @@ impl Pick {
 }
 
 fn by_id<'l>(found: &[&'l Stored], start: &str) -> Outcome<&'l Stored> {
-    let exact = |stored: &&&Stored| stored.layer.layer.as_str() == start;
-    let begins = |stored: &&&Stored| stored.layer.layer.as_str().starts_with(start);
-    let fitting: Vec<_> = match found.iter().find(exact) {
-        Some(one) => vec![*one],
-        None => found.iter().filter(begins).copied().collect(),
+    let all = |fits: &dyn Fn(&str) -> bool| -> Vec<&'l Stored> {
+        found.iter().copied().filter(|stored| fits(stored.layer.layer.as_str())).collect()
     };
+    let exact = all(&|id| id == start);
+    let fitting = if exact.is_empty() { all(&|id| id.starts_with(start)) } else { exact };
     match fitting[..] {
         [one] => Ok(one),
+        [one, other, ..] if one.layer.layer == other.layer.layer => {
+            let (one, other) = (&one.layer.series, &other.layer.series);
+            Err(Failure::msg(Exit::Usage, format!("`{one}` and `{other}` both have the layer `{start}`"))
+                .hint("name one: `--series VG/LV`"))
+        }
         [] => Err(Failure::msg(Exit::Refused, format!("the store has no layer `{start}`"))
             .hint("`lvbackup list STORE` shows all")),
         _ => Err(Failure::msg(Exit::Usage, format!("{} layers begin with `{start}`", fitting.len()))
@@ -80,9 +85,7 @@ fn moment(text: &str, zone: &str) -> Outcome<SystemTime> {
     if let Ok(exact) = text.parse::<Timestamp>() {
         return Ok(exact.into());
     }
-    let zone = TimeZone::get(zone)
-        .or_fail(Exit::Usage)
-        .map_err(|failure| failure.context(format!("`{zone}` as a time zone")))?;
+    let zone = when::zone(zone)?;
     let civil = match text.parse::<Date>() {
         // All of the day.
         Ok(day) if text.len() <= 10 => {

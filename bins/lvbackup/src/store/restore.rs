@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use block_copy::{BesideFile, Existing, Queue};
+use block_copy::{BesideFile, Existing, Queue, WriteAt};
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use extents::{Bytes, ChunkSize, Chunks, human};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, Permission, StateDir};
@@ -91,16 +91,33 @@ pub(crate) fn to_file(
     common: Common,
     stop: &Stop,
 ) -> Outcome {
+    let raw = |file: &BesideFile, size, _: &Path| Ok(Box::new(file.volume(size)?) as Box<dyn WriteAt>);
+    to_new_file(store, chain, identities, path, raw, common, stop)
+}
+
+/// Restores a chain, newest layer first, into what `image` makes of an empty file for a volume of its size.
+///
+/// # Errors
+/// As [`to_file`].
+pub(crate) fn to_new_file(
+    store: &Store,
+    chain: &[&Stored],
+    identities: &Identities,
+    path: &Path,
+    image: impl FnOnce(&BesideFile, Bytes, &Path) -> Result<Box<dyn WriteAt>, block_copy::Error>,
+    common: Common,
+    stop: &Stop,
+) -> Outcome {
     if std::fs::symlink_metadata(path).is_ok() {
         return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", path.display()))
             .hint("give another name, or remove it"));
     }
     let size = newest(chain)?.layer.volume_size;
     let file = BesideFile::create(path, Existing::Refuse).map_err(transfer::Error::from)?;
-    let target = file.volume(size).map_err(transfer::Error::from)?;
+    let target = image(&file, size, path).map_err(transfer::Error::from)?;
     let progress = Progress::new("restoring", Some(work(chain)), common, stop.clone());
     let how = Restore { size: None, chunk: ChunkSize::SECTOR, fresh: true, queue: Queue::default() };
-    restore(chain::inputs(store, chain, identities), &target, how, &progress)?;
+    restore(chain::inputs(store, chain, identities), &*target, how, &progress)?;
     drop(target);
     file.commit().map_err(transfer::Error::from)?;
     drop(progress);

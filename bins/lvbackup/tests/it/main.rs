@@ -7,6 +7,7 @@ mod images;
 mod info;
 mod merge;
 mod recv;
+mod stores;
 mod verify;
 
 use testkit::Tool;

@@ -76,6 +76,26 @@ fn in_1_0() {
 }
 
 #[test]
+fn for_thin_recv() {
+    let folder = Folder::new();
+    let diff = format!("{SCAN} --format thin-send");
+    // The stream does not say the size.
+    let sectors = folder.read("new.img").len() / 512;
+    check(&folder, &diff, &format!("{APPLY} --size {sectors}s"));
+    assert!(folder.stream(&diff).starts_with(&0x24C4_F02A_AE2E_4FA9_u64.to_be_bytes()));
+    let said = folder.refuses(APPLY, &folder.stream(&diff), 3, &["lies past the end of the volume", "--size SIZE"]);
+    assert!(!said.stderr.contains("warning"));
+
+    let full = folder.stream("--full ./new.img --format thin-send");
+    folder.refuses("--output got.img", &full, 3, &["nothing says how large the volume is", "--size SIZE"]);
+    let said = folder.lvpatch(&format!("--output got.img --size {sectors}s")).stdin(&full).run().done();
+    assert!(folder.read("got.img") == folder.read("new.img"));
+    for warning in ["does not say what it is; it was taken for a whole volume", "nothing checks the content"] {
+        assert!(said.stderr.contains(warning), "{}", said.stderr);
+    }
+}
+
+#[test]
 fn through_a_real_pipe_and_through_files() {
     let folder = Folder::new();
     for line in [

@@ -86,3 +86,20 @@ fn a_service_that_is_not_there() {
     assert_eq!(shown.lines().count(), 2, "one line and one hint: {shown}");
     assert!(shown.ends_with("when the store can be reached, run the same command again"), "{shown}");
 }
+
+/// What reading or writing failed with keeps its meaning, also as one of several inputs.
+#[test]
+fn a_store_at_the_other_end() {
+    let refused = || Series::new("").unwrap_err().into_io();
+    for error in [transfer::Error::input(refused()), transfer::Error::output(refused())] {
+        assert_eq!(Failure::from(error).exit().code(), 2);
+    }
+    let missing = || {
+        let place = Location::folder("/nowhere/at/all");
+        Err(Store::open(&place, &options()).unwrap_err().into_io())
+    };
+    let input = transfer::LayerInput::new("layer", missing);
+    let failure = Failure::from(input.open().unwrap_err());
+    assert_eq!(failure.exit().code(), 1);
+    assert!(failure.render("lvbackup").contains("hint: make one: `lvbackup init /nowhere/at/all`"), "{failure}");
+}

@@ -77,7 +77,8 @@ impl<'a> PartialVolumes<'a> {
     }
 
     /// Gives the volume of the last of `layers` layers its layer's tag, its permission and its name, and the volume that
-    /// has that name another one. Can be run again after it was interrupted anywhere. Runs four to six commands.
+    /// has that name another one. Can be run again after it was interrupted anywhere. Runs three to five commands, and two
+    /// more for each volume of ours that a run which was interrupted had no more need of.
     ///
     /// # Errors
     /// LVM refuses; the name is taken by another volume than is replaced; or the volume is not there.
@@ -88,12 +89,15 @@ impl<'a> PartialVolumes<'a> {
         permission: Permission,
         replaced: Option<&Replaced>,
     ) -> Result<LvRef, Error> {
-        let (exec, proof) = (self.lvm.exec, std::slice::from_ref(&self.proof));
+        let exec = self.lvm.exec;
         let name = self.name(layers.saturating_sub(1))?;
         let group = volumes(exec, self.target.vg())?;
         let there = group.iter().find(|lv| lv.name == self.target);
         match self.among(&group).find(|lv| lv.name == name) {
             Some(_) => {
+                for other in self.among(&group).filter(|lv| lv.name != name) {
+                    remove(&self.lvm, &other.name, &self.proof)?;
+                }
                 match (there, replaced) {
                     (None, _) => {}
                     (Some(there), Some(replaced)) if there.uuid == replaced.uuid => {
@@ -111,8 +115,17 @@ impl<'a> PartialVolumes<'a> {
             None if there.is_some_and(|there| there.has_tag(&self.proof)) => {}
             None => return Err(LvmError::PartialGone { name }.into()),
         }
-        change(exec, &self.target, &Change { remove_tags: proof, ..Change::default() })?;
         Ok(self.target.clone())
+    }
+
+    /// Takes the tag away from the target that was finished. After the ledger is gone: as long as that is there, the tag
+    /// says that the volume is the one that it is about. One that stays says nothing under this name. Runs one command.
+    ///
+    /// # Errors
+    /// LVM refuses.
+    pub fn release(&self) -> Result<(), Error> {
+        let proof = std::slice::from_ref(&self.proof);
+        Ok(change(self.lvm.exec, &self.target, &Change { remove_tags: proof, ..Change::default() })?)
     }
 
     fn name(&self, number: u64) -> Result<LvRef, Error> {

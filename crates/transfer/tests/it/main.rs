@@ -6,6 +6,7 @@ mod chain;
 mod compare;
 mod damage;
 mod detect;
+mod foreign;
 mod identity;
 mod lvm;
 mod origin;

@@ -223,9 +223,10 @@ fn finish(steps: &[String], replaced: Option<&Replaced>) -> Result<(), Error> {
     let machine = Machine::new();
     let exec = script(&steps.concat().replace("LAST", &name(2)));
     let layer = LayerId::new("sunday").unwrap();
-    volumes(&machine, &exec)
-        .finish(3, Some(&layer), Permission::ReadOnly, replaced)
-        .map(|new| assert_eq!(new, lv_ref("new")))
+    let volumes = volumes(&machine, &exec);
+    let new = volumes.finish(3, Some(&layer), Permission::ReadOnly, replaced)?;
+    assert_eq!(new, lv_ref("new"));
+    volumes.release()
 }
 
 fn rename() -> String {
@@ -238,6 +239,10 @@ fn the_last_layer_gets_its_name() {
     // Killed before the last step.
     let named = lv_row(&[("lv_name", "new"), ("lv_tags", TAG)]);
     finish(&[group(&[named]), ok(UNTAG)], None).unwrap();
+    // Killed before it could remove the layer before.
+    let removed = removal(1);
+    let left = group(&[ours(1, SIZE), ours(2, SIZE)]);
+    finish(&[left, removed, ok(CHANGE), rename(), ok(UNTAG)], None).unwrap();
     // Somebody else's by now, or nothing at all.
     let named = lv_row(&[("lv_name", "new")]);
     for rows in [vec![named.clone()], vec![]] {

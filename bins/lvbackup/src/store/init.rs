@@ -1,0 +1,53 @@
+//! `lvbackup init`: an empty place becomes a store.
+
+use std::io::Write;
+
+use cli::{Common, Exit, OrFail, Outcome, say};
+use serde_json::json;
+use store::{Location, Store};
+
+use super::open;
+
+/// Make a store in an empty place
+///
+/// A folder is made where there is none; a bucket must be there. A place that holds anything else is left as it is.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = AFTER)]
+pub(crate) struct Args {
+    /// The store: a folder, or `s3://BUCKET/PREFIX`, `gs://...`, `az://...`
+    #[arg(value_name = "STORE")]
+    store: String,
+
+    /// As one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER: &str = "\
+Examples:
+  lvbackup init /backup/store
+  AWS_ENDPOINT=https://minio.example AWS_REGION=us-east-1 lvbackup init s3://bucket/hosts/web1
+
+An object store's account and endpoint come from the environment, as its own tools take them: AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT, AWS_ALLOW_HTTP, and so on.
+
+Keys of --json: id (what tells the store from all others, wherever it is moved), location.
+
+Exit status: 0 where the store is made, 1 where there is one already or the place is not empty, 4 where it cannot be
+reached.";
+
+/// Makes the store.
+///
+/// # Errors
+/// See the exit status in the help.
+pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+    let store = Store::init(&Location::parse(&args.store)?, &open::options()?)?;
+    let (id, location) = (store.id(), store.location().to_string());
+    if args.json {
+        return writeln!(std::io::stdout(), "{}", json!({ "id": id, "location": location })).or_fail(Exit::Failed);
+    }
+    if !common.quiet {
+        say(&format!("lvbackup: store {id} is in {location}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! `lvbackup prune`: layers that no rule keeps go.
+
+mod plan;
+mod rewrite;
+mod rules;
+mod show;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use cli::{Common, Exit, Failure, OrFail, Outcome, Stop, say};
+use extents::{Bytes, human};
+use store::{ExclusiveLock, Listing, Recipients, Series, Store};
+
+use super::list::counted;
+use super::table::{printable, short_ids};
+use super::{open, when};
+use plan::Plan;
+use rewrite::Rewriting;
+use rules::Rules;
+
+/// Remove layers that no rule keeps, and what dead runs left
+///
+/// The rules are those of each volume by itself, and what one of them keeps stays. The newest layer always stays, and one
+/// that is held; so does one that a staying layer is applied on, unless --merge. Without any rule no layer goes, only what
+/// dead runs left. Nobody else may work on the store meanwhile.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = AFTER)]
+pub(crate) struct Args {
+    /// The store: a folder, or `s3://BUCKET/PREFIX`, `gs://...`, `az://...`
+    #[arg(value_name = "STORE")]
+    store: String,
+
+    /// Only the layers of this volume
+    #[arg(long, value_name = "VG/LV")]
+    series: Option<String>,
+
+    /// Say what would go and why, and change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Let also those layers go that staying ones are applied on: these are written anew first, with what they had from
+    /// them
+    #[arg(long)]
+    merge: bool,
+
+    /// With --merge: the key file that opens encrypted layers, as age-keygen writes it; repeatable
+    #[arg(long, value_name = "FILE", requires = "merge")]
+    identity: Vec<PathBuf>,
+
+    /// With --merge: encrypt what is written anew for the owner of this age recipient, `age1...`; repeatable
+    #[arg(long, value_name = "RECIPIENT", requires = "merge")]
+    encrypt_to: Vec<String>,
+
+    /// Remove also layers that cannot be restored, since one below them is missing; without this they stay and do not
+    /// count
+    #[arg(long)]
+    remove_broken: bool,
+
+    /// As one JSON object on standard output
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    rules: Rules,
+}
+
+const AFTER: &str = "\
+Examples:
+  lvbackup prune /backup/store --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run
+  lvbackup prune s3://bucket/hosts/web1 --series vg0/data --keep-within 90d --keep-tag release
+  lvbackup prune /backup/store --keep-daily 7 --keep-monthly 12 --merge
+  lvbackup prune /backup/store --policy original --daily-max 6 --weekly-max 4 --zone Europe/Berlin
+
+A run that ends early, at whatever point, leaves a store that is whole: the same command again does the rest.
+
+Keys of --json: dry_run, layers (a list of objects: series, layer, created, stored_bytes, verdict, onto, into, reasons),
+garbage (a list of objects: key, len_bytes or null), freed_bytes (what goes; what is written anew takes some). A verdict is keep, remove, merge (it goes, its content
+first into the layers `into`) or rewrite (it stays, written anew on the layer `onto`; null: in full).
+
+Exit status: 0; 2 where a key for --merge is missing; 3 where the store holds what cannot be understood, so that nobody
+knows what that needs: nothing is removed then; 4 where somebody works on the store.";
+
+/// Prunes the store.
+///
+/// # Errors
+/// See the exit status in the help.
+pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
+    let policy = args.rules.policy(plan::merging(args.merge))?;
+    let zone = when::zone(&args.rules.zone)?;
+    let series = args.series.as_deref().map(Series::new).transpose()?;
+    let identities = (!args.identity.is_empty()).then(|| open::identities(&args.identity)).transpose()?;
+    let recipients = Recipients::parse(&args.encrypt_to)?;
+    let store = open::store(&args.store)?;
+    let lock = if args.dry_run { Lock::Shared(store.lock_shared()?) } else { Lock::Exclusive(store.lock_exclusive()?) };
+
+    let listing = store.list(series.as_ref())?;
+    understood(&listing)?;
+    let now = SystemTime::now();
+    let plans = listing.series().map(|series| Plan::of(&listing, series, &policy, args.remove_broken, now));
+    let plans = plans.collect::<Outcome<Vec<_>>>()?;
+    let how = Rewriting {
+        store: &store,
+        listing: &listing,
+        identities: identities.as_ref(),
+        recipients: &recipients,
+        common,
+        stop,
+    };
+    let rewritten = || plans.iter().flat_map(Plan::rewritten);
+    rewritten().try_for_each(|(stored, onto)| how.check(stored, onto))?;
+
+    if !args.json && !(common.quiet && !args.dry_run) {
+        let ids = short_ids(&listing.layers());
+        let text: Vec<_> = plans.iter().map(|plan| show::text(plan, &ids, &zone)).collect();
+        write!(std::io::stdout(), "{}", text.join("\n")).or_fail(Exit::Failed)?;
+    }
+    let garbage = match &lock {
+        Lock::Shared(_) => store.garbage()?,
+        Lock::Exclusive(lock) => {
+            for (stored, onto) in rewritten() {
+                stopped(stop)?;
+                how.run(lock, stored, onto).map_err(|failure| {
+                    failure.context(format!("layer {} of {} is as it was", stored.layer.layer, stored.layer.series))
+                })?;
+            }
+            remove(&store, lock, &listing, &plans, stop)?;
+            store.remove_garbage(lock)?
+        }
+    };
+    if args.json {
+        return writeln!(std::io::stdout(), "{}", show::json(&plans, &garbage, args.dry_run)).or_fail(Exit::Failed);
+    }
+    if args.dry_run {
+        write!(std::io::stdout(), "{}", show::garbage_text(&garbage)).or_fail(Exit::Failed)?;
+    }
+    if !common.quiet {
+        let layers = plans.iter().flat_map(|plan| &plan.layers).filter(|planned| planned.fate.goes()).count();
+        let freed = plans.iter().fold(Bytes::ZERO, |sum, plan| sum.saturating_add(plan.freed()));
+        let (layers, garbage) = (counted(layers, "layer", "layers"), counted(garbage.len(), "object", "objects"));
+        let would = if args.dry_run { "would be removed" } else { "removed" };
+        say(&format!("lvbackup: {layers} ({}) and {garbage} of dead runs {would}", human(freed)));
+        if policy.rules.is_empty() {
+            say("lvbackup: no layer goes without a rule: say what stays, for instance `--keep-daily 7`");
+        }
+    }
+    Ok(())
+}
+
+/// What keeps others away. A dry run only keeps those away that would change what it looks at.
+enum Lock {
+    Shared(#[expect(dead_code, reason = "a guard")] store::SharedLock),
+    Exclusive(ExclusiveLock),
+}
+
+/// Removes what goes.
+fn remove(store: &Store, lock: &ExclusiveLock, before: &Listing, plans: &[Plan<'_>], stop: &Stop) -> Outcome {
+    for plan in plans {
+        let going = plan.removed();
+        if going.is_empty() {
+            continue;
+        }
+        // Since then layers were written anew, on other parents.
+        let mut listing =
+            if plan.rewritten().next().is_some() { store.list(Some(plan.series))? } else { before.clone() };
+        for stored in going {
+            stopped(stop)?;
+            store.remove(lock, &mut listing, plan.series, &stored.layer.layer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to go on where something may need a layer that nobody knows of.
+fn understood(listing: &Listing) -> Outcome {
+    if listing.problems.is_empty() {
+        return Ok(());
+    }
+    for problem in &listing.problems {
+        say(&format!("lvbackup: {}", printable(&problem.to_string())));
+    }
+    let objects = counted(listing.problems.len(), "object", "objects");
+    Err(Failure::msg(
+        Exit::Refused,
+        format!("{objects} in the store cannot be understood, and may need any layer: nothing is removed"),
+    )
+    .hint("put back or move away what is shown above; `--series VG/LV` prunes volumes without such objects"))
+}
+
+fn stopped(stop: &Stop) -> Outcome {
+    if stop.requested() { Err(transfer::Error::from(block_copy::Error::Stopped).into()) } else { Ok(()) }
+}

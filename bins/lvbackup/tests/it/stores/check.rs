@@ -1,0 +1,119 @@
+use std::fs;
+
+use store::{Encoding, Recipients};
+
+use super::{Filled, alter, json_lines, text};
+
+/// The layers that a check says are lost.
+fn lost(filled: &Filled, line: &str) -> Vec<String> {
+    let said = filled.run(line, 3, &["cannot be restored"]);
+    let found = &json_lines(&said)[0];
+    let mut ids: Vec<_> =
+        found["lost"].as_array().unwrap().iter().map(|layer| text(&layer["layer"]).to_owned()).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn what_is_sound() {
+    let filled = Filled::days(4);
+    let _ = filled.run("check store", 0, &["4 layers and the chains are sound", "--read-data"]);
+    let _ = filled.run("check store --read-data", 0, &["4 read to their ends"]);
+    let said = filled.run("check store --read-data=30% --seed 7 --json", 0, &[]);
+    let found = &json_lines(&said)[0];
+    assert_eq!((&found["layers"], &found["read_layers"], &found["seed"]), (&4.into(), &2.into(), &7.into()));
+    let keys: Vec<_> = found.as_object().unwrap().keys().cloned().collect();
+    let help = filled.run("check --help", 0, &[]);
+    for key in keys {
+        assert!(help.text().contains(&key), "{key} is not in the help");
+    }
+    // Other seeds read other layers, and all in the long run.
+    let mut sizes: Vec<_> = (0..40)
+        .map(|seed| {
+            let said = filled.run(&format!("check store --read-data=1% --seed {seed} --json"), 0, &[]);
+            json_lines(&said)[0]["read_bytes"].as_u64().unwrap()
+        })
+        .collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    assert_eq!(sizes.len(), 4, "each of the layers has its own size");
+    for wrong in ["0%", "101%", "x"] {
+        let _ = filled.run(&format!("check store --read-data={wrong}"), 2, &["1% to 100%"]);
+    }
+}
+
+#[test]
+fn an_altered_layer_takes_what_lies_on_it() {
+    let filled = Filled::days(5);
+    alter(&filled.file("layers", "day-2"));
+    let _ = filled.run("check store", 0, &[]);
+    assert_eq!(lost(&filled, "check store --read-data --json"), ["day-2", "day-3", "day-4"]);
+    let says = ["1 thing is wrong, 3 of 5 layers cannot be restored", "lvbackup backup vg0/data STORE --full"];
+    let said = filled.run("check store --read-data", 3, &says);
+    assert!(
+        said.text().contains("`layers/vg0=2Fdata/day-2.") && said.text().contains("cannot be restored: layer day-4")
+    );
+}
+
+#[test]
+fn what_is_cut_missing_or_foreign() {
+    let filled = Filled::days(5);
+    let object = filled.file("layers", "day-3");
+    let bytes = fs::read(&object).unwrap();
+    fs::write(&object, &bytes[1..]).unwrap();
+    assert_eq!(lost(&filled, "check store --json"), ["day-3", "day-4"]);
+    fs::remove_file(&object).unwrap();
+    assert_eq!(lost(&filled, "check store --json"), ["day-3", "day-4"]);
+    fs::write(&object, &bytes).unwrap();
+
+    let manifest = filled.file("manifests", "day-1");
+    let text = fs::read(&manifest).unwrap();
+    fs::remove_file(&manifest).unwrap();
+    assert_eq!(lost(&filled, "check store --json"), ["day-2", "day-3", "day-4"]);
+    fs::write(&manifest, &text[1..]).unwrap();
+    assert_eq!(lost(&filled, "check store --json"), ["day-2", "day-3", "day-4"]);
+    fs::write(&manifest, &text).unwrap();
+
+    // Two layers of which each says that it is the other.
+    let (a, b) = (filled.file("layers", "day-1"), filled.file("layers", "day-2"));
+    let (of_a, of_b) = (fs::read(&a).unwrap(), fs::read(&b).unwrap());
+    fs::write(&a, &of_b).unwrap();
+    fs::write(&b, &of_a).unwrap();
+    assert_eq!(lost(&filled, "check store --read-data --json"), ["day-1", "day-2", "day-3", "day-4"]);
+    fs::write(&a, &of_a).unwrap();
+    fs::write(&b, &of_b).unwrap();
+
+    filled.folder.write("store/notes.txt", b"");
+    let _ = filled.run("check store", 3, &["0 of 5 layers cannot be restored", "every layer can be restored"]);
+    fs::remove_file(filled.folder.path("store/notes.txt")).unwrap();
+    let _ = filled.run("check store --read-data", 0, &[]);
+}
+
+#[test]
+fn what_dead_runs_left_is_no_damage() {
+    let filled = Filled::days(2);
+    let object = filled.file("layers", "day-1");
+    let left = object.file_name().unwrap().to_str().unwrap().replacen("day-1.", "day-9.", 1);
+    fs::copy(&object, object.with_file_name(left)).unwrap();
+    let said = filled.run("check store --json", 0, &[]);
+    assert!(text(&json_lines(&said)[0]["garbage"][0]["key"]).contains("day-9"));
+    assert!(filled.run("check store", 0, &[]).text().contains("left by a dead run, does no harm"));
+    let says = ["0 layers (0 B) and 1 object of dead runs removed", "no layer goes without a rule"];
+    let _ = filled.run("prune store", 0, &says);
+    assert_eq!(filled.layers(), ["0", "1"]);
+    let said = filled.run("check store --json", 0, &[]);
+    assert_eq!(json_lines(&said)[0]["garbage"], serde_json::json!([]));
+}
+
+#[test]
+fn encrypted_ones_with_and_without_the_key() {
+    let filled = Filled::days(1);
+    let (recipient, key) = super::age_key(&filled.folder);
+    filled.write_image(1);
+    filled.add(1, Some(0), &Encoding { zstd_level: Some(1), recipients: Recipients::parse([&recipient]).unwrap() });
+    let _ = filled.run("check store --read-data", 0, &["2 read to their ends"]);
+    let _ = filled.run(&format!("check store --read-data --identity {key}"), 0, &["2 read to their ends"]);
+    alter(&filled.file("layers", "day-1"));
+    assert_eq!(lost(&filled, "check store --read-data --json"), ["day-1"]);
+    assert_eq!(lost(&filled, &format!("check store --read-data --json --identity {key}")), ["day-1"]);
+}
