@@ -31,10 +31,9 @@ for n in 1 2 3 4 5; do
 done
 stderr_has "BLAKE3: " lvbackup
 no_leftovers src
+activate src/s{0..5}
 for n in 0 1 2 3 4 5; do
-    activate src/s$n
     sha256sum </dev/src/s$n >s$n.sha256
-    deactivate src/s$n
 done
 [ "$(cat s?.sha256 | sort -u | wc -l)" = 6 ]
 remember src
@@ -94,6 +93,5 @@ for volume in chain merged delta; do
     [[ $(property dst/$volume lv_attr) == Vri---*k ]]
     activate dst/$volume
     is_state dst/$volume 5
-    deactivate dst/$volume
 done
 no_leftovers src

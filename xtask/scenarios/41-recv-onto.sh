@@ -64,7 +64,7 @@ grep -E '^4194304 +1048576$' differences
 grep -E '^9437184 +1048576$' differences
 grep -E '^16777216 +1048576$' differences
 [ "$(wc -l <differences)" = 4 ]
-expect_exit 3 lvbackup compare dst/data two.hl
+expect_exit 3 lvbackup compare dst/data-one two.hl
 no_leftovers src
 no_leftovers dst
 activate src/one src/two src/three dst/data dst/data-one dst/$kept dst/branch

@@ -59,15 +59,14 @@ done
 mount -o loop data.img arrived
 same ./data/before ./arrived/before
 umount arrived data log
+remember src
 
 # LVM does not see a file system above the volume, so it is caught in mid-work; --freeze has it at rest.
 n=0
 while n=$((n + 1)); do
     echo $n >above/n
-    # Renamed: a reader never finds it empty.
-    echo $n >n.new
-    mv n.new n
-    sleep 0.05
+    echo $n >n
+    sleep 0.2
 done &
 writer=$!
 at_rest() {
@@ -79,7 +78,7 @@ at_rest() {
 writes_go_on() {
     local before
     before=$(cat n)
-    sleep 0.5
+    sleep 1
     [ "$(cat n)" != "$before" ]
 }
 expect_exit 0 lvbackup send -v src -l below --snapshot -o out/below.hl

@@ -36,7 +36,8 @@ gives_back 1 2 3 4 5 6
 expect_exit 0 lvbackup check "$STORE" --read-data --identity key.txt
 
 # Without the key nothing is given back; the rules need none.
-expect_exit 2 lvbackup restore "$STORE" --to-file image
+expect_exit 3 lvbackup restore "$STORE" --to-file image
+stderr_has "is encrypted" lvbackup
 [ ! -e image ]
 expect_exit 0 lvbackup prune "$STORE" --keep-last 2 --dry-run
 [ "$(kept)" = '1 2 3 4 5 6' ]
