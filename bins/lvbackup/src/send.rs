@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY:VALUE")]
     meta: Vec<cli::Meta>,
 
-    /// Make a snapshot of a volume that is live, read that, and remove it afterwards
+    /// Make a snapshot of a volume to send that is live, read that, and remove it afterwards
     #[arg(long)]
     snapshot: bool,
 
@@ -125,6 +125,12 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         cli::say_leftovers("lvbackup", this.remove_leftovers(&lvm, &first.group)?);
     }
     found.iter().for_each(warn_if_turned_round);
+    if args.snapshot {
+        found.iter().try_for_each(|selection| selection.check_base_quiet(&lvm))?;
+    }
+    if args.resume.is_some() {
+        found.iter().try_for_each(Selection::check_kept)?;
+    }
 
     let job = Job { args, common, lvm: &lvm, style: &style, name: head.name.as_deref(), named: &found, outputs, stop };
     if !args.snapshot {

@@ -233,6 +233,14 @@ impl Store {
         self.backend.runtime().block_on(self.backend.objects.range(&stored.layer.key, range))
     }
 
+    /// Holds the length of an object against the manifest: one request, and no data.
+    ///
+    /// # Errors
+    /// It is missing or of another length, or the store cannot be reached.
+    pub fn look(&self, stored: &Stored) -> Result<(), Error> {
+        read::check_length(&self.backend, &stored.layer)
+    }
+
     /// Reads a whole object and holds its length and BLAKE3 against the manifest. Needs no secret.
     ///
     /// # Errors

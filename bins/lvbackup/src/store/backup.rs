@@ -9,7 +9,7 @@ use extents::{Bytes, human};
 use hyperlayer::{Format, Header, LayerId, stream_len};
 use jiff::Timestamp;
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, StateDir};
-use store::{Draft, Listing, ReadBack, Recipients, Series, SharedLock, Store, Stored, Tag};
+use store::{Draft, ErrorKind, Listing, ReadBack, Recipients, Series, SharedLock, Store, Stored, Tag};
 use transfer::lvm::{Lineage, Lvm, Run, Selection, Source, TemporarySnapshot, layer_of};
 use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
@@ -86,6 +86,7 @@ Examples:
   lvbackup init /backup/store
   lvbackup backup vg0/data /backup/store
   lvbackup backup vg0/data s3://bucket/hosts/web1 --full-every 30 --encrypt-to age1ql3z7hjy...
+  lvbackup backup vg0/data /mnt/all --series web1:vg0/data
   lvbackup backup vg0/db /backup/store --pre 'mysql -e \"flush tables\"' --freeze
 
 An object store's account and endpoint come from the environment, as its own tools take them: AWS_ACCESS_KEY_ID,
@@ -130,7 +131,10 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         say(&format!("lvbackup: warning: {problem}"));
     }
     let kept: Vec<Lv> = lineage.snapshots(&source.group, &source.new).into_iter().cloned().collect();
-    let parent = if args.full { None } else { parent(&listing, &series, &kept, args.full_every)? };
+    let parent = if args.full { None } else { parent(&store, &listing, &series, &kept, args.full_every)? };
+    warn_of_others(&listing, &series, &kept)?;
+    // A volume whose name leaves no room is refused before anything is made.
+    snapshot_name(&args.volume, store.id(), Timestamp::now())?;
 
     let snapshot = args.hooks.around(&args.volume.to_string(), || {
         let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume])).transpose()?;
@@ -168,18 +172,52 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
 /// The newest snapshot whose layer the store has with all that it needs.
 fn parent<'s>(
+    store: &Store,
     listing: &Listing,
     series: &Series,
     kept: &'s [Lv],
     full_every: Option<NonZeroUsize>,
 ) -> Outcome<Option<&'s Lv>> {
     for snapshot in kept {
-        if let Ok(chain) = listing.chain(series, &layer_of(snapshot)?) {
+        if let Ok(chain) = listing.chain(series, &layer_of(snapshot)?)
+            && is_there(store, &chain)?
+        {
             let long = full_every.is_some_and(|most| chain.len() >= most.get());
             return Ok(Some(snapshot).filter(|_| !long));
         }
     }
     Ok(None)
+}
+
+/// Whether the objects of a chain are in the store: on what is lost nothing is built.
+fn is_there(store: &Store, chain: &[&Stored]) -> Outcome<bool> {
+    for stored in chain {
+        match store.look(stored) {
+            Err(error) if error.kind() == ErrorKind::Refused => {
+                let (layer, why) = (&stored.layer.layer, Failure::from(error));
+                say(&format!("lvbackup: warning: layer {layer} is damaged, so nothing is built on it: {why}"));
+                return Ok(false);
+            }
+            looked => looked?,
+        }
+    }
+    Ok(true)
+}
+
+/// Two machines may each have a volume of that name; their layers are to be kept apart.
+fn warn_of_others(listing: &Listing, series: &Series, kept: &[Lv]) -> Outcome {
+    let Some(newest) = listing.newest(series) else { return Ok(()) };
+    for snapshot in kept {
+        if listing.find(series, &layer_of(snapshot)?).is_some() {
+            return Ok(());
+        }
+    }
+    say(&format!(
+        "lvbackup: warning: the store has layers of `{series}`, the newest is {}, and none of them is a snapshot here; if \
+         they are another machine's, give this volume a name of its own: `--series NAME`",
+        newest.layer.layer
+    ));
+    Ok(())
 }
 
 /// `LV-YYYYMMDDTHHMMSSZ-STORE`, which a person finds again.
@@ -263,5 +301,37 @@ fn of_store(error: transfer::Error) -> Failure {
             Err(source) => transfer::Error::Output(source).into(),
         },
         error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::time::Duration;
+
+    use extents::ChunkSize;
+    use hyperlayer::Totals;
+    use store::Location;
+
+    use super::*;
+
+    #[test]
+    fn a_parent_whose_object_is_cut_or_gone_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Location::folder(folder.path().join("store"));
+        let store = Store::init(&place, &open::options().unwrap()).unwrap();
+        let (lock, series) = (store.lock_shared().unwrap(), Series::new("vg0/a").unwrap());
+        let layer = LayerId::new("monday").unwrap();
+        let mut writer = store.begin(&lock, &series, &layer, &store::Encoding::default(), Bytes::new(100)).unwrap();
+        writer.write_all(&[7; 100]).unwrap();
+        let created = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let draft = Draft::full(created, Bytes::new(1 << 20), ChunkSize::SECTOR, Totals::default());
+        let stored = writer.finish(draft, ReadBack::Data).unwrap();
+        assert!(is_there(&store, &[&stored]).unwrap());
+        let object = folder.path().join("store").join(&stored.layer.key);
+        std::fs::File::options().write(true).open(&object).unwrap().set_len(99).unwrap();
+        assert!(!is_there(&store, &[&stored]).unwrap());
+        std::fs::remove_file(&object).unwrap();
+        assert!(!is_there(&store, &[&stored]).unwrap());
     }
 }

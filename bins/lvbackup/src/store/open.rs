@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use cli::{Exit, OrFail, Outcome};
-use store::{Holder, Identities, Location, Options, Store};
+use cli::{Exit, Failure, OrFail, Outcome, say};
+use store::{ErrorKind, Holder, Identities, Location, Options, SharedLock, Store};
 
 /// Opens the store that a user named.
 ///
@@ -12,6 +12,22 @@ use store::{Holder, Identities, Location, Options, Store};
 /// It is none, or cannot be reached.
 pub(crate) fn store(text: &str) -> Outcome<Store> {
     Ok(Store::open(&Location::parse(text)?, &options()?)?)
+}
+
+/// Locks a store to read from it. One that cannot be written to, on a disk that is mounted read-only, is read all the
+/// same.
+///
+/// # Errors
+/// Somebody removes layers from it.
+pub(crate) fn lock_to_read(store: &Store) -> Outcome<Option<SharedLock>> {
+    match store.lock_shared() {
+        Err(error) if error.kind() == ErrorKind::Unreachable => {
+            let why = Failure::from(error);
+            say(&format!("lvbackup: warning: nothing keeps others from removing layers meanwhile: {why}"));
+            Ok(None)
+        }
+        locked => Ok(Some(locked?)),
+    }
 }
 
 /// What a store is told of this machine.

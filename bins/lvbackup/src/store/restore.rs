@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         cli::require_root("`--to-file FILE`")?;
     }
     let store = open::store(&args.store)?;
-    let _lock = store.lock_shared()?;
+    let _lock = open::lock_to_read(&store)?;
     let listing = store.list(None)?;
     let layer = args.pick.layer(&listing)?;
     let chain = listing.chain(&layer.layer.series, &layer.layer.layer).map_err(store::Error::from)?;
@@ -154,7 +154,7 @@ fn to_volume(
     drop(progress);
     done(chain, &format!("`{new}`"), common);
     if !common.quiet {
-        say(&format!("lvbackup: `lvchange -ay {new}` activates it"));
+        say(&format!("lvbackup: `lvchange -ay -K {new}` activates it"));
     }
     Ok(())
 }

@@ -99,6 +99,18 @@ lvm_errors! {
         /// Whether something has it open.
         in_use: bool,
     },
+    /// A base that may change: what would be made of it for one run, no receiver has.
+    #[error("`{name}` is to be the base, and is writable and active: a snapshot of it is a layer that no receiver has")]
+    LiveBase {
+        /// The volume.
+        name: LvRef,
+    },
+    /// It has the id that it had, and perhaps not the content.
+    #[error("`{name}` is writable: it may have changed since a part of it was sent")]
+    MayHaveChanged {
+        /// The volume.
+        name: LvRef,
+    },
     /// Where they have mapped nothing they read different data.
     #[error("`{name}` reads through to {new} as its external origin, and its base to {base}")]
     OtherOrigins {
@@ -257,7 +269,10 @@ impl LvmError {
             Self::Leftover { .. } | Self::TagLeft { .. } => ErrorKind::Unfinished,
             Self::ActivationError(ActivationError::Deactivate { .. })
             | Self::ReleaseError(ReleaseError::Release { .. } | ReleaseError::Unknown { .. }) => ErrorKind::Unfinished,
-            Self::StaleMetadata { .. } | Self::OtherDevices { .. } | Self::OtherChunk { .. } => ErrorKind::Refused,
+            Self::StaleMetadata { .. }
+            | Self::OtherDevices { .. }
+            | Self::OtherChunk { .. }
+            | Self::MayHaveChanged { .. } => ErrorKind::Refused,
             _ => match self.cause_kind() {
                 Some(Kind::Environment | Kind::Busy) => ErrorKind::Surroundings,
                 Some(Kind::Invalid) => ErrorKind::Usage,
@@ -273,6 +288,11 @@ impl LvmError {
             Self::Live { name, .. } => format!(
                 "make a snapshot and send that: `lvcreate -s -pr -n NAME {name}`; or let `--snapshot` make one for this \
                  run; or, where nobody writes to it, `lvchange -pr {name}`"
+            ),
+            Self::LiveBase { .. } => "name a snapshot that was sent before: `-i OLD`".to_owned(),
+            Self::MayHaveChanged { name } => format!(
+                "discard the partial receive (`lvbackup recv --discard-partial`) and send the layer anew; `lvchange -pr \
+                 {name}` lets that be continued"
             ),
             Self::NotEmpty { pool } => {
                 format!("compare `thin_dump` of the pool's metadata with `lvs -o+thin_id {pool}`; see lvmthin(7)")

@@ -6,7 +6,7 @@ use extents::{Bytes, ChunkSize};
 use lvm_cmd::{Discards, Lv, LvName, LvRef, LvType, find, is_active_for_us, volumes};
 
 use super::own::receiving_tag;
-use super::{Lvm, LvmError};
+use super::{Lvm, LvmError, keeps_its_layer};
 use crate::{Error, Geometry};
 
 /// The volumes of one transfer, as LVM reports them.
@@ -90,6 +90,28 @@ impl Selection {
     /// The volumes that somebody may write to while they are read.
     pub fn live<'s>(&'s self, lvm: &Lvm<'_>) -> impl Iterator<Item = &'s LvRef> {
         std::iter::once(&self.new).chain(&self.base).filter(|volume| !is_quiet(lvm, volume)).map(|volume| &volume.name)
+    }
+
+    /// Checks that a snapshot is needed of the new volume at most: one of the base would be another layer.
+    ///
+    /// # Errors
+    /// Somebody may write to the base.
+    pub fn check_base_quiet(&self, lvm: &Lvm<'_>) -> Result<(), Error> {
+        match self.base.as_ref().filter(|base| !is_quiet(lvm, base)) {
+            Some(base) => Err(LvmError::LiveBase { name: base.name.clone() }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that both volumes are what they were when a part of the difference was sent.
+    ///
+    /// # Errors
+    /// One is writable, so nobody knows.
+    pub fn check_kept(&self) -> Result<(), Error> {
+        match std::iter::once(&self.new).chain(&self.base).find(|volume| !keeps_its_layer(volume)) {
+            Some(volume) => Err(LvmError::MayHaveChanged { name: volume.name.clone() }.into()),
+            None => Ok(()),
+        }
     }
 
     /// Checks that no volume can change while it is read.

@@ -89,6 +89,44 @@ fn what_may_change_is_not_read() {
     assert!(error.hint().unwrap().contains("lvcreate -s -pr -n NAME vg0/new"));
 }
 
+/// What is sent in two streams must not change in between, however long that is.
+#[test]
+fn what_may_have_changed_is_not_continued() {
+    let table = [
+        ("Vri---tz-k", "Vri---tz-k", None),
+        ("Vwi---tz-k", "Vri---tz-k", Some("new")),
+        ("Vri---tz-k", "Vwi---tz-k", Some("old")),
+    ];
+    for (new, old, changed) in table {
+        let mut found = find("new", Some("old"), None).unwrap();
+        found.new = lv(&[("lv_name", "new"), ("lv_attr", new)]);
+        found.base = Some(lv(&[("lv_name", "old"), ("lv_attr", old)]));
+        match (found.check_kept(), changed) {
+            (Ok(()), None) => {}
+            (Err(error), Some(name)) => {
+                assert_eq!(error.kind(), ErrorKind::Refused);
+                let says = format!("`vg0/{name}` is writable: it may have changed since a part of it was sent");
+                assert_eq!(error.to_string(), says);
+            }
+            (found, _) => panic!("{new} {old}: {found:?}"),
+        }
+    }
+}
+
+/// A snapshot of the base for one run would be a layer that no receiver has.
+#[test]
+fn a_live_base_is_not_sent_against() {
+    let (machine, exec) = (Machine::new(), script(""));
+    let lvm = machine.lvm(&exec);
+    for (attr, quiet) in [("Vwi-aotz--", false), ("Vwi---tz--", true), ("Vri-aotz--", true)] {
+        let mut found = find("new", Some("old"), None).unwrap();
+        found.base = Some(lv(&[("lv_name", "old"), ("lv_attr", attr)]));
+        assert_eq!(found.check_base_quiet(&lvm).is_ok(), quiet, "{attr}");
+        found.base = None;
+        found.check_base_quiet(&lvm).unwrap();
+    }
+}
+
 /// Both must read through to the same origin: where they have mapped nothing, nobody compares them.
 #[test]
 fn an_external_origin_is_found() {
