@@ -75,7 +75,7 @@ sleep 4
 kill -KILL $!
 ! wait $!
 being_received dst
-expect_exit 3 lvbackup recv --resume -v dst -l data -i one.hl
+expect_exit 5 lvbackup recv --resume -v dst -l data -i one.hl
 expect_exit 0 lvbackup recv --resume -v dst -l data -i two.hl
 is_whole two
 
