@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use age::secrecy::ExposeSecret;
 use extents::Bytes;
-use hyperlayer::{Event, LayerId, Reader};
+use hyperlayer::{Event, Reader};
 use serde_json::Value;
 use store::{Draft, Encoding, Holder, Location, Options, ReadBack, Series, Store};
 use testkit::{Finished, Folder, stamped};
@@ -156,9 +156,9 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target)
+            copy(&entry.path(), &target);
         } else {
-            drop(fs::copy(entry.path(), target).unwrap())
+            fs::copy(entry.path(), target).unwrap();
         }
     }
 }
