@@ -23,6 +23,7 @@
 #   mapped VG/LV                    prints the bytes that are mapped (of the pool's view)
 #   held VG/POOL                    prints the block of the held metadata snapshot, or -
 #   reserve VG/POOL  release VG/POOL    the metadata snapshot
+#   being_received VG               succeeds while there is a volume that some run has not finished, or has left
 #   property VG/LV FIELD            prints what lvs says of it, such as lv_tags
 #   within SECONDS COMMAND...       tries again until it succeeds
 #   fail TEXT                       ends the scenario
@@ -166,6 +167,10 @@ reserve() {
 
 release() {
     dmsetup message "$(pool_dm "$1")" 0 release_metadata_snap
+}
+
+being_received() {
+    lvs --noheadings -o lv_name "$1" | grep hyperlayer- >/dev/null
 }
 
 property() {

@@ -27,7 +27,7 @@ clean_up() {
     # Whatever a scenario has done to its volumes: without LVM, which might refuse, and in one command.
     dmsetup remove_all --deferred >/dev/null
     losetup -D
-    rm -rf /scratch/* "$work" /run/lock/hyperlayer* /run/hyperlayer*
+    rm -rf /scratch/* "$work" /run/lock/hyperlayer* /run/hyperlayer* /var/lib/hyperlayer
     udevadm settle
     left=$(dmsetup ls | grep -v '^No devices found'; losetup -l -n)
     [ -z "$left" ] || echo "could not be removed: $left"

@@ -21,10 +21,7 @@ lvpatch -g dst -p pool <slow 2>lvpatch.stderr &
 lvpatch=$!
 exec 9>slow
 head -c 1M full.hl >&9
-being_received() {
-    lvs --noheadings -o lv_name dst | grep hyperlayer- >/dev/null
-}
-within 60 being_received
+within 60 being_received dst
 write_pattern dst/other 0 5m other
 tail -c +1048577 full.hl >&9 || true
 exec 9>&-

@@ -25,10 +25,6 @@ signalled() {
     [ $status = "$3" ] || fail "exit status $status after SIG$1, expected $3"
 }
 
-being_received() {
-    lvs --noheadings -o lv_name dst | grep hyperlayer- >/dev/null
-}
-
 for signal in INT:130 TERM:143 HUP:129; do
     lvdiff src/two src/one --bwlimit 256k -o files/cut.hl 2>running.stderr &
     within 60 test -e /dev/mapper/src-two
@@ -44,7 +40,7 @@ for signal in INT:130 TERM:143 HUP:129; do
     lvpatch -g dst -l one two <slow 2>running.stderr &
     lvpatch=$!
     head -c 4M delta.hl >slow
-    within 60 being_received
+    within 60 being_received dst
     sleep 1
     signalled ${signal%:*} $lvpatch ${signal#*:}
     kill $keeps_open

@@ -54,20 +54,17 @@ no_leftovers src
 [ "$(ls -A files | grep -v '^\.cut\.hl\..*\.partial$')" = delta.hl ]
 
 # While the stream is applied.
-being_received() {
-    lvs --noheadings -o lv_name dst | grep hyperlayer- >/dev/null
-}
 mkfifo slow
 sleep 100 >slow &
 keeps_open=$!
 lvpatch -g dst -l one <slow &
 lvpatch=$!
 head -c 4M files/delta.hl >slow
-within 60 being_received
+within 60 being_received dst
 sleep 1
 killed $lvpatch
 kill $keeps_open
-being_received
+being_received dst
 expect_exit 0 lvpatch -g dst -l one <files/delta.hl
 stderr_has "which an interrupted run had left" lvpatch
 no_leftovers dst two

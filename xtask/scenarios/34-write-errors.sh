@@ -14,10 +14,7 @@ lvpatch -g dst -l one <slow 2>lvpatch.stderr &
 lvpatch=$!
 exec 9>slow
 head -c 500K delta.hl >&9
-being_received() {
-    lvs --noheadings -o lv_name dst | grep hyperlayer- >/dev/null
-}
-within 60 being_received
+within 60 being_received dst
 sleep 1
 set -- $good
 dmsetup suspend $data

@@ -37,7 +37,7 @@ impl Args {
 }
 
 #[derive(Subcommand, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one in the process")]
+#[allow(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
     Init(init::Args),
     Backup(backup::Args),
@@ -52,7 +52,7 @@ pub(crate) enum Command {
     Export(export::Args),
     Unlock(unlock::Args),
     Send(send::Args),
-    Recv(Box<recv::Args>),
+    Recv(recv::Args),
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop};
+use extents::ChunkSize;
+use hyperlayer::ReadOptions;
 
 use crate::describe::{self, State};
 
@@ -21,6 +23,10 @@ pub(crate) struct Args {
     /// Only the first header of each file: nothing behind it is read
     #[arg(long)]
     header: bool,
+
+    /// The size of the blocks that a ddxml stream counts in, which it does not say
+    #[arg(long, value_name = "SIZE", value_parser = cli::chunk_size)]
+    block_size: Option<ChunkSize>,
 
     /// As one JSON object a line for each layer
     #[arg(long)]
@@ -59,6 +65,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
 fn show(args: &Args, file: &Path, progress: &Progress) -> Outcome {
     let input = cli::layer_input(file, "`lvbackup info FILE`", progress)?.accept_open_end(true);
+    let input = input.with_options(ReadOptions { block_size: args.block_size });
     let mut next = Some(input.open_rest()?);
     while let Some(mut layer) = next {
         let read = if args.header { None } else { Some(layer.read_through(progress)) };

@@ -110,7 +110,8 @@ impl Backend {
         self.runtime.block_on(self.objects.len(key))
     }
 
-    /// All keys under a folder, and their lengths in bytes, sorted.
+    /// All keys under a folder, and their lengths in bytes, sorted. Refuses links to folders: what they lead to, and
+    /// might be removed as the store's, is none of it.
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, Error> {
         let objects = &self.objects;
         let failed = |error| objects.failed(&format!("list `{folder}`"), &error);
@@ -123,7 +124,10 @@ impl Backend {
         }
         let mut keys: Vec<_> = all.into_iter().map(|meta| (meta.location.to_string(), meta.size)).collect();
         keys.sort();
-        Ok(keys)
+        match self.folder().and_then(|root| durable::link_among(root, keys.iter().map(|(key, _)| key.as_str()))) {
+            Some(link) => Err(Error::object(link, Fault::Link)),
+            None => Ok(keys),
+        }
     }
 
     /// One key, if there is any.

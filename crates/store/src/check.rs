@@ -7,9 +7,9 @@ use crate::chain::ChainError;
 use crate::error::{Error, Fault, Problem};
 use crate::layer::Stored;
 use crate::lock::{self, LockKind};
-use crate::names::{LAYERS, LOCKS, LayerKey, MANIFESTS, MARKER, MARKS, manifest_key, parse_mark_key};
+use crate::names::{LAYERS, LOCKS, LayerKey, MANIFESTS, MARKER, MARKS, manifest_key};
 use crate::options::Options;
-use crate::{durable, listing::Listing, read};
+use crate::{durable, listing::Listing, marks, read};
 
 /// What a check of a store without reading its data found.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +91,7 @@ impl Survey {
             let is_lonely = |series: &_, layer: &_| {
                 listing.find(series, layer).is_none() && !doubtful.contains(manifest_key(series, layer).as_str())
             };
-            !self.writers && parse_mark_key(key).is_ok_and(|(series, layer, _)| is_lonely(&series, &layer))
+            !self.writers && marks::parse(key).is_ok_and(|(series, layer, _)| is_lonely(&series, &layer))
         });
         let marks = lonely.map(|(key, len)| Garbage { key: key.clone(), len_bytes: Some(*len) });
         objects.chain(staged).chain(marks).collect()

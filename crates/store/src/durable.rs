@@ -1,6 +1,7 @@
 //! What a folder needs besides `object_store`, which syncs what it writes but not what it removes, and hides what
 //! unfinished writes left.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,14 @@ pub(crate) fn staged(root: &Path, folder: &str) -> io::Result<Vec<String>> {
         }
     }
     Ok(found)
+}
+
+/// The first folder above one of the keys that is a symbolic link.
+pub(crate) fn link_among<'k>(root: &Path, keys: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let mut seen = BTreeSet::new();
+    let folders = keys.into_iter().flat_map(|key| key.match_indices('/').map(|(at, _)| &key[..at]));
+    let is_link = |folder: &&str| fs::symlink_metadata(root.join(folder)).is_ok_and(|found| found.is_symlink());
+    folders.filter(|folder| seen.insert(*folder)).find(is_link)
 }
 
 /// What a file of an unfinished write was to become.

@@ -243,6 +243,9 @@ pub enum Fault {
         /// By its content.
         belongs: String,
     },
+    /// It leads out of the store.
+    #[error("it is a symbolic link, and what that leads to is none of the store's")]
+    Link,
     /// Its name is none that this program gives.
     #[error("it is none of the store's own names")]
     Foreign,

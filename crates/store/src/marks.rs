@@ -39,7 +39,7 @@ pub(crate) fn read(keys: impl IntoIterator<Item = String>) -> (BTreeMap<(Series,
 }
 
 /// Whose mark it is, and the tag, if it is one.
-fn parse(key: &str) -> Result<(Series, LayerId, Option<Tag>), Fault> {
+pub(crate) fn parse(key: &str) -> Result<(Series, LayerId, Option<Tag>), Fault> {
     let (series, layer, mark) = parse_mark_key(key)?;
     let tag = match mark.strip_prefix("tag-") {
         None if mark == "hold" => None,

@@ -306,9 +306,9 @@ impl Store {
         self.backend.delete(&manifest_key(series, layer))?;
         listing.forget(series, layer);
         self.backend.delete(&stored.layer.key)?;
-        for (key, _) in self.backend.list(&marks_prefix(series, layer))? {
-            self.backend.delete(&key)?;
-        }
+        let all = self.backend.list(&marks_prefix(series, layer))?;
+        // What else lies there is not ours.
+        all.iter().filter(|(key, _)| marks::parse(key).is_ok()).try_for_each(|(key, _)| self.backend.delete(key))?;
         Ok(())
     }
 

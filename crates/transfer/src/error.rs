@@ -161,6 +161,16 @@ pub enum Error {
         /// The layer that is there; `None` where it has no name.
         found: Option<LayerId>,
     },
+    /// A volume of another size than was expected.
+    #[error("`{input}` says that its volume has {} bytes, expected {expected}", found.map_or_else(|| "no known number of".to_owned(), |size| size.to_string()))]
+    OtherVolumeSize {
+        /// The layer.
+        input: String,
+        /// The size that was expected.
+        expected: Bytes,
+        /// The size that it says; `None` where it says none.
+        found: Option<Bytes>,
+    },
     /// A layer of a chain was made against another one than the one before it.
     #[error(
         "the chain is broken: `{input}` was made against layer {expected}, and `{before}` before it is {}",
@@ -249,7 +259,7 @@ pub enum Error {
     },
     /// Not the chain of which some layers are in.
     #[error(
-        "`{input}` is {}, and the last layer that was received before the interruption is {}",
+        "`{input}` is {}, and not the last layer that was received before the interruption, which is {}",
         list(found.as_slice()), list(expected.as_slice())
     )]
     OtherChain {

@@ -20,6 +20,7 @@ pub(crate) fn inputs<'a>(
             let reader = store.read(stored, identities).map_err(Error::into_io)?;
             Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, reader)))
         };
-        LayerInput::new(stored.layer.key.clone(), open).expecting(stored.layer.layer.clone())
+        let layer = &stored.layer;
+        LayerInput::new(layer.key.clone(), open).expecting(layer.layer.clone()).of_size(layer.volume_size)
     })
 }

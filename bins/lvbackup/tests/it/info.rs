@@ -78,3 +78,27 @@ fn from_standard_input_and_compressed() {
     let said = folder.tool("lvbackup", "info --json -").stdin(&stream).run().done();
     assert_eq!(json_lines(&said)[0]["data_bytes"], 100 * 512);
 }
+
+/// The golden files of `hyperlayer`: what each format can say, in JSON and as sure as it can be.
+#[test]
+fn of_other_tools() {
+    let folder = folder();
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/hyperlayer/tests/golden");
+    for (name, format, kind, state) in [
+        ("lvbackup-v1-full.bin", "lvbackup v1", "full", "counted"),
+        ("lvbackup-v1-delta.bin", "lvbackup v1", "delta", "counted"),
+        ("thin-send-1.1.bin", "thin-send 1.1", "unknown", "counted"),
+        ("thin-send-1.0.bin", "thin-send 1.0", "unknown", "unknown"),
+        ("lvmsync.bin", "lvmsync", "delta", "unknown"),
+        ("ddxml.xml", "ddxml", "delta", "counted"),
+        ("original-level2-1.0.hl", "1.0", "delta", "counted"),
+    ] {
+        let said = lvbackup(&folder, &format!("info --json --block-size 512 {golden}/{name}"), 0, &[]);
+        let layer = &json_lines(&said)[0];
+        assert_eq!([&layer["format"], &layer["kind"], &layer["state"]], [format, kind, state], "{name}");
+    }
+    lvbackup(&folder, &format!("info {golden}/ddxml.xml"), 3, &["--block-size SIZE"]);
+    let chain = format!("{golden}/lvbackup-v1-full.bin {golden}/lvbackup-v1-delta.bin");
+    let said = lvbackup(&folder, &format!("verify --json {chain}"), 0, &[]);
+    assert_eq!(json_lines(&said)[1]["identity"], "proven");
+}

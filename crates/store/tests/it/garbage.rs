@@ -102,3 +102,27 @@ fn a_run_that_is_cut_off_for_long_is_taken_for_dead() {
         writer.finish(draft(None), ReadBack::Data).unwrap();
     });
 }
+
+/// Neither what somebody else put beside the marks, nor what a link in a hostile folder leads to.
+#[test]
+fn what_is_not_the_stores_stays() {
+    let place = Place::folder();
+    let store = place.init();
+    let stored = put(&store, "a", None, b"a");
+    let outside = tempfile::tempdir().unwrap();
+    let theirs = [outside.path().join("a/hold"), place.file("marks/x/a/README"), place.file("marks/vg=2Fhome/a/README")];
+    for file in &theirs {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "theirs").unwrap();
+    }
+    let lock = store.lock_exclusive().unwrap();
+    assert_eq!(store.remove_garbage(&lock).unwrap(), []);
+    let mut listing = store.list(None).unwrap();
+    store.remove(&lock, &mut listing, &stored.layer.series, &stored.layer.layer).unwrap();
+    std::os::unix::fs::symlink(outside.path(), place.file("marks/y")).unwrap();
+    let error = store.remove_garbage(&lock).unwrap_err();
+    assert_eq!(error.kind(), store::ErrorKind::Refused, "{error:?}");
+    for file in &theirs {
+        assert!(file.exists(), "{}", file.display());
+    }
+}

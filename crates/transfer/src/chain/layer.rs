@@ -29,13 +29,15 @@ pub struct LayerInput<'a> {
     options: ReadOptions,
     demands: Demands,
     expected: Option<LayerId>,
+    volume_size: Option<Bytes>,
 }
 
 impl<'a> LayerInput<'a> {
     /// An input that its user calls `name`.
     pub fn new(name: impl Into<String>, open: impl Fn() -> io::Result<Opened<'a>> + Send + Sync + 'a) -> Self {
         let (options, demands) = (ReadOptions::default(), Demands::default());
-        Self { name: name.into(), open: Box::new(open), seekable: None, options, demands, expected: None }
+        let (name, open) = (name.into(), Box::new(open));
+        Self { name, open, seekable: None, options, demands, expected: None, volume_size: None }
     }
 
     /// Where the bytes of the stream itself can be read from any place, another way to open it; it gives `None` where they
@@ -78,6 +80,12 @@ impl<'a> LayerInput<'a> {
         Self { expected: Some(layer), ..self }
     }
 
+    /// Refuses a layer of a volume of another size than this one.
+    #[must_use]
+    pub fn of_size(self, volume_size: Bytes) -> Self {
+        Self { volume_size: Some(volume_size), ..self }
+    }
+
     /// What its user calls it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -99,13 +107,13 @@ impl<'a> LayerInput<'a> {
     pub fn open_rest(&self) -> Result<LayerReader<Opened<'a>>, Error> {
         let opened = (self.open)().map_err(|source| Error::input(source).of(&self.name));
         let layer = LayerReader::open_rest(&self.name, opened?, self.options)?.demand(self.demands)?;
-        match &self.expected {
-            Some(expected) if layer.header.layer.as_ref() != Some(expected) => Err(Error::OtherLayer {
-                input: self.name.clone(),
-                expected: expected.clone(),
-                found: layer.header.layer,
-            }),
-            _ => Ok(layer),
+        let (input, found) = (self.name.clone(), &layer.header);
+        if let Some(expected) = self.expected.clone().filter(|expected| found.layer.as_ref() != Some(expected)) {
+            return Err(Error::OtherLayer { input, expected, found: layer.header.layer });
+        }
+        match self.volume_size.filter(|size| found.volume_size != Some(*size)) {
+            Some(expected) => Err(Error::OtherVolumeSize { input, expected, found: found.volume_size }),
+            None => Ok(layer),
         }
     }
 }

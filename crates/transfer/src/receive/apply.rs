@@ -129,6 +129,7 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
 
     fn data(&mut self, at: Bytes, bytes: &[u8]) -> Result<(), Error> {
         let known = self.from.at.saturating_sub(at).to_usize().unwrap_or(bytes.len()).min(bytes.len());
+        self.is_in(at, &bytes[..known])?;
         let (at, bytes) = (at.saturating_add(known.into()), &bytes[known..]);
         self.since = self.since.saturating_add(bytes.len().into());
         self.assembler.data(at, bytes)
@@ -170,6 +171,13 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             Some(resized) => Ok(self.queue.zero(resized)?),
             None => Ok(()),
         }
+    }
+
+    /// Whether data that comes again is what is in: a volume that somebody wrote to has its id all the same.
+    fn is_in(&self, at: Bytes, bytes: &[u8]) -> Result<(), Error> {
+        let mut found = vec![0; bytes.len()];
+        self.job.target.read_at(at, &mut found)?;
+        if found == bytes { Ok(()) } else { Err(Error::OtherBeginning { at: self.from.at }) }
     }
 
     /// Whether what is in lies where the stream says.

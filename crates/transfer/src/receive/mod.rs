@@ -3,14 +3,14 @@
 //! A [`Receiver`] applies one layer after the other on the targets that a [`Site`] makes for them. While it does, it
 //! keeps a [`Partial`] in a [`Ledger`]: which layers are in, and up to which byte of the volume the next one is, for
 //! good: the data was durable before the ledger says so. Whoever is interrupted, by whatever, reads the ledger, opens
-//! the targets again and hands the same layers over again. What is in is read and checked, and not written; or it is not
-//! even sent, where the sender knows the [`ResumeToken`].
+//! the targets again and hands the same layers over again. What is in is compared, and not written; or it is not even sent,
+//! where the sender knows the [`ResumeToken`].
 //!
 //! **What is checked of a layer that came in two streams.** Each record's data by its CRC-32 before the ledger counts it; that the
 //! records lie where they lie in the whole layer, by the [`Outline`](hyperlayer::Outline) of the first part, which the
-//! second stream states or repeats; everything from there on by the second stream's digest. The first part is not read
-//! back: that it is in the volume as it was written is what the synced device promises, as it does for any layer that is
-//! received at once.
+//! second stream states or repeats; everything from there on by the second stream's digest. Data that comes again is held
+//! against what is in the target: an id alone does not say that a writable volume did not change between the two streams.
+//! Where it does not come again, the first part is not read back: the sender must know that its volume did not change.
 //!
 //! **Limits.** Only a layer of HYPERLAYER 1.1 that has an id is continued in its middle. Any other begins anew, and where
 //! its target cannot, so does the chain.

@@ -1,7 +1,7 @@
 //! What is known of a chain that is being received.
 
 use extents::Bytes;
-use hyperlayer::{Format, Header, Kind, LayerId, Outline};
+use hyperlayer::{Digest, End, Format, Header, Kind, LayerId, Outline};
 use serde::{Deserialize, Serialize};
 
 use super::{Mark, ResumeToken, text};
@@ -52,6 +52,9 @@ pub struct Whole {
     /// The size of its volume.
     #[serde(rename = "size_bytes", with = "text::bytes")]
     pub size: Bytes,
+    /// The BLAKE3 of its stream, by which one without an id is known again.
+    #[serde(with = "text")]
+    pub blake3: Digest,
 }
 
 /// A layer that is in up to a mark.
@@ -113,6 +116,13 @@ impl Partial {
         if !anew {
             (self.layers, self.whole) = (0, None);
         }
+    }
+}
+
+impl Whole {
+    /// Whether a stream that was read to its end is of this layer.
+    pub(super) fn is(&self, layer: Option<&LayerId>, end: &End) -> bool {
+        self.layer.as_ref() == layer && (layer.is_some() || self.blake3 == end.blake3)
     }
 }
 

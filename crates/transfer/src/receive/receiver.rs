@@ -137,12 +137,10 @@ impl<'a, S: Site> Receiver<'a, S> {
         let received = if self.number < self.partial.layers {
             let end = skip(layer, progress)?;
             let last = self.number + 1 == self.partial.layers;
-            if let Some(whole) = self.partial.whole.as_ref().filter(|whole| last && whole.layer != link.header.layer) {
-                return Err(Error::OtherChain {
-                    input: link.name,
-                    found: link.header.layer,
-                    expected: whole.layer.clone(),
-                });
+            let other = |whole: &&Whole| last && !whole.is(link.header.layer.as_ref(), &end);
+            if let Some(Whole { layer, .. }) = self.partial.whole.as_ref().filter(other) {
+                let (input, found, expected) = (link.name, link.header.layer, layer.clone());
+                return Err(Error::OtherChain { input, found, expected });
             }
             Received { link: Link { identity: follows, ..link }, end, was_in: true }
         } else {
@@ -230,7 +228,7 @@ impl<'a, S: Site> Receiver<'a, S> {
         let end = applied?;
         self.site.end(self.number, size)?;
         self.partial.layers = self.number + 1;
-        self.partial.whole = Some(Whole { layer: header.layer.clone(), size });
+        self.partial.whole = Some(Whole { layer: header.layer.clone(), size, blake3: end.blake3 });
         self.partial.begun = None;
         self.ledger.keep(&self.partial)?;
         self.site.forget_parent(self.number)?;

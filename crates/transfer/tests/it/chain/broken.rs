@@ -122,6 +122,10 @@ fn more_than_one_layer_where_one_is_read_side_by_side() {
 #[test]
 fn another_layer_than_was_expected() {
     let streams = chain().streams;
+    let wrong = input("3.hl", &streams[3]).of_size(Bytes::new(96 * 1024)).open().map(drop).unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::Refused);
+    assert_eq!(wrong.to_string(), "`3.hl` says that its volume has 49152 bytes, expected 98304");
+    input("3.hl", &streams[3]).of_size(Bytes::new(48 * 1024)).open().map(drop).unwrap();
     let wrong = input("0.hl", &streams[0]).expecting(super::id(7));
     let error = verify_chain([wrong], &Silent).unwrap_err();
     assert_eq!(error.to_string(), "`0.hl` is layer state:0, expected layer state:7");

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use extents::{Bytes, Extent};
-use hyperlayer::{Content, Outline};
+use hyperlayer::{Content, Digest, Outline};
 use transfer::receive::{Begun, Ledger, LedgerError, LedgerFile, Mark, Partial, PartialBase, Whole};
 
 use super::id;
@@ -16,7 +16,7 @@ fn partial() -> Partial {
     Partial {
         keep_old: Some("old".into()),
         layers: 2,
-        whole: Some(Whole { layer: Some(id(1)), size }),
+        whole: Some(Whole { layer: Some(id(1)), size, blake3: Digest([7; 32]) }),
         begun: Some(Begun { layer: id(2), parent: Some(id(1)), full: false, size, parent_size: size, mark }),
         ..Partial::new("vg0/data", "2026-11-21T03:00:00Z", Some(base))
     }

@@ -49,13 +49,46 @@ fn other_layers_than_before() {
     // Another one where a whole one was.
     let second = &history.layers[1];
     let header = Header { layer: Some(id(9)), ..second.header.clone() };
-    refuses(&[streams[0].clone(), renamed(second, header)], "`in#2` is layer state:9, and the last layer");
+    refuses(&[streams[0].clone(), renamed(second, header)], "`in#2` is layer state:9, and not the last layer");
     // One is left out, is there twice, comes after itself.
     refuses(&[streams[0].clone(), streams[2].clone()], "the chain is broken: `in#2` was made against layer state:1");
     refuses(&[streams[0].clone(), streams[0].clone()], "is a full layer, which begins a chain");
     refuses(&streams[..1], "the input ends before layer state:2");
     refuses(&streams[..2], "the input ends before layer state:2");
     refuses(&streams[3..], "the input ends before layer state:2");
+}
+
+/// Without ids one chain looks like another, so what is in is known by its bytes.
+#[test]
+fn other_layers_without_ids() {
+    let unnamed = |states: &[testkit::ThinVolume]| -> Vec<Vec<u8>> {
+        let bare = |layer: &Layer| renamed(layer, Header { layer: None, parent: None, ..layer.header.clone() });
+        History::full(states).layers.iter().map(bare).collect()
+    };
+    let (history, states) = (History::full(&example()), example());
+    let mut others = states.clone();
+    others[0].write(512, &testkit::stamped(9, 7, 512));
+    let (ours, other) = (unnamed(&states), unnamed(&others));
+    assert_eq!(ours[0].len(), other[0].len());
+    let mut machine = Machine::new(&history, chunk(4096), false);
+    let input = ours[0].len() + ours[1].len() / 2;
+    machine.run(&ours, Fate { input, ..UNHARMED }, &mut || true).unwrap_err();
+    assert_eq!(machine.partial().layers, 1);
+    let error = machine.run(&other, UNHARMED, &mut || true).unwrap_err();
+    assert!(matches!(error, Error::OtherChain { .. }), "{error:?}");
+    machine.run(&ours, UNHARMED, &mut || true).unwrap();
+    assert!(machine.result() == history.last());
+}
+
+/// A volume that was written to between the two streams, which has the same id and the same ranges.
+#[test]
+fn another_content_before_the_interruption() {
+    let (history, _) = interrupted();
+    let (mut streams, third) = (history.streams(), &history.layers[2]);
+    let mut new = third.new.clone();
+    new[1024] ^= 1;
+    streams[2] = Layer { new, ..third.clone() }.stream();
+    refuses(&streams, "is not what was received before the interruption");
 }
 
 #[test]
