@@ -33,7 +33,7 @@ impl State {
             Self::Unread => "only its header was read".to_owned(),
             Self::Read(end) => match end.completeness {
                 Completeness::Proven => "whole and unaltered: its counts and its digest are right",
-                Completeness::Counted => "as many blocks as it says; nothing tells whether they were altered",
+                Completeness::Counted => "as many blocks as it says; no digest covers them all",
                 Completeness::Unknown => "it does not say how much it holds, so nobody can tell whether it was cut",
             }
             .to_owned(),
