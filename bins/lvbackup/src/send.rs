@@ -9,7 +9,7 @@ use block_copy::Queue;
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, StreamArgs, say, undone};
 use hyperlayer::Header;
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvRef, StateDir, VgName};
-use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, deltas, layer_of, newest_first};
+use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, deltas, keeps_its_layer, layer_of, newest_first};
 use transfer::receive::ResumeToken;
 use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if let (false, Some(first)) = (args.dry_run, found.first()) {
         cli::say_leftovers("lvbackup", this.remove_leftovers(&lvm, &first.group)?);
     }
-    found.iter().for_each(warn_if_turned_round);
+    found.iter().for_each(|selection| warn(selection, args.detect));
     if args.snapshot {
         found.iter().try_for_each(|selection| selection.check_base_quiet(&lvm))?;
     }
@@ -217,10 +217,19 @@ fn listed(names: &[Names]) -> String {
     names.iter().map(|(volume, _)| volume.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-fn warn_if_turned_round(selection: &Selection) {
-    if let Some(base) = selection.base.as_ref().filter(|base| !newest_first(&selection.new, base)) {
-        let (new, base) = (&selection.new.name, &base.name);
+fn warn(selection: &Selection, detect: DetectLevel) {
+    let (new, Some(base)) = (&selection.new.name, &selection.base) else { return };
+    if !newest_first(&selection.new, base) {
+        let base = &base.name;
         say(&format!("lvbackup: warning: `{new}` is older than `{base}`; to send what changed in it, turn both round"));
+    }
+    // A base that was written since the receiver got it makes a wrong copy, and only checks can tell.
+    if !keeps_its_layer(base) && detect < DetectLevel::Every {
+        let base = &base.name;
+        say(&format!(
+            "lvbackup: warning: `{base}` is writable, so it may not be what the receiver has; `lvchange -pr {base}` keeps \
+             it, and `-d 3` lets the receiver check every block"
+        ));
     }
 }
 

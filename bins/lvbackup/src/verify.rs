@@ -108,9 +108,9 @@ fn warn(verified: &[Verified]) {
             say(&format!("lvbackup: warning: `{name}` does not name its parent: nothing proves that it follows"));
         }
         match State::Read(layer.end).word() {
-            "counted" => say(&format!(
-                "lvbackup: warning: `{name}` has as many blocks as it says; no digest covers them all"
-            )),
+            "counted" => {
+                say(&format!("lvbackup: warning: `{name}` has as many blocks as it says; no digest covers them all"))
+            }
             "unknown" => say(&format!("lvbackup: warning: nobody can tell whether `{name}` was cut")),
             _ => {}
         }
