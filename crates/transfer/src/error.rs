@@ -430,12 +430,12 @@ impl Error {
                 "is it meant for this base? If the volume grew, say its new size: `--size SIZE`".into()
             }
             Self::NotInOld { .. } => "use 1.1, which says it".into(),
-            Self::SecondLayer => "`lvpatch` applies one layer; split the input".into(),
+            Self::SecondLayer => "`lvbackup recv` takes a chain of layers; here one is taken".into(),
             Self::FullLayer { .. } => {
-                "give no base: `lvpatch -g VG -p POOL NEW`, or only `--output FILE` for an image".into()
+                "give no base, but the pool for a new volume: `-p POOL`; or only the file for an image".into()
             }
             Self::NeedsBase { .. } => {
-                "name the base: `lvpatch -g VG -l BASE NEW`, or `--base FILE` for an image".into()
+                "name what it was made against: `lvpatch -l BASE`, `lvbackup recv --base BASE`, `--base FILE` for an image".into()
             }
             Self::WrongBase { expected, .. } => format!(
                 "if you know that it holds that layer, tag it: `lvchange -pr --addtag hyperlayer.layer={expected} VG/LV`, \
@@ -456,7 +456,7 @@ impl Error {
             }
             Self::NoRoot { .. } => "begin with the full layer that everything was made against".into(),
             Self::Unsorted { .. } => {
-                "receive the chain as an image, `lvbackup recv --to-file IMAGE`, and send that".into()
+                "receive the chain as an image, `lvbackup recv --to-file IMAGE`, and send that: `lvdiff --full ./IMAGE`".into()
             }
             Self::OtherLayer { expected, .. } => format!("give layer {expected} there"),
             Self::Rest { .. } => "`lvbackup recv --resume` takes it where the receive was interrupted".into(),

@@ -69,7 +69,7 @@ lvpatch: hint: something ended the stream early: look at the sender's exit statu
         stream(&whole.repeat(2)),
         "
 lvpatch: the input holds more than one layer
-lvpatch: hint: `lvpatch` applies one layer; split the input
+lvpatch: hint: `lvbackup recv` takes a chain of layers; here one is taken
 ",
     );
 }
@@ -119,14 +119,14 @@ lvpatch: hint: apply it on an unchanged copy of the base, or send a full layer
         Error::FullLayer { base: "vg1/monday".into() },
         "
 lvpatch: the stream is a full layer, which replaces everything, and was to be applied on `vg1/monday`
-lvpatch: hint: give no base: `lvpatch -g VG -p POOL NEW`, or only `--output FILE` for an image
+lvpatch: hint: give no base, but the pool for a new volume: `-p POOL`; or only the file for an image
 ",
     );
     looks(
         Error::NeedsBase { parent: Some(id("abc-1")) },
         "
 lvpatch: the stream is a delta and needs its base, layer abc-1
-lvpatch: hint: name the base: `lvpatch -g VG -l BASE NEW`, or `--base FILE` for an image
+lvpatch: hint: name what it was made against: `lvpatch -l BASE`, `lvbackup recv --base BASE`, `--base FILE` for an image
 ",
     );
 }
@@ -253,7 +253,7 @@ fn names_of_strangers() {
         "
 lvpatch: the stream is a full layer, which replaces everything, and was to be applied on `a\\u{1b}[2Jb\\rc
   d`
-lvpatch: hint: give no base: `lvpatch -g VG -p POOL NEW`, or only `--output FILE` for an image
+lvpatch: hint: give no base, but the pool for a new volume: `-p POOL`; or only the file for an image
 ",
     );
 }
