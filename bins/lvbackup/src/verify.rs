@@ -109,7 +109,7 @@ fn warn(verified: &[Verified]) {
         }
         match State::Read(layer.end).word() {
             "counted" => {
-                say(&format!("lvbackup: warning: `{name}` has as many blocks as it says; no digest covers them all"))
+                say(&format!("lvbackup: warning: `{name}` has as many blocks as it says; no digest covers them all"));
             }
             "unknown" => say(&format!("lvbackup: warning: nobody can tell whether `{name}` was cut")),
             _ => {}

@@ -260,6 +260,7 @@ impl LvmError {
             Self::TwoGroups { .. }
             | Self::TwoPools { .. }
             | Self::SameVolume { .. }
+            | Self::OtherOrigins { .. }
             | Self::OtherPool { .. }
             | Self::NotThin { .. }
             | Self::NotAPool { .. } => ErrorKind::Usage,
