@@ -110,7 +110,8 @@ fn what_is_not_the_stores_stays() {
     let store = place.init();
     let stored = put(&store, "a", None, b"a");
     let outside = tempfile::tempdir().unwrap();
-    let theirs = [outside.path().join("a/hold"), place.file("marks/x/a/README"), place.file("marks/vg=2Fhome/a/README")];
+    let theirs =
+        [outside.path().join("a/hold"), place.file("marks/x/a/README"), place.file("marks/vg=2Fhome/a/README")];
     for file in &theirs {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, "theirs").unwrap();
