@@ -95,7 +95,7 @@ mod tests {
         let mut table = Table::new(&["layer", "size", "why"], &[1]);
         table.row(["a\u{1b}[2J".into(), "5".into(), String::new()]);
         table.row(["b".into(), "1.0 GiB".into(), "newest".into()]);
-        let expected = "  layer         size  why\n  a\\u{1b}[2J        5\n  b          1.0 GiB  newest\n";
+        let expected = "  layer          size  why\n  a\\u{1b}[2J        5\n  b           1.0 GiB  newest\n";
         assert_eq!(table.text(), expected);
     }
 }
