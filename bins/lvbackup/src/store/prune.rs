@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let rewritten = || plans.iter().flat_map(Plan::rewritten);
     rewritten().try_for_each(|(stored, onto)| how.check(stored, onto))?;
 
-    if !args.json && (!common.quiet || args.dry_run) {
+    if !args.json && (args.dry_run || !common.quiet) {
         let ids = short_ids(&listing.layers());
         let text: Vec<_> = plans.iter().map(|plan| show::text(plan, &ids, &zone)).collect();
         write!(std::io::stdout(), "{}", text.join("\n")).or_fail(Exit::Failed)?;

@@ -99,7 +99,7 @@ fn a_store_at_the_other_end() {
         Err(Store::open(&place, &options()).unwrap_err().into_io())
     };
     let input = transfer::LayerInput::new("layer", missing);
-    let failure = Failure::from(input.open().err().unwrap());
+    let failure = Failure::from(input.open().map(drop).unwrap_err());
     assert_eq!(failure.exit().code(), 1);
     assert!(failure.render("lvbackup").contains("hint: make one: `lvbackup init /nowhere/at/all`"), "{failure}");
 }
