@@ -46,6 +46,8 @@ is_state() {
 layers=(0.hl 1.hl 2.hl 3.hl 4.hl 5.hl)
 expect_exit 0 lvbackup verify "${layers[@]}"
 stderr_has '6 layers are whole and follow each other' lvbackup
+expect_exit 3 lvbackup verify 0.hl 2.hl
+stderr_has 'the chain is broken: `2.hl`' lvbackup
 cat "${layers[@]}" >chain.hl
 expect_exit 0 lvbackup info --json chain.hl >info
 [ "$(grep -c '"state":"proven"' info)" = 6 ]
@@ -79,7 +81,8 @@ for ((ends = 0; ends < 32; ends++)); do
     is_state ./image 5
     rm image
 done
-expect_exit 0 lvbackup verify 0-1.hl 2-4.hl 5.hl
+lvbackup -q merge 2.hl 3.hl 4.hl --compress zstd -o 2-4.hl.zst
+expect_exit 0 lvbackup verify 0-1.hl 2-4.hl.zst 5.hl
 
 # On real volumes: the chain, the one layer, and one delta of five on what holds the first state.
 remember dst
@@ -87,6 +90,7 @@ cat "${layers[@]}" | expect_exit 0 lvbackup recv -v dst -p pool -l chain
 expect_exit 0 lvbackup recv -v dst -p pool -l merged -i 0-5.hl
 expect_exit 0 lvbackup recv -v dst -p pool -l first -i 0.hl
 expect_exit 0 lvbackup recv -v dst -l delta --base first -i 1-5.hl
+expect_exit 0 lvbackup compare src/s5 0-5.hl
 no_leftovers dst chain merged first delta
 for volume in chain merged delta; do
     [ "$(property dst/$volume lv_tags)" = "hyperlayer.layer=$(property src/s5 lv_uuid)" ]

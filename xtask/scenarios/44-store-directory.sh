@@ -59,7 +59,7 @@ same src/data src/back
 expect_exit 1 lvbackup restore "$STORE" src/pool back --identity key.txt
 
 # A byte in a layer that two others are made of.
-object=$(find store -type f -size +100k | xargs ls -t | tail -n 1)
+object=$(find store -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
 printf '\377\0\377\0' | dd status=none of="$object" bs=1 seek=50000 conv=notrunc
 expect_exit 3 lvbackup check "$STORE" --read-data --identity key.txt >check
 [ "$(grep -c 'cannot be restored' check)" = 3 ]

@@ -50,3 +50,4 @@ activate src/back
 same src/data src/back
 expect_exit 0 lvbackup check "$STORE" --read-data --identity key.txt >check
 [ ! -s check ]
+kill $server
