@@ -2,7 +2,7 @@
 #
 #   make_source SIZE                src/pool with src/data, written to once, and a key in `key.txt`
 #   generation N [OPTION...]        changes src/data, backs it up into $STORE with the tag gN, and keeps its content's hash
-#   backing_up [OPTION...]          starts a slow backup of src/data, and returns when it writes its layer; its process is $backup
+#   backing_up RATE                 starts a slow full backup of src/data, and returns when it writes; its process is $backup
 #   gives_back N...                 $STORE gives these generations back, byte for byte
 #   kept                            prints the numbers of the generations in $STORE
 
@@ -28,7 +28,7 @@ generation() {
 }
 
 backing_up() {
-    lvbackup -q backup src/data "$STORE" --full --compress none --bwlimit 512k --encrypt-to $RECIPIENT "$@" 2>backup.stderr &
+    lvbackup -q backup src/data "$STORE" --full --compress none --bwlimit "$1" --encrypt-to $RECIPIENT 2>backup.stderr &
     backup=$!
     within 60 being_received src
     # The snapshot is there; before it is read lie some commands.
