@@ -112,8 +112,10 @@ for signal in TERM:143 KILL:137; do
     while pgrep -x lvcreate; do sleep 0.1; done
     [ $signal = KILL:137 ] || no_leftovers src
 done
+# The hang-up kills lvcreate before or after it has made the snapshot.
+left=$(lvs --noheadings -o lv_name src | grep -c hyperlayer- || true)
 expect_exit 0 lvbackup send -v src -l below --snapshot --freeze -o out/below.hl
-stderr_has 'which an interrupted run had left' lvbackup
+[ "$left" = 0 ] || stderr_has 'which an interrupted run had left' lvbackup
 at_rest
 no_leftovers src
 kill $writer

@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
 
     let file = PartialFile::open(path).map_err(transfer::Error::from)?;
     let old = match ledger.read() {
-        Ok(Some(old)) if old.is_empty() && !old.complete => None,
+        Ok(Some(old)) if old.is_empty() && !old.complete && !args.resume => None,
         Ok(Some(old)) if !args.resume => return Err(target.in_the_way(&old)),
         Ok(None) if is_there && file.len().map_err(transfer::Error::from)?.get() > 0 => {
             let lost = format!("`{}` says how far, and is not there", ledger.path().display());

@@ -143,7 +143,7 @@ impl Job<'_> {
     /// What an interrupted receive has left; `None` where there is nothing to continue.
     fn old(&self, ours: &PartialVolumes<'_>, group: &[Lv]) -> Outcome<Option<Partial>> {
         match self.ledger.read() {
-            Ok(Some(old)) if old.is_empty() && !old.complete => Ok(None),
+            Ok(Some(old)) if old.is_empty() && !old.complete && !self.args.resume => Ok(None),
             Ok(Some(old)) if !self.args.resume => Err(self.target.in_the_way(&old)),
             Ok(Some(old)) => Ok(Some(old)),
             Ok(None) => match ours.among(group).next() {
@@ -183,6 +183,7 @@ impl Job<'_> {
             size: base.size,
         });
         let mut partial = Partial::new(name.to_string(), cli::now_utc(), made_of);
+        partial.pool = self.pool.as_ref().map(LvRef::to_string);
         if let Some(there) = there {
             let keep_as = self.keep_as(there)?;
             if group.iter().any(|lv| lv.name == name.sibling(keep_as.clone())) {
@@ -217,8 +218,9 @@ impl Job<'_> {
             }
             None => None,
         };
+        let before = partial.pool.as_ref().map(|pool| LvRef::parse(pool, None)).transpose().or_fail(Exit::Failed)?;
         let of_ours = ours.among(&group).find_map(Lv::pool_ref);
-        let pool = self.pool.clone().or(of_ours).or_else(|| base.clone());
+        let pool = self.pool.clone().or(before).or(of_ours).or_else(|| base.clone());
         let Some(pool) = pool else {
             return Err(Failure::msg(Exit::Usage, "the pool is not given").hint("add `-p POOL`"));
         };

@@ -17,6 +17,8 @@ pub struct Partial {
     pub since: String,
     /// What the first layer is applied on; `None` where that is a full one.
     pub base: Option<PartialBase>,
+    /// The pool that the first layer goes into, where nothing is a base; `None` for a path.
+    pub pool: Option<String>,
     /// The name that the volume which is to be replaced gets; `None` where none is.
     pub keep_old: Option<String>,
     /// How many layers are in as a whole.
@@ -84,7 +86,7 @@ impl Partial {
     #[must_use]
     pub fn new(target: impl Into<String>, since: impl Into<String>, base: Option<PartialBase>) -> Self {
         let (target, since) = (target.into(), since.into());
-        Self { target, since, base, keep_old: None, layers: 0, whole: None, begun: None, complete: false }
+        Self { target, since, base, pool: None, keep_old: None, layers: 0, whole: None, begun: None, complete: false }
     }
 
     /// Whether there is nothing in it that could be continued.
