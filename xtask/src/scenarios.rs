@@ -1,4 +1,4 @@
-//! The scenarios on real LVM: all in one guest, one after another.
+//! The scenarios on real LVM: shared out among the guests that this machine can run at once.
 
 use crate::{
     vm::{Guest, Limits, Payload, build_all},
@@ -7,6 +7,7 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use std::{
     fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -47,15 +48,51 @@ pub(crate) fn select(folder: &str, filters: &[String]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Runs them in a new guest; a scenario of which nothing is known at the end has failed.
+/// Guests at once at most. LVM's commands run one after another, so that one guest keeps one processor busy.
+const MAX_GUESTS: usize = 2;
+
+/// Runs them in new guests; a scenario of which nothing is known at the end has failed.
 pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
     let guest = Guest::prepare(false)?;
-    let mut payload = Payload::new(&build_all()?);
+    let binaries = build_all()?;
+    let guests = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_GUESTS);
+    let tallies: Vec<_> = std::thread::scope(|scope| {
+        let (guest, binaries) = (&guest, &binaries);
+        let shares = (1..).zip(shares(scenarios, guests));
+        let run = shares.map(|(n, share)| {
+            scope.spawn(move || in_one_guest(guest, binaries, &format!("scenarios-{n}"), &share, limits))
+        });
+        // All are begun before the first is waited for.
+        let running: Vec<_> = run.collect();
+        running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    let mut tally = Tally::default();
+    for of_one in tallies {
+        tally += of_one.map_err(|_| anyhow::anyhow!("running a guest panicked"))??;
+    }
+    println!("scenarios: {tally}");
+    Ok(tally)
+}
+
+/// Every `count`-th of them, so that long neighbours go to different guests.
+fn shares(scenarios: &[PathBuf], count: usize) -> Vec<Vec<&Path>> {
+    let share = |first| scenarios.iter().skip(first).step_by(count).map(PathBuf::as_path).collect();
+    (0..count.min(scenarios.len())).map(share).collect()
+}
+
+fn in_one_guest(
+    guest: &Guest,
+    binaries: &[PathBuf],
+    results: &str,
+    scenarios: &[&Path],
+    limits: &Limits,
+) -> Result<Tally> {
+    let mut payload = Payload::new(binaries);
     for file in scenarios {
         payload.copy(file, Path::new("scenarios").join(file.file_name().unwrap_or_default()));
     }
     payload.text("main", "exec scenarios.sh\n".into());
-    let outcome = guest.run("scenarios", &payload, limits, &mut std::io::stdout().lock())?;
+    let outcome = guest.run(results, &payload, limits, &mut WholeLines(Vec::new()))?;
     let report = fs::read_to_string(outcome.results.join("results.tsv")).unwrap_or_default();
     if let Err(error) = outcome.status {
         eprintln!("error: {error:#}");
@@ -66,8 +103,31 @@ pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
         println!("FAILED {name}: the guest ended before it was done");
     }
     eprintln!("logs are in {}", outcome.results.display());
-    println!("scenarios: {tally}");
     Ok(tally)
+}
+
+/// Standard output for several at once: nobody's line is cut by another's. What is begun at the end comes out too.
+struct WholeLines(Vec<u8>);
+
+impl Write for WholeLines {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(text);
+        if let Some(end) = self.0.iter().rposition(|byte| *byte == b'\n') {
+            io::stdout().write_all(&self.0[..=end])?;
+            self.0.drain(..=end);
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
+impl Drop for WholeLines {
+    fn drop(&mut self) {
+        let _ = io::stdout().write_all(&self.0);
+    }
 }
 
 /// What the guest's report says of these scenarios, and those that it does not know.
@@ -93,12 +153,24 @@ fn name(file: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tally, count};
+    use super::{Tally, count, shares};
+    use std::path::{Path, PathBuf};
 
     #[test]
     fn a_scenario_without_a_verdict_has_failed() {
         let names = ["00-a".to_owned(), "00-ab".to_owned(), "01-b".to_owned()];
         let report = "00-ab\tok\t3\t\n01-b\tFAILED\t3\texit status 1\n";
         assert_eq!(count(&names, report), (Tally { passed: 1, failed: 2 }, vec!["00-a"]));
+    }
+
+    #[test]
+    fn each_scenario_is_in_one_share() {
+        let names: Vec<PathBuf> = ["a", "b", "c"].map(PathBuf::from).into();
+        fn paths<'a>(names: &'a [&str]) -> Vec<&'a Path> {
+            names.iter().map(Path::new).collect()
+        }
+        assert_eq!(shares(&names, 2), [paths(&["a", "c"]), paths(&["b"])]);
+        assert_eq!(shares(&names, 4), [paths(&["a"]), paths(&["b"]), paths(&["c"])]);
+        assert!(shares(&[], 2).is_empty());
     }
 }
