@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Help => print!("{}", arguments::HELP),
-        Task::Bench => bench::bench()?,
+        Task::Bench => bench::bench(&Limits::default())?,
         Task::Demo => demo::demo(&Limits::default())?,
         Task::Test { fast } => return test::run(fast, &Limits::default()).map(verdict),
         Task::Ci { without_test } => ci::ci(!without_test, &Limits::default())?,
