@@ -25,6 +25,8 @@
 #   reserve VG/POOL  release VG/POOL    the metadata snapshot
 #   being_received VG               succeeds while there is a volume that some run has not finished, or has left
 #   property VG/LV FIELD            prints what lvs says of it, such as lv_tags
+#   power_cut                       all that is not durable is lost; the scenario begins again, with $BOOT one more. What is to be
+#                                   there then lies on $DISK2, which a scenario has for itself: all other disks and $WORK are new.
 #   within SECONDS COMMAND...       tries again until it succeeds
 #   fail TEXT                       ends the scenario
 #
@@ -175,6 +177,14 @@ being_received() {
 
 property() {
     lvs --noheadings --nosuffix --units b -o "$2" "$1" | sed 's/^ *//; s/ *$//'
+}
+
+power_cut() {
+    echo "$SCENARIO $((BOOT + 1))" >"$RESULTS/.cut"
+    # The log and this, and nothing else.
+    sync -f "$RESULTS"
+    echo b >/proc/sysrq-trigger
+    sleep 60
 }
 
 within() {

@@ -4,7 +4,14 @@
 # Prints `ok NAME (12 s)`, or the log and `FAILED NAME (12 s): reason`. Leaves results.tsv (name, ok or FAILED, seconds, reason)
 # and NAME.log under $RESULTS. A scenario says `# limit: 600` when the usual 300 s are too few for it.
 
-mkfs.ext4 -q -O ^has_journal -E nodiscard "$DISK1"
+# A scenario that cuts the power (`power_cut` in lib.sh) is run again in the next boot, with $BOOT one more. Its disks are then
+# as the cut left them.
+first= boot=1
+[ ! -e "$RESULTS/.cut" ] || read -r first boot <"$RESULTS/.cut"
+rm -f "$RESULTS/.cut"
+sync -f "$RESULTS"
+
+[ -n "$first" ] || mkfs.ext4 -q -O ^has_journal -E nodiscard "$DISK1"
 mount -o discard "$DISK1" /scratch
 
 # Removes all that is left of a scenario; prints what a scenario has no right to leave.
@@ -27,6 +34,7 @@ clean_up() {
     # Whatever a scenario has done to its volumes: without LVM, which might refuse, and in one command.
     dmsetup remove_all --deferred >/dev/null
     losetup -D
+    wipefs -q -a "$DISK2"
     rm -rf /scratch/* "$work" /run/lock/hyperlayer* /run/hyperlayer* /var/lib/hyperlayer
     udevadm settle
     left=$(dmsetup ls | grep -v '^No devices found'; losetup -l -n)
@@ -40,6 +48,8 @@ mkdir $group
 
 for scenario in /payload/scenarios/*.sh; do
     name=$(basename "$scenario" .sh)
+    [ -z "$first" ] || [ "$name" = "$first" ] || continue
+    first=
     log=$RESULTS/$name.log
     limit=$(sed -n 's/^# limit: *\([0-9]*\).*/\1/p' "$scenario")
     mkdir -p $work
@@ -47,8 +57,8 @@ for scenario in /payload/scenarios/*.sh; do
     # In a control group, so that whatever it leaves running is found. Signals to its process group stay among its own.
     (
         echo $BASHPID >$group/cgroup.procs
-        WORK=$work exec timeout --kill-after=5 "${limit:-300}" bash "$scenario"
-    ) </dev/null >"$log" 2>&1
+        WORK=$work SCENARIO=$name BOOT=$boot exec timeout --kill-after=5 "${limit:-300}" bash "$scenario"
+    ) </dev/null >>"$log" 2>&1
     status=$?
     reason=
     case $status in
@@ -56,6 +66,7 @@ for scenario in /payload/scenarios/*.sh; do
     124 | 137) reason="not done after ${limit:-300} s" ;;
     *) reason="exit status $status" ;;
     esac
+    boot=1
     left=$(clean_up 2>&1)
     [ -z "$left" ] || {
         echo "$left" >>"$log"

@@ -23,43 +23,63 @@ echo "seed: $seed"
 RANDOM=$seed
 trap - DEBUG
 
-# killed SECONDS.TENTHS COMMAND...: it may have ended by then.
+# How long one takes that nobody kills, in tenths of a second.
+start=${EPOCHREALTIME/./}
+lvbackup -q recv -v dst -p pool -l data -i chain.hl
+whole=$(((${EPOCHREALTIME/./} - start) / 100000))
+lvremove -q -q -y dst/data
+echo "not killed: $whole tenths of a second"
+
+# seconds TENTHS
+seconds() {
+    echo $(($1 / 10)).$(($1 % 10))
+}
+
+# killed WHEN COMMAND...: WHEN is a command that returns at that moment; COMMAND may have ended by then.
 killed() {
-    local after=$1
+    local when=$1
     shift
-    "$@" &
-    sleep "$after"
+    # Its input by name: the shell would give it an empty one.
+    "$@" <&0 &
+    $when
     kill -KILL $! || true
     wait $! || true
 }
 
-# The data of the first state comes at once, the rest when it is asked for; so a kill lands between two records.
+# The beginning of the chain comes at once, the rest never.
 fed() {
     head -c "$1" chain.hl
-    sleep 30
+    touch fed
+    exec sleep 60
 }
 
 declare -A found
 for ((point = 0; point < 50; point++)); do
     # Half of them by how much came, half by time, which also hits LVM's own commands.
     if ((point % 2)); then
-        how="$((size * point / 50)) bytes"
+        length=$((size * point / 50))
+        how="$length bytes"
         mkfifo slow
-        fed $((size * point / 50)) >slow &
+        fed $length >slow &
         feeder=$!
-        killed 4.$((RANDOM % 10)) lvbackup -q recv -v dst -p pool -l data --keep-every 128k <slow
+        # From then on up to three seconds: what came is kept every two.
+        when_fed() {
+            within 60 test -e fed
+            sleep $(seconds $((RANDOM % 30)))
+        }
+        killed when_fed lvbackup -q recv -v dst -p pool -l data --keep-every 128k <slow
         kill $feeder || true
         wait $feeder || true
-        rm slow
+        rm slow fed
     else
-        after=$((point / 8)).$((RANDOM % 10))
+        after=$(seconds $((whole * point / 50 + RANDOM % 3)))
         how="$after s"
-        killed "$after" lvbackup -q recv -v dst -p pool -l data --keep-every 128k -i chain.hl
+        killed "sleep $after" lvbackup -q recv -v dst -p pool -l data --keep-every 128k -i chain.hl
     fi
     again=
     if ((point % 3 == 0)) && lvbackup recv --list-partial -v dst | grep data; then
         again=", and again"
-        killed $((RANDOM % 5)).$((RANDOM % 10)) lvbackup -q recv --resume -v dst -l data --keep-every 128k -i chain.hl
+        killed "sleep $(seconds $((RANDOM % whole)))" lvbackup -q recv --resume -v dst -l data --keep-every 128k -i chain.hl
     fi
     state=$(lvbackup recv --list-partial -v dst | head -n 1)
     if [ -n "$state" ]; then
@@ -93,3 +113,5 @@ for ((point = 0; point < 50; point++)); do
     [ -z "$(ls -A /var/lib/hyperlayer/partial)" ]
 done
 for what in "${!found[@]}"; do echo "$what: ${found[$what]}"; done
+# Where it matters.
+[ "${found["first layer"]:-0}" -ge 5 ] && [ "${found["second layer"]:-0}" -ge 5 ] || fail 'hardly one was killed in the midst of a layer'

@@ -77,18 +77,23 @@ impl Guest {
     pub(crate) fn run(&self, name: &str, payload: &Payload, limits: &Limits, sink: &mut dyn Write) -> Result<Outcome> {
         let work = Work::new(&self.cache.join("run"))?;
         let disks = disks(&work, payload)?;
-        let mut guest = qemu(&self.image, self.accel, limits.size, &disks, Console::Log, "", Some(limits.time));
-        let shown = line(&guest);
-        let mut guest = guest
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start `{shown}`"))?;
         let mut log = fs::File::create(work.folder.join("console.log"))?;
-        if let Some(console) = &mut guest.stdout {
-            pass_on(console, &mut [sink, &mut log])?;
-        }
-        let end = guest.wait()?;
+        let end = loop {
+            let mut guest = qemu(&self.image, self.accel, limits.size, &disks, Console::Log, "", Some(limits.time));
+            let shown = line(&guest);
+            let mut guest = guest
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .with_context(|| format!("cannot start `{shown}`"))?;
+            if let Some(console) = &mut guest.stdout {
+                pass_on(console, &mut [sink, &mut log])?;
+            }
+            let end = guest.wait()?;
+            if !cut_its_power(&work)? {
+                break end;
+            }
+        };
         let results = self.collect(&work, name)?;
         let status = match fs::read_to_string(results.join(".status")) {
             Ok(status) => status.trim().parse().context("the guest left no number as its exit status"),
@@ -153,6 +158,13 @@ fn disks(work: &Work, payload: &Payload) -> Result<Vec<Disk>> {
     let mut mkfs = command("mkfs.ext4");
     output(mkfs.args(["-q", "-F", "-O", "^has_journal"]).arg(&results.file)).context("cannot make the results disk")?;
     Ok(vec![payload, results, work.sparse("disk1")?, work.sparse("disk2")?])
+}
+
+/// Whether the guest ended by cutting its own power, to be started again with the disks as they are by then.
+fn cut_its_power(work: &Work) -> Result<bool> {
+    let mut debugfs = command("debugfs");
+    debugfs.args(["-R", "cat /.cut"]).arg(work.folder.join("results"));
+    Ok(!output(&mut debugfs).context("cannot read the results disk")?.is_empty())
 }
 
 /// Copies the guest's console to all sinks as it comes, without the carriage returns of a terminal.
