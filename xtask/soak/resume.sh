@@ -81,7 +81,7 @@ for ((point = 0; point < 50; point++)); do
         again=", and again"
         killed "sleep $(seconds $((RANDOM % whole)))" lvbackup -q recv --resume -v dst -l data --keep-every 128k -i chain.hl
     fi
-    state=$(lvbackup recv --list-partial -v dst | head -n 1)
+    state=$(lvbackup recv --list-partial -v dst | sed -n 1p)
     if [ -n "$state" ]; then
         case $state in
         *"whole chain"*) what=complete ;;
