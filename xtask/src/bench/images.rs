@@ -1,4 +1,4 @@
-//! `lvdiff` and `lvpatch` on images in memory.
+//! The tools on images and streams in memory.
 
 use crate::{
     command::{output, run},
@@ -58,7 +58,7 @@ fn chunk(number: u64) -> Chunk {
 /// Runs them.
 pub(super) fn bench(binaries: &[PathBuf]) -> Result<()> {
     let folder = Folder::new()?;
-    println!("== lvdiff and lvpatch on images of 1 GiB in {}", folder.0.display());
+    println!("== the tools on images of 1 GiB in {}", folder.0.display());
     let changed = make_images(&folder.0)?;
     let bin = binaries.first().and_then(|binary| binary.parent()).context("there are no binaries")?;
     let time = |what: &str, bytes: u64, script: &str| -> Result<f64> {
@@ -108,6 +108,22 @@ pub(super) fn bench(binaries: &[PathBuf]) -> Result<()> {
     let sha1 = time("sha1sum", IMAGE_BYTES, "sha1sum new > /dev/null")?;
     let full = "lvdiff -q --full ./new 2> /dev/null | lvpatch -q --output out; rm out";
     ratios(time("lvdiff --full | lvpatch", IMAGE_BYTES, full)?, &[("dd", dd), ("sha1sum", sha1)]);
+    println!("-- lvbackup, a full layer of the base and the delta");
+    run(&mut shell(bin, &folder.0, "rm copy; lvdiff -q --full ./base > full.hl 2> /dev/null"))?;
+    let read = time("dd bs=1M | cat", IMAGE_BYTES, "dd if=new bs=1M status=none | cat > /dev/null")?;
+    let sha256 = time("sha256sum", IMAGE_BYTES, "sha256sum new > /dev/null")?;
+    let zstd = time("zstd -T0 | cat", IMAGE_BYTES, "zstd -q -T0 -c new | cat > /dev/null")?;
+    let reading = [("dd", read), ("sha256sum", sha256)];
+    let writing = [("dd conv=fsync", dd), ("sha256sum", sha256)];
+    let both = IMAGE_BYTES + changed;
+    ratios(time("verify", both, "lvbackup -q verify full.hl delta.hl > /dev/null")?, &reading);
+    ratios(time("merge | cat", both, "lvbackup -q merge full.hl delta.hl 2> /dev/null | cat > /dev/null")?, &reading);
+    let merge = "lvbackup -q merge --compress zstd full.hl delta.hl 2> /dev/null | cat > /dev/null";
+    ratios(time("merge --compress zstd | cat", both, merge)?, &[("zstd", zstd)]);
+    ratios(time("compare IMAGE STREAM", IMAGE_BYTES, "lvbackup -q compare base full.hl > /dev/null")?, &reading);
+    ratios(time("recv --to-file", IMAGE_BYTES, "lvbackup -q recv --to-file out -i full.hl; rm out")?, &writing);
+    let chain = "lvbackup -q recv --to-file out -i full.hl -i delta.hl; rm out";
+    ratios(time("recv --to-file, of both", both, chain)?, &writing);
     Ok(())
 }
 
