@@ -160,7 +160,7 @@ fn refuse_needed(at: &Path) -> Result<(), FreezeError> {
 }
 
 /// `mountinfo` writes blanks and backslashes as three octal digits.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -46,9 +46,12 @@ mod error;
 mod exec;
 mod freeze;
 mod lock;
+mod loop_device;
 mod metadata_snapshot;
+mod mount;
 mod names;
 mod patience;
+mod physical;
 mod pool;
 mod record;
 mod report;
@@ -67,11 +70,20 @@ pub use exec::{
 };
 pub use freeze::{FreezeError, Frozen, Stack};
 pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
+pub use loop_device::{LoopDevice, LoopError, attach_loop, detach_loop, loop_devices};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
+pub use mount::{MountError, Mounted, file_system, mount, mounted, unmount};
 pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};
 pub use patience::Patience;
+pub use physical::{create_pv, drop_missing, extend_group, reduce_group, remove_pv, tag_pv};
 pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, mapped, pool_status, thin_target};
-pub use report::{Discards, Lv, LvAttr, LvType, Permission, ReportError, Vg, find, groups, volume, volumes};
+pub use report::{
+    Discards, Lv, LvAttr, LvType, Permission, Pv, ReportError, Vg, find, groups, names_on, physical_volumes, volume,
+    volumes,
+};
 pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
 pub use share::is_active_for_us;
-pub use volume::{Change, NewVolume, VolumeError, change, create_snapshot, create_thin, remove, rename, resize};
+pub use volume::{
+    Change, NewVolume, Room, VolumeError, activate, change, create_classic, create_snapshot, create_thin, remove,
+    rename, resize,
+};

@@ -1,5 +1,7 @@
 //! Making, changing and removing volumes.
 
+use std::path::Path;
+
 use extents::{Bytes, SECTOR_BYTES};
 
 use crate::{
@@ -49,6 +51,40 @@ pub fn create_snapshot(
     run(exec, &command, "create snapshot", &origin.sibling(name.clone())).map(drop)
 }
 
+/// How large a classic snapshot is, and where it lies.
+#[derive(Clone, Copy, Debug)]
+pub enum Room<'a> {
+    /// So large, wherever the group has room.
+    Size(Bytes),
+    /// All that is free on this physical volume, and nothing else.
+    AllOf(&'a Path),
+}
+
+/// Makes `name`, a classic snapshot of `origin`: it copies what is overwritten there, and is lost when its room is full.
+/// Runs one command.
+///
+/// # Errors
+/// LVM refuses: the name is taken, there is no room.
+pub fn create_classic(
+    exec: &dyn Executor,
+    origin: &LvRef,
+    name: &LvName,
+    room: Room<'_>,
+    tags: &[Tag],
+    permission: Permission,
+) -> Result<(), VolumeError> {
+    let mut command = Command::new(Program::Lvcreate).args(["--snapshot", "--name", name.as_str()]);
+    for tag in tags {
+        command = command.args(["--addtag", tag.as_str()]);
+    }
+    command = command.args(["--permission", letters(permission)]);
+    command = match room {
+        Room::Size(size) => command.args(["--size", &bytes(size)]).arg(origin.to_string()),
+        Room::AllOf(device) => command.args(["--extents", "100%PVS"]).arg(origin.to_string()).arg(device),
+    };
+    run(exec, &command, "create snapshot", &origin.sibling(name.clone())).map(drop)
+}
+
 /// Makes `name`, an empty thin volume of `size` in `pool`. LVM rounds the size up to whole extents of the group. Runs
 /// one command.
 ///
@@ -87,6 +123,16 @@ pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), Volu
     } else {
         Err(VolumeError::Replaced { name: name.clone(), uuid: found.uuid })
     }
+}
+
+/// Activates a volume, also one that a boot leaves inactive; with an origin of classic snapshots, these too. One that is
+/// active already is no error. Runs one command.
+///
+/// # Errors
+/// LVM refuses.
+pub fn activate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> {
+    let command = Command::new(Program::Lvchange).args(["--activate", "y", "--ignoreactivationskip"]);
+    run(exec, &command.arg(name.to_string()), "activate", name).map(drop)
 }
 
 /// Renames a volume within its group; one that is active, open or mounted stays so. Runs one command.

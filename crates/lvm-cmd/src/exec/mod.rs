@@ -171,6 +171,15 @@ impl ExecError {
         }
     }
 
+    /// The program's exit status, where it ran and ended by itself.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<i32> {
+        match self {
+            Self::Failed { exit: Exit::Code(status), .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Whether LVM or the device mapper refused because something has the volume open or is just changing it.
     #[must_use]
     pub fn is_in_use(&self) -> bool {

@@ -1,4 +1,6 @@
-//! One volume, one group.
+//! One volume, one group, one physical volume.
+
+use std::path::PathBuf;
 
 use extents::{Bytes, ChunkSize};
 
@@ -156,6 +158,18 @@ impl LvAttr {
         self.0[7] == b'z'
     }
 
+    /// A classic snapshot that overflowed: what it held is lost, it can only be removed. Only where it is active.
+    #[must_use]
+    pub fn is_invalid_snapshot(self) -> bool {
+        matches!(self.0[4], b'I' | b'S')
+    }
+
+    /// A classic snapshot, one that copies what is overwritten in its origin.
+    #[must_use]
+    pub fn is_classic_snapshot(self) -> bool {
+        matches!(self.0[0], b's' | b'S')
+    }
+
     /// Whether a plain `lvchange -ay` leaves it inactive, as is the default for thin snapshots.
     #[must_use]
     pub fn skips_activation(self) -> bool {
@@ -180,6 +194,24 @@ impl std::fmt::Debug for LvAttr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "LvAttr({self})")
     }
+}
+
+/// One physical volume.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Pv {
+    /// LVM's id of it, which is on the device itself.
+    pub uuid: Uuid,
+    /// Its device; `None` where a group has it and its device is not there.
+    pub device: Option<PathBuf>,
+    /// The group that has it.
+    pub group: Option<VgName>,
+    /// Its size.
+    pub size: Bytes,
+    /// How much of it no volume has.
+    pub free: Bytes,
+    /// Its tags, which its group keeps.
+    pub tags: Vec<Tag>,
 }
 
 /// One volume group.

@@ -3,11 +3,12 @@
 mod lv;
 mod rows;
 
-pub use lv::{Discards, Lv, LvAttr, LvType, Permission, Vg};
-use rows::{LvRow, VgRow, rows};
+pub use lv::{Discards, Lv, LvAttr, LvType, Permission, Pv, Vg};
+use rows::{LvRow, PvRow, SegmentRow, VgRow, rows};
+use std::collections::BTreeSet;
 
 use crate::similar::{hint, similar};
-use crate::{Command, ExecError, Executor, Kind, LvRef, Program, VgName};
+use crate::{Command, ExecError, Executor, Kind, LvRef, Program, Uuid, VgName};
 
 /// Settings of lvm.conf that would change a report under our feet: `lv_time` as seconds since 1970, tags split by
 /// commas (which no tag can contain).
@@ -15,6 +16,7 @@ const CONFIG: &str = r#"report{time_format="%s" list_item_separator=","}"#;
 
 const LV_FIELDS: &str = "lv_name,vg_name,lv_uuid,lv_attr,lv_size,pool_lv,origin,thin_id,transaction_id,chunk_size,\
                          data_percent,metadata_percent,lv_tags,lv_time,metadata_lv,discards";
+const PV_FIELDS: &str = "pv_name,pv_uuid,vg_name,pv_size,pv_free,pv_missing,pv_tags";
 const VG_FIELDS: &str = "vg_name,vg_uuid,vg_size,vg_free,vg_extent_size";
 
 /// All volumes of a group but LVM's hidden ones. Runs one command, and a second to find similar names where the group
@@ -68,6 +70,31 @@ pub fn groups(exec: &dyn Executor) -> Result<Vec<Vg>, ReportError> {
     let output =
         exec.run(&report(Program::Vgs, VG_FIELDS)).map_err(|source| ReportError::List { what: what(), source })?;
     rows(&output.stdout, |section| section.vg, what)?.into_iter().map(VgRow::typed).collect()
+}
+
+/// All physical volumes, those of which a group says that they are missing included. Runs one command.
+///
+/// # Errors
+/// LVM fails, or its answer is not understood.
+pub fn physical_volumes(exec: &dyn Executor) -> Result<Vec<Pv>, ReportError> {
+    let what = || "the physical volumes".to_owned();
+    let output =
+        exec.run(&report(Program::Pvs, PV_FIELDS)).map_err(|source| ReportError::List { what: what(), source })?;
+    rows(&output.stdout, |section| section.pv, what)?.into_iter().map(PvRow::typed).collect()
+}
+
+/// The names of the volumes that have a part of themselves on a physical volume, LVM's hidden ones included. Runs one
+/// command.
+///
+/// # Errors
+/// LVM fails, or its answer is not understood.
+pub fn names_on(exec: &dyn Executor, pv: &Uuid) -> Result<BTreeSet<String>, ReportError> {
+    let what = || format!("the volumes on the physical volume {pv}");
+    let selection = format!(r#"pv_uuid="{pv}""#);
+    let command = report(Program::Pvs, "lv_name").args(["--all", "--segments", "--select", &selection]);
+    let output = exec.run(&command).map_err(|source| ReportError::List { what: what(), source })?;
+    let names = rows(&output.stdout, |section| section.pvseg, what)?;
+    Ok(names.into_iter().map(SegmentRow::name).filter(|name| !name.is_empty()).collect())
 }
 
 fn report(program: Program, fields: &str) -> Command {

@@ -3,8 +3,8 @@
 use extents::{Bytes, ChunkSize};
 use serde::Deserialize;
 
-use super::{Discards, Lv, LvAttr, ReportError, Vg};
-use crate::{LvName, LvRef, NameError, ThinId};
+use super::{Discards, Lv, LvAttr, Pv, ReportError, Vg};
+use crate::{LvName, LvRef, NameError, Tag, ThinId};
 
 #[derive(Deserialize)]
 struct Report {
@@ -17,6 +17,10 @@ pub(super) struct Section {
     pub(super) lv: Vec<LvRow>,
     #[serde(default)]
     pub(super) vg: Vec<VgRow>,
+    #[serde(default)]
+    pub(super) pv: Vec<PvRow>,
+    #[serde(default)]
+    pub(super) pvseg: Vec<SegmentRow>,
 }
 
 pub(super) fn rows<R>(
@@ -58,6 +62,30 @@ pub(super) struct VgRow {
     vg_extent_size: String,
 }
 
+#[derive(Deserialize)]
+pub(super) struct PvRow {
+    pv_name: String,
+    pv_uuid: String,
+    vg_name: String,
+    pv_size: String,
+    pv_free: String,
+    pv_missing: String,
+    pv_tags: String,
+}
+
+/// A part of a physical volume, and who has it.
+#[derive(Deserialize)]
+pub(super) struct SegmentRow {
+    lv_name: String,
+}
+
+impl SegmentRow {
+    /// Hidden ones are reported in brackets; empty for a free part.
+    pub(super) fn name(self) -> String {
+        self.lv_name.trim_matches(['[', ']']).to_owned()
+    }
+}
+
 /// Reads the values of one row, and says whose value it was that could not be read.
 struct Reader(String);
 
@@ -78,6 +106,11 @@ impl Reader {
 
     fn number<T: std::str::FromStr>(&self, field: &'static str, text: &str) -> Result<T, ReportError> {
         self.value(field, text, "a number", text.parse().ok())
+    }
+
+    fn tags(&self, field: &'static str, text: &str) -> Result<Vec<Tag>, ReportError> {
+        let tags = text.split(',').filter(|tag| !tag.is_empty());
+        tags.map(|tag| self.name(field, tag, tag.parse())).collect()
     }
 
     /// Where there may be none.
@@ -113,12 +146,7 @@ impl LvRow {
                 .and_then(|bytes| ChunkSize::from_bytes(Bytes::new(bytes))),
             data_percent: r.maybe(&self.data_percent, |r, text| r.number("data_percent", text))?,
             metadata_percent: r.maybe(&self.metadata_percent, |r, text| r.number("metadata_percent", text))?,
-            tags: self
-                .lv_tags
-                .split(',')
-                .filter(|tag| !tag.is_empty())
-                .map(|tag| r.name("lv_tags", tag, tag.parse()))
-                .collect::<Result<_, _>>()?,
+            tags: r.tags("lv_tags", &self.lv_tags)?,
             created_seconds: r.maybe(&self.lv_time, |r, text| r.number("lv_time", text))?,
             metadata_lv: r.maybe(&self.metadata_lv, lv_name("metadata_lv"))?,
             discards: r.maybe(&self.discards, |r, text| {
@@ -143,6 +171,21 @@ impl VgRow {
             size: Bytes::new(r.number("vg_size", &self.vg_size)?),
             free: Bytes::new(r.number("vg_free", &self.vg_free)?),
             extent_size: Bytes::new(r.number("vg_extent_size", &self.vg_extent_size)?),
+        })
+    }
+}
+
+impl PvRow {
+    pub(super) fn typed(self) -> Result<Pv, ReportError> {
+        let r = Reader(self.pv_name.clone());
+        Ok(Pv {
+            uuid: r.name("pv_uuid", &self.pv_uuid, self.pv_uuid.parse())?,
+            group: r.maybe(&self.vg_name, |r, text| r.name("vg_name", text, text.parse()))?,
+            size: r.number("pv_size", &self.pv_size).map(Bytes::new)?,
+            free: r.number("pv_free", &self.pv_free).map(Bytes::new)?,
+            // LVM calls its device `[unknown]` then.
+            tags: r.tags("pv_tags", &self.pv_tags)?,
+            device: self.pv_missing.is_empty().then(|| self.pv_name.into()),
         })
     }
 }

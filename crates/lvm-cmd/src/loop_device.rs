@@ -1,0 +1,109 @@
+//! Files as block devices.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::{Command, ExecError, Executor, Kind, Program};
+
+/// A loop device that has a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoopDevice {
+    /// Its node.
+    pub device: PathBuf,
+    /// The file's name when it was attached; it may have another one by now, or none.
+    pub file: PathBuf,
+    /// The number of the file's inode, which it keeps.
+    pub inode: u64,
+    /// The device of the file's file system, `MAJOR:MINOR`.
+    pub file_system: String,
+}
+
+/// Attaches a file to a loop device, `device` or a free one, without the page cache in between where the file's file
+/// system allows that; gives the device's node. Runs one command.
+///
+/// # Errors
+/// The device is in use, or there is none.
+pub fn attach_loop(exec: &dyn Executor, file: &Path, device: Option<&Path>) -> Result<PathBuf, LoopError> {
+    let attach = |direct: &str| {
+        let command = Command::new(Program::Losetup).args(["--nooverlap", direct]);
+        let command = match device {
+            Some(device) => command.arg(device).arg(file),
+            None => command.args(["--find", "--show"]).arg(file),
+        };
+        exec.run(&command)
+    };
+    let attached = attach("--direct-io=on").or_else(|_| attach("--direct-io=off"))?;
+    match device {
+        Some(device) => Ok(device.to_owned()),
+        None => Ok(PathBuf::from(attached.text().trim())),
+    }
+}
+
+/// Gives the file free. Runs one command.
+///
+/// # Errors
+/// The device is in use.
+pub fn detach_loop(exec: &dyn Executor, device: &Path) -> Result<(), LoopError> {
+    Ok(exec.run(&Command::new(Program::Losetup).arg("--detach").arg(device)).map(drop)?)
+}
+
+/// All loop devices that have a file. Runs one command.
+///
+/// # Errors
+/// Its answer is not understood.
+pub fn loop_devices(exec: &dyn Executor) -> Result<Vec<LoopDevice>, LoopError> {
+    let columns = "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN";
+    let output = exec.run(&Command::new(Program::Losetup).args(["--list", "--json", "--output", columns]))?;
+    // Without any device it writes nothing at all.
+    if output.text().trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let answer: Value = serde_json::from_slice(&output.stdout).map_err(|source| LoopError::Json { source })?;
+    let rows = answer.get("loopdevices").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    rows.iter().map(|row| loop_device(row).ok_or_else(|| LoopError::Row { row: row.to_string() })).collect()
+}
+
+/// Numbers are strings in some versions.
+fn loop_device(row: &Value) -> Option<LoopDevice> {
+    let text = |key: &str| row.get(key).and_then(Value::as_str).map(|text| text.trim().to_owned());
+    let number = |key: &str| row.get(key).and_then(Value::as_u64).or_else(|| text(key)?.parse().ok());
+    Some(LoopDevice {
+        device: text("name")?.into(),
+        file: text("back-file")?.into(),
+        inode: number("back-ino")?,
+        file_system: text("back-maj:min")?,
+    })
+}
+
+/// Why a loop device was not attached, detached or listed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoopError {
+    /// losetup(8) failed.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// Its answer is no JSON.
+    #[error("cannot understand the list of loop devices")]
+    Json {
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// It says of a device what cannot be understood.
+    #[error("cannot understand what is said of a loop device: {row}")]
+    Row {
+        /// What is said.
+        row: String,
+    },
+}
+
+impl LoopError {
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Exec(error) => error.kind(),
+            Self::Json { .. } | Self::Row { .. } => Kind::Failed,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Files and folders that get their name only when it is recorded which ones they are.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags};
+
+use crate::{FileId, Found};
+
+/// What is to become `path`, under a name that nobody else has: `.NAME.hyperlayer-ID`.
+pub(crate) fn unfinished(path: &Path, id: &str) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".hyperlayer-{id}"));
+    path.with_file_name(name)
+}
+
+/// Makes the file under that name.
+pub(crate) fn make_file(unfinished: &Path) -> io::Result<(File, FileId)> {
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(unfinished)?;
+    let id = id_of(&file.metadata()?);
+    Ok((file, id))
+}
+
+/// Makes the folder under that name.
+pub(crate) fn make_folder(unfinished: &Path) -> io::Result<FileId> {
+    fs::create_dir(unfinished)?;
+    Ok(id_of(&fs::symlink_metadata(unfinished)?))
+}
+
+/// Gives it its name, durably; fails where anything has that.
+pub(crate) fn name(unfinished: &Path, path: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, unfinished, CWD, path, RenameFlags::NOREPLACE) {
+        Ok(()) => {}
+        // A file system that cannot (NFS): a second name fails where there is one, for files.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if unfinished.is_file() => {
+            fs::hard_link(unfinished, path)?;
+            fs::remove_file(unfinished)?;
+        }
+        // For folders: only an empty folder could be replaced, and it is looked that there is none.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if fs::symlink_metadata(path).is_err() => {
+            fs::rename(unfinished, path)?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    sync_parent(path)
+}
+
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// What has this name.
+pub(crate) fn found(path: &Path, made: Option<FileId>) -> io::Result<Found> {
+    let there = match fs::symlink_metadata(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Found::Absent);
+        }
+        there => there?,
+    };
+    Ok(if made == Some(id_of(&there)) { Found::Ours } else { Found::Other })
+}
+
+fn id_of(there: &fs::Metadata) -> FileId {
+    let born = there.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    FileId { inode: there.ino(), born_ns: born.and_then(|born| u64::try_from(born.as_nanos()).ok()) }
+}

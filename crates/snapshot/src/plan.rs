@@ -1,0 +1,239 @@
+//! From what is recorded and what is there to what is to be done: pure functions.
+
+use std::path::PathBuf;
+
+use crate::{Phase, Record, Step};
+
+/// What is found under a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Found {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// What the record says that we made.
+    Ours,
+    /// Something that we did not make.
+    Other,
+}
+
+/// What is found of the physical volume, by the id that it was given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Physical {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// Its device is there, and no group has it.
+    Alone,
+    /// Its device is there, and its group has it.
+    InGroup,
+    /// Its group has it, and its device is not there.
+    Missing {
+        /// Whether the group misses other physical volumes as well, or another volume than the snapshot has a part of it.
+        entangled: bool,
+    },
+}
+
+/// All that is there of a snapshot.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Facts {
+    /// The temporary file.
+    pub file: Found,
+    /// The same before it had its name.
+    pub unfinished_file: bool,
+    /// The loop devices that have it.
+    pub loops: Vec<PathBuf>,
+    /// The physical volume on it.
+    pub physical: Physical,
+    /// The snapshot.
+    pub volume: Found,
+    /// Whether the device mapper has it.
+    pub is_active: bool,
+    /// The folder for the mount.
+    pub folder: Found,
+    /// The same before it had its name.
+    pub unfinished_folder: bool,
+    /// Where the snapshot is mounted.
+    pub mounts: Vec<PathBuf>,
+}
+
+/// One thing to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Unmount the snapshot.
+    Unmount(PathBuf),
+    /// Remove the folder for the mount, which is empty.
+    RemoveFolder,
+    /// Remove what was to become that folder.
+    RemoveUnfinishedFolder,
+    /// Remove the snapshot.
+    RemoveVolume,
+    /// Take the missing physical volume, and the snapshot on it, away from the group.
+    DropMissing,
+    /// Take the physical volume away from the group.
+    ReduceGroup,
+    /// Take LVM's label off the loop device.
+    RemovePhysical,
+    /// Detach the loop device.
+    Detach,
+    /// Remove the temporary file.
+    RemoveFile,
+    /// Remove what was to become that file.
+    RemoveUnfinishedFile,
+    /// Attach the temporary file to a loop device again.
+    Attach,
+    /// Activate the snapshot.
+    Activate,
+    /// Make the folder for the mount again.
+    MakeFolder,
+    /// Mount it again.
+    Mount,
+}
+
+impl Action {
+    /// The step that is undone by it as the last one, where one is.
+    #[must_use]
+    pub fn undoes(&self) -> Option<Step> {
+        match self {
+            Self::Unmount(_) => Some(Step::Mount),
+            Self::RemoveFolder | Self::RemoveUnfinishedFolder => Some(Step::Folder),
+            Self::RemoveVolume => Some(Step::Volume),
+            Self::DropMissing | Self::ReduceGroup => Some(Step::Group),
+            Self::RemovePhysical => Some(Step::PhysicalVolume),
+            Self::Detach => Some(Step::Loop),
+            Self::RemoveFile | Self::RemoveUnfinishedFile => Some(Step::File),
+            Self::Attach | Self::Activate | Self::MakeFolder | Self::Mount => None,
+        }
+    }
+
+    /// What is done, for people, of this snapshot.
+    #[must_use]
+    pub fn says(&self, record: &Record) -> String {
+        let file = record.file.as_ref().map(|file| file.path.display().to_string()).unwrap_or_default();
+        let folder = record.mount.as_ref().map(|mount| mount.path.display().to_string()).unwrap_or_default();
+        let (snapshot, group) = (&record.snapshot, record.snapshot.vg());
+        match self {
+            Self::Unmount(at) => format!("unmount `{}`", at.display()),
+            Self::RemoveFolder => format!("remove the empty folder `{folder}`"),
+            Self::RemoveUnfinishedFolder => format!("remove the folder that was to become `{folder}`"),
+            Self::RemoveVolume => format!("remove the snapshot `{snapshot}`"),
+            Self::DropMissing => {
+                format!("take the snapshot `{snapshot}` and its space, which is gone, out of `{group}`")
+            }
+            Self::ReduceGroup => format!("take the space in `{file}` out of `{group}`"),
+            Self::RemovePhysical => format!("take LVM's label off the loop device of `{file}`"),
+            Self::Detach => format!("detach the loop device of `{file}`"),
+            Self::RemoveFile => format!("remove the file `{file}`"),
+            Self::RemoveUnfinishedFile => format!("remove the file that was to become `{file}`"),
+            Self::Attach => format!("attach `{file}` to a loop device"),
+            Self::Activate => format!("activate `{snapshot}`"),
+            Self::MakeFolder => format!("make the folder `{folder}`"),
+            Self::Mount => format!("mount `{snapshot}` at `{folder}`"),
+        }
+    }
+}
+
+/// Why nothing can be planned.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A missing physical volume cannot be taken away alone.
+    #[error(
+        "the space of `{snapshot}` is gone, `{}`, and the group cannot be told to do without it: more is missing there, \
+         or another volume has a part of it",
+        file.display()
+    )]
+    Entangled {
+        /// The snapshot.
+        snapshot: lvm_cmd::LvRef,
+        /// The temporary file.
+        file: PathBuf,
+    },
+}
+
+/// What removes all that is there of a snapshot, and nothing else.
+///
+/// # Errors
+/// See [`PlanError`].
+pub fn removal(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError> {
+    let mut actions: Vec<Action> = facts.mounts.iter().cloned().map(Action::Unmount).collect();
+    if facts.folder == Found::Ours {
+        actions.push(Action::RemoveFolder);
+    }
+    if facts.unfinished_folder {
+        actions.push(Action::RemoveUnfinishedFolder);
+    }
+    let mut has_loop = !facts.loops.is_empty();
+    let mut physical = facts.physical;
+    if matches!(physical, Physical::Missing { .. }) && facts.file == Found::Ours && !has_loop {
+        // With its device nothing is missing any more.
+        actions.push(Action::Attach);
+        (has_loop, physical) = (true, Physical::InGroup);
+    }
+    match physical {
+        Physical::Missing { entangled: true } => {
+            let file = record.file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
+            return Err(PlanError::Entangled { snapshot: record.snapshot.clone(), file });
+        }
+        Physical::Missing { entangled: false } => actions.push(Action::DropMissing),
+        _ if facts.volume == Found::Ours => actions.push(Action::RemoveVolume),
+        _ => {}
+    }
+    if physical == Physical::InGroup {
+        actions.push(Action::ReduceGroup);
+    }
+    if matches!(physical, Physical::InGroup | Physical::Alone) {
+        actions.push(Action::RemovePhysical);
+    }
+    if has_loop {
+        actions.push(Action::Detach);
+    }
+    if facts.file == Found::Ours {
+        actions.push(Action::RemoveFile);
+    }
+    if facts.unfinished_file {
+        actions.push(Action::RemoveUnfinishedFile);
+    }
+    Ok(actions)
+}
+
+/// What makes a snapshot that was made once available again, as after a boot; nothing where it is, or where it is gone.
+#[must_use]
+pub fn revival(record: &Record, facts: &Facts) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let is_there = facts.volume == Found::Ours;
+    if record.file.is_some() && facts.file == Found::Ours && facts.loops.is_empty() {
+        actions.push(Action::Attach);
+    }
+    if is_there && !facts.is_active {
+        actions.push(Action::Activate);
+    }
+    if let Some(mount) = record.mount.as_ref().filter(|_| is_there)
+        && !facts.mounts.contains(&mount.path)
+    {
+        if mount.make && facts.folder == Found::Absent {
+            actions.push(Action::MakeFolder);
+        }
+        actions.push(Action::Mount);
+    }
+    actions
+}
+
+/// What a run that died has left to do: the rest of a removal, the removal of what was not made whole, or the revival of
+/// what was made.
+///
+/// # Errors
+/// See [`PlanError`].
+pub fn recovery(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError> {
+    match record.phase {
+        Phase::Making | Phase::Removing => removal(record, facts),
+        // Nobody can have it back: its space or itself is gone.
+        Phase::Made if is_lost(record, facts) => removal(record, facts),
+        Phase::Made => Ok(revival(record, facts)),
+    }
+}
+
+/// Whether what was made once can never be had again.
+#[must_use]
+pub fn is_lost(record: &Record, facts: &Facts) -> bool {
+    facts.volume != Found::Ours || (record.file.is_some() && facts.file != Found::Ours)
+}

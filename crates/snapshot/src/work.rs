@@ -1,0 +1,106 @@
+//! Making and removing, each step recorded before and after it.
+
+use std::fmt::Debug;
+
+use crate::plan::{is_lost, recovery, removal, revival};
+use crate::{Action, Facts, Journal, JournalError, Phase, PlanError, Progress, Record, Step};
+
+/// The place where snapshots are made: the host, or a model of one.
+pub trait Site {
+    /// Why something was not done.
+    type Error: From<JournalError> + From<PlanError> + Debug;
+
+    /// Does a step. It may write into the record what it made, and keep that, before what it made can be seen by its
+    /// name.
+    ///
+    /// # Errors
+    /// It is not done, or nobody knows.
+    fn make(&self, step: Step, record: &mut Record, journal: &Journal) -> Result<(), Self::Error>;
+
+    /// What is there.
+    ///
+    /// # Errors
+    /// It cannot be known.
+    fn look(&self, record: &Record) -> Result<Facts, Self::Error>;
+
+    /// Does what a plan says.
+    ///
+    /// # Errors
+    /// It is not done, or nobody knows.
+    fn act(&self, action: &Action, record: &Record) -> Result<(), Self::Error>;
+}
+
+/// Makes all that the record says. What goes wrong in the midst is undone by [`remove`], by whoever calls this.
+///
+/// # Errors
+/// A step failed; what was begun is in the record.
+pub fn make<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
+    record.phase = Phase::Making;
+    journal.keep(record)?;
+    for step in record.to_make() {
+        make_step(site, step, record, journal)?;
+    }
+    record.phase = Phase::Made;
+    Ok(journal.keep(record)?)
+}
+
+/// Does one step of a snapshot that is made.
+///
+/// # Errors
+/// It failed; that it was begun is in the record.
+pub fn make_step<S: Site>(site: &S, step: Step, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
+    record.steps.insert(step, Progress::Begun);
+    journal.keep(record)?;
+    site.make(step, record, journal)?;
+    record.steps.insert(step, Progress::Done);
+    Ok(journal.keep(record)?)
+}
+
+/// Removes all that is there of it, and at last the record. Can be run again wherever it ended.
+///
+/// # Errors
+/// Something is in use, or does not belong to us alone; the record says that it is being removed.
+pub fn remove<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
+    record.phase = Phase::Removing;
+    journal.keep(record)?;
+    for action in removal(record, &site.look(record)?)? {
+        carry_out(site, &action, record, journal)?;
+    }
+    Ok(journal.forget(&record.snapshot)?)
+}
+
+/// What a run that died, or a boot, has left to do.
+///
+/// # Errors
+/// It cannot be known, or not be done.
+pub fn to_recover<S: Site>(site: &S, record: &Record) -> Result<Vec<Action>, S::Error> {
+    Ok(recovery(record, &site.look(record)?)?)
+}
+
+/// Does it.
+///
+/// # Errors
+/// As [`remove`].
+pub fn recover<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
+    let facts = site.look(record)?;
+    if record.phase != Phase::Made || is_lost(record, &facts) {
+        return remove(site, record, journal);
+    }
+    revival(record, &facts).iter().try_for_each(|action| match action {
+        Action::MakeFolder => make_step(site, Step::Folder, record, journal),
+        Action::Mount => make_step(site, Step::Mount, record, journal),
+        other => site.act(other, record),
+    })
+}
+
+/// Does one action, and records that its step is undone.
+///
+/// # Errors
+/// It failed.
+pub fn carry_out<S: Site>(site: &S, action: &Action, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
+    site.act(action, record)?;
+    match action.undoes() {
+        Some(step) if record.steps.remove(&step).is_some() => Ok(journal.keep(record)?),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,44 @@
+use std::fs;
+
+use snapshot::{Journal, JournalError};
+
+use crate::model::record;
+
+#[test]
+fn what_is_kept_is_read_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::new(folder.path().join("a/b"));
+    assert!(journal.all().unwrap().is_empty());
+    let (mut one, mut two) = (record(true, Some(true)), record(false, None));
+    one.snapshot = "vg0/a-b".parse().unwrap();
+    two.snapshot = "vg0-a/b".parse().unwrap();
+    for record in [&one, &two] {
+        journal.keep(record).unwrap();
+        journal.keep(record).unwrap();
+        assert_eq!(journal.read(&record.snapshot).unwrap().as_ref(), Some(record));
+    }
+    let mut all: Vec<_> = journal.all().unwrap().into_iter().map(Result::unwrap).collect();
+    all.sort_by_key(|record| record.snapshot != one.snapshot);
+    assert_eq!(all, [one.clone(), two.clone()]);
+    journal.forget(&one.snapshot).unwrap();
+    journal.forget(&one.snapshot).unwrap();
+    assert_eq!(journal.read(&one.snapshot).unwrap(), None);
+    assert_eq!(journal.all().unwrap().len(), 1);
+}
+
+#[test]
+fn what_was_altered_says_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::new(folder.path());
+    let record = record(true, None);
+    journal.keep(&record).unwrap();
+    let path = journal.path(&record.snapshot);
+    let text = fs::read_to_string(&path).unwrap();
+    for (from, to) in [("space.img", "other.img"), ("\"version\": 1", "\"version\": 2"), ("{", "")] {
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let refused = journal.read(&record.snapshot).unwrap_err();
+        assert!(refused.to_string().contains(&path.display().to_string()), "{refused}");
+        assert_eq!(matches!(refused, JournalError::Version { .. }), to.contains('2'));
+        assert!(journal.all().unwrap().pop().unwrap().is_err());
+    }
+}

@@ -1,0 +1,8 @@
+//! The steps on a model of a host that dies wherever it can.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod journal;
+mod killed;
+mod model;
+mod plans;
