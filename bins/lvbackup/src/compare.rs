@@ -40,9 +40,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "16")]
     ranges: usize,
 
-    /// Take a stream that does not say how much it holds: nobody can tell whether it was cut
-    #[arg(long)]
-    accept_open_end: bool,
+    #[command(flatten)]
+    reading: cli::ReadArgs,
 
     /// As one JSON object on standard output
     #[arg(long)]
@@ -94,7 +93,7 @@ struct Job<'j, 'a> {
 impl<'a> Job<'_, 'a> {
     fn compare(&self, left: &Name, right: &Name) -> Outcome<Found> {
         let progress = Progress::new("opening", None, Common { quiet: true, ..self.common }, self.stop.clone());
-        let open = |name| Side::open(name, self.lvm, self.args.accept_open_end, &progress);
+        let open = |name| Side::open(name, self.lvm, self.args.reading, &progress);
         match (open(left)?, open(right)?) {
             (Side::Volume(left), Side::Volume(right)) => {
                 let found = self.volumes(&left, &right);

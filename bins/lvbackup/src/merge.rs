@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cli::{Common, Exit, Failure, Outcome, Progress, Stop, StreamArgs, say};
+use extents::Bytes;
 use hyperlayer::{Format, Header};
 use transfer::{Identity, Merge};
 
@@ -27,9 +28,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     stream: StreamArgs,
 
-    /// Take streams that do not say how much they hold: nobody can tell whether one was cut
-    #[arg(long)]
-    accept_open_end: bool,
+    #[command(flatten)]
+    reading: cli::ReadArgs,
+
+    /// The size of the volume, for formats that do not say it
+    #[arg(long, value_name = "SIZE", value_parser = extents::parse_size)]
+    size: Option<Bytes>,
 
     /// Say what the result would hold, to the byte, and write nothing
     #[arg(long)]
@@ -63,9 +67,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     // The files outlive both passes, each of which shows how far it is.
     let opened = Progress::new("opening", None, Common { quiet: true, ..common }, stop.clone());
     let inputs = args.files.iter().map(|file| cli::layer_input(file, "", &opened));
-    let inputs: Vec<_> =
-        inputs.map(|input| Ok(input?.accept_open_end(args.accept_open_end))).collect::<Outcome<_>>()?;
-    let merge = Merge::plan(inputs, &Progress::new("reading", None, common, stop.clone()))?;
+    let inputs: Vec<_> = inputs.map(|input| Ok(args.reading.of(input?))).collect::<Outcome<_>>()?;
+    let merge = Merge::plan(inputs, args.size, &Progress::new("reading", None, common, stop.clone()))?;
     for link in merge.links().iter().filter(|link| link.identity == Some(Identity::Unnamed)) {
         say(&format!("lvbackup: warning: `{}` does not name its parent: nothing proves that it follows", link.name));
     }

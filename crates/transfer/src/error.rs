@@ -425,7 +425,7 @@ impl Error {
             Self::NoIdentity { .. } => {
                 "make sure yourself that it is meant for this base, and leave out `--require-identity`".into()
             }
-            Self::SizeUnknown => "say it: `--size SIZE`".into(),
+            Self::SizeUnknown | Self::NoSize { .. } => "say it: `--size SIZE`".into(),
             Self::PastSize { .. } => {
                 "is it meant for this base? If the volume grew, say its new size: `--size SIZE`".into()
             }

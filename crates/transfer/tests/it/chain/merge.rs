@@ -16,7 +16,7 @@ fn merge(streams: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
 }
 
 fn merge_inputs(inputs: Vec<LayerInput<'_>>) -> Result<Vec<u8>, Error> {
-    let merge = Merge::plan(inputs, &Silent)?;
+    let merge = Merge::plan(inputs, None, &Silent)?;
     let header = merge.header(Format::V1_1)?;
     let plan = merge.records().clone();
     let mut merged = Vec::new();
@@ -158,7 +158,7 @@ fn what_skimming_refuses_too() {
         (b"HYPERLAYER/1.0\nVolume size: 4096\n\n".to_vec(), "nobody can tell whether it was cut"),
     ] {
         for inputs in [inputs(std::slice::from_ref(&stream)), seekable(std::slice::from_ref(&stream))] {
-            let error = Merge::plan(inputs, &Silent).unwrap_err();
+            let error = Merge::plan(inputs, None, &Silent).unwrap_err();
             assert!(
                 format!("{:?} {error}", std::error::Error::source(&error).map(ToString::to_string)).contains(says),
                 "{error:?}"
