@@ -427,7 +427,8 @@ impl Error {
             }
             Self::SizeUnknown | Self::NoSize { .. } => "say it: `--size SIZE`".into(),
             Self::PastSize { .. } => {
-                "is it meant for this base? If the volume grew, say its new size: `--size SIZE`".into()
+                "is it meant for this volume? If that grew, a receiver and `lvbackup merge` take its new size: `--size SIZE`"
+                    .into()
             }
             Self::NotInOld { .. } => "use 1.1, which says it".into(),
             Self::SecondLayer => "`lvbackup recv` takes a chain of layers; here one is taken".into(),
