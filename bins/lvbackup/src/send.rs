@@ -14,6 +14,7 @@ use transfer::receive::ResumeToken;
 use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
 use crate::hooks::Hooks;
+use crate::written::written_to;
 use head::Head;
 
 /// Write a full layer, or what changed since an older one, as a stream
@@ -140,7 +141,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     let snapshots = args.hooks.around(&listed(&names), || {
         let live: Vec<_> = found.iter().flat_map(|selection| selection.live(&lvm)).collect();
-        let frozen = args.freeze.then(|| this.freeze_above(&lvm, live.iter().copied())).transpose()?;
+        let frozen = args.freeze.then(|| this.freeze_above(&lvm, live.iter().copied(), &written_to())).transpose()?;
         let made = Snapshots::create(lvm, &mut this, &found);
         let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
         Ok(match (made, thawed) {
