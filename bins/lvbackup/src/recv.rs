@@ -104,7 +104,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = extents::parse_size)]
     keep_every: Bytes,
 
-    /// Leave the volume writable. It is then no base for a further delta, since nobody can tell whether it changed
+    /// Leave the volume writable, and active after the next boot. It is then no base for a further delta, since nobody can
+    /// tell whether it changed
     #[arg(long, conflicts_with = "to_file")]
     writable: bool,
 

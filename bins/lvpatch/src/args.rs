@@ -50,7 +50,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub size: Option<Bytes>,
 
-    /// Leave the new volume writable. It is then no base for a further delta, since nobody can tell whether it changed
+    /// Leave the new volume writable, and active after the next boot. It is then no base for a further delta, since nobody can
+    /// tell whether it changed
     #[arg(long, conflicts_with = "image_output")]
     pub writable: bool,
 
