@@ -55,7 +55,13 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         if stop.requested() {
             return shown;
         }
-        first_failure = first_failure.and(shown);
+        first_failure = match (first_failure, shown) {
+            (Err(first), Err(another)) => {
+                cli::warn("lvbackup", &another);
+                Err(first)
+            }
+            (first_failure, shown) => first_failure.and(shown),
+        };
     }
     first_failure
 }
