@@ -61,3 +61,32 @@ fn what_must_be_promised() {
         let _ = lvbackup(&folder, &with(&lvmsync, "--require-end --accept-open-end"), 2, &["cannot be used with"]);
     }
 }
+
+/// The old `lvbackup` wrote over a longer file without cutting it, so records of the older stream follow the newer one's.
+/// Nothing in its format tells them apart, so it is taken only by who says that it is whole; and never where a block comes
+/// twice, or the rest of a record shows.
+#[test]
+fn an_older_stream_behind_a_newer_one() {
+    let folder = Folder::default();
+    folder.write("base.img", &[0; 64 * 1024]);
+    let stream = |name: &str, records: &[u8]| {
+        let data = records.iter().map(|at| [format!("{at:X} 4\n").as_bytes(), &[b'x'; 2048], b"\n"].concat());
+        [format!("HYPERLAYER/1.0\nName: {name}\n\n").into_bytes(), data.collect::<Vec<_>>().concat()].concat()
+    };
+    let over = |newer: &[u8], older: &[u8]| [newer, &older[newer.len()..]].concat();
+    let older = stream("sp1", &[0, 4, 12]);
+    folder.write("over.hl", &over(&stream("sp2", &[8]), &older));
+    folder.write("twice.hl", &over(&stream("sp2", &[4]), &older));
+    folder.write("torn.hl", &over(&stream("other", &[0]), &older));
+    for command in ["verify FILE", "recv --to-file out.img --base base.img -i FILE", "compare base.img FILE"] {
+        let line = |file: &str| command.replace("FILE", file);
+        let _ = lvbackup(&folder, &line("over.hl"), 3, &["does not say how much it holds", "--accept-open-end"]);
+        for refused in ["twice.hl", "torn.hl"] {
+            let _ = lvbackup(&folder, &format!("{} --accept-open-end", line(refused)), 3, &["the stream is refused"]);
+        }
+    }
+    assert!(!folder.names().iter().any(|name| name.contains("out.img")), "{:?}", folder.names());
+    // What is read side by side must ascend, as what that tool writes does and what follows it does not.
+    let says = ["`over.hl` has its records in no ascending order"];
+    let _ = lvbackup(&folder, "merge over.hl --accept-open-end --size 64k -o out.hl", 3, &says);
+}
