@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cli::{Common, Exit, Failure, Outcome, Progress, Stop, StreamArgs, say};
 use extents::Bytes;
-use hyperlayer::{Format, Header};
+use hyperlayer::{Format, Header, Kind};
 use transfer::{Identity, Merge};
 
 /// Make one layer of a chain: what it does in effect, without what later layers replaced
@@ -71,6 +71,12 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let merge = Merge::plan(inputs, args.size, &Progress::new("reading", None, common, stop.clone()))?;
     for link in merge.links().iter().filter(|link| link.identity == Some(Identity::Unnamed)) {
         say(&format!("lvbackup: warning: `{}` does not name its parent: nothing proves that it follows", link.name));
+    }
+    if let Some(first) = merge.links().first().filter(|first| first.header.kind == Kind::Unknown) {
+        say(&format!(
+            "lvbackup: warning: `{}` does not say whether it is a whole volume; the result is a delta",
+            first.name
+        ));
     }
     let format = Format::from(args.format);
     let tool = (format == Format::V1_1).then(|| concat!("lvbackup ", env!("CARGO_PKG_VERSION")).to_owned());
