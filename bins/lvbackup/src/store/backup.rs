@@ -15,6 +15,7 @@ use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
 use super::open;
 use crate::hooks::Hooks;
+use crate::written::written_to;
 
 /// Back up a volume into a store: a snapshot, its layer, and the snapshot kept for the next one
 ///
@@ -137,7 +138,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     snapshot_name(&args.volume, store.id(), Timestamp::now())?;
 
     let snapshot = args.hooks.around(&args.volume.to_string(), || {
-        let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume])).transpose()?;
+        let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume], &written_to())).transpose()?;
         let made = TemporarySnapshot::create(lvm, &mut this, &args.volume);
         let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
         Ok(match (made, thawed) {

@@ -47,7 +47,7 @@ impl Rewriting<'_> {
         let none = Identities::none();
         let identities = self.identities.unwrap_or(&none);
         let reading = Progress::new("reading", None, self.common, self.stop.clone());
-        let merge = Merge::plan(chain::inputs(self.store, &parts, identities), &reading)?;
+        let merge = Merge::plan(chain::inputs(self.store, &parts, identities), None, &reading)?;
         drop(reading);
         let header = merge.header(Format::V1_1)?;
         let plan = merge.records();
