@@ -1,5 +1,6 @@
 //! The store: what can be done with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,7 +18,7 @@ use crate::limits::FORMAT;
 use crate::listing::Listing;
 use crate::location::Location;
 use crate::lock::{self, ExclusiveLock, Held, LockInfo, LockKind, SharedLock};
-use crate::names::{MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, manifest_key, marks_prefix};
+use crate::names::{LAYERS, MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, manifest_key, marks_prefix};
 use crate::names::{lock_key, parse_manifest_key};
 use crate::options::Options;
 use crate::read::{self, LayerReader};
@@ -239,6 +240,25 @@ impl Store {
     /// It is missing or of another length, or the store cannot be reached.
     pub fn look(&self, stored: &Stored) -> Result<(), Error> {
         read::check_length(&self.backend, &stored.layer)
+    }
+
+    /// The same for all layers of a listing, which must have been read before: those whose objects are missing or of
+    /// another length. One listing of the objects of each series, and no data.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub fn look_at_all<'l>(&self, listing: &'l Listing) -> Result<Vec<(&'l Stored, Fault)>, Error> {
+        let mut wrong = Vec::new();
+        for series in listing.series() {
+            let found = self.backend.list(&format!("{LAYERS}/{}", escape(series.as_str())))?;
+            let found: BTreeMap<_, _> = found.into_iter().collect();
+            wrong.extend(listing.of(series).into_iter().filter_map(|stored| {
+                let len = found.get(&stored.layer.key).copied();
+                let same = len.ok_or(Fault::Missing).and_then(|len| read::same_length(&stored.layer, len));
+                Some((stored, same.err()?))
+            }));
+        }
+        Ok(wrong)
     }
 
     /// Reads a whole object and holds its length and BLAKE3 against the manifest. Needs no secret.

@@ -259,7 +259,11 @@ impl Found {
             failure.hint(format!("begin a new chain at once: `lvbackup backup {series} STORE --full`"))
         };
         let failure = failure.hint("put the objects back where there is a copy of them, and check again");
-        Err(series.iter().fold(failure, begin))
+        let failure = series.iter().fold(failure, begin);
+        Err(failure.hint(
+            "without a copy, delete what is altered or cannot be understood; then `lvbackup prune STORE --remove-broken` \
+             removes all layers that cannot be restored",
+        ))
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Planned<'l> {
     pub stored: &'l Stored,
     pub fate: Fate,
     pub reasons: Vec<String>,
+    /// Whether the rules were asked about it: it can be restored, as far as is known.
+    pub counts: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,9 +57,17 @@ impl Fate {
     }
 }
 
+/// What is known of layers that cannot be restored, beside what their manifests say.
+pub(super) struct Broken {
+    /// Those whose objects are missing or cut.
+    pub damaged: BTreeSet<LayerId>,
+    /// Whether they go, the damaged ones and those on them too.
+    pub remove: bool,
+}
+
 impl<'l> Plan<'l> {
     /// Decides about a series. Layers that cannot be restored any more do not count, or they would push out those that
-    /// can; they stay, unless `remove_broken`.
+    /// can; they stay, unless they are to go. One whose object is damaged counts until then: it may come back.
     ///
     /// # Errors
     /// A layer is of a time beyond the calendar.
@@ -65,28 +75,43 @@ impl<'l> Plan<'l> {
         listing: &'l Listing,
         series: &'l Series,
         policy: &Policy,
-        remove_broken: bool,
+        broken: &Broken,
         now: SystemTime,
     ) -> Outcome<Self> {
         let layers = listing.of(series);
         let nodes = tree::chains(&layers);
-        let whole: BTreeSet<_> =
+        let mut whole: BTreeSet<_> =
             nodes.iter().filter(|node| node.chain.is_some()).map(|n| &n.stored.layer.layer).collect();
+        if broken.remove {
+            for lost in tree::without(&layers, &broken.damaged) {
+                whole.remove(&lost.layer.layer);
+            }
+        }
         let items = layers.iter().filter(|stored| whole.contains(&stored.layer.layer)).map(|stored| item(stored));
         let items = items.collect::<Outcome<Vec<_>>>()?;
         let decisions = decide(&items, policy, moment(now)?).or_fail(Exit::Refused)?;
         let mut decisions: BTreeMap<_, _> = decisions.into_iter().map(|d| (d.id.clone(), d)).collect();
-        let broken = |stored: &Stored| {
-            let fate = if remove_broken && !stored.held { Fate::Remove } else { Fate::Keep };
+        let lost = |stored: &Stored| {
+            let fate = if broken.remove && !stored.held { Fate::Remove } else { Fate::Keep };
             let held = if stored.held { "held, " } else { "" };
             (fate, vec![format!("{held}cannot be restored")])
         };
         let planned = layers.iter().map(|stored| {
             let decision = decisions.remove(&stored.layer.layer);
-            let (fate, reasons) = decision.map_or_else(|| broken(stored), of_decision);
-            Planned { stored, fate, reasons }
+            let counts = decision.is_some();
+            let (fate, reasons) = decision.map_or_else(|| lost(stored), of_decision);
+            Planned { stored, fate, reasons, counts }
         });
         Ok(Self { series, layers: planned.collect() })
+    }
+
+    /// Those that stay because of a rule, and cannot be restored without one of `damaged`.
+    pub(super) fn lost_that_stay(&self, damaged: &BTreeSet<LayerId>) -> Vec<&'l Stored> {
+        let all: Vec<_> = self.layers.iter().map(|planned| planned.stored).collect();
+        let stays = self.layers.iter().filter(|planned| planned.counts && !planned.fate.goes());
+        let stays: BTreeSet<_> = stays.map(|planned| &planned.stored.layer.layer).collect();
+        let lost = tree::without(&all, damaged).into_iter();
+        lost.filter(|stored| stays.contains(&stored.layer.layer)).collect()
     }
 
     pub(super) fn rewritten(&self) -> impl Iterator<Item = (&'l Stored, Option<&LayerId>)> {
