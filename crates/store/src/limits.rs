@@ -13,6 +13,12 @@ pub const MAX_NAME_BYTES: usize = 180;
 pub const MAX_TEXT_BYTES: usize = 1024;
 /// How many objects under one prefix are looked at before a listing is given up.
 pub const MAX_OBJECTS: usize = 1 << 22;
+/// To how many recipients a layer is encrypted at most: their names are the header of the object, which has a limit.
+pub const MAX_RECIPIENTS: usize = 512;
+/// The longest header of an encrypted object that is read, in bytes; one recipient takes about 100.
+pub const MAX_AGE_HEADER_BYTES: usize = 64 << 10;
+/// How many lines such a header has at most; one recipient takes two. Each line is read with all before it.
+pub const MAX_AGE_HEADER_LINES: usize = 2048;
 /// The longest object, in bytes; services allow less.
 pub const MAX_OBJECT_BYTES: u64 = 1 << 62;
 /// The smallest part of an upload, in bytes (S3 asks for 5 MiB at least).
