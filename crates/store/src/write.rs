@@ -109,6 +109,7 @@ impl LayerWriter {
             key: target.key,
             wrapping: target.wrapping,
             tool: draft.tool,
+            host: draft.host,
         };
         let stored = Stored { held: false, tags: draft.tags, layer };
         let remove = || {

@@ -30,6 +30,12 @@ pub(crate) fn lock_to_read(store: &Store) -> Outcome<Option<SharedLock>> {
     }
 }
 
+/// The name of this machine.
+pub(crate) fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    name.chars().filter(|c| !c.is_control()).collect()
+}
+
 /// What a store is told of this machine.
 ///
 /// # Errors
@@ -37,7 +43,7 @@ pub(crate) fn lock_to_read(store: &Store) -> Outcome<Option<SharedLock>> {
 pub(crate) fn options() -> Outcome<Options> {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").or_fail(Exit::Surroundings)?;
     let holder = Holder {
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: host(),
         boot_id: boot_id.trim().to_owned(),
         pid: std::process::id(),
         command: std::env::args().take(2).collect::<Vec<_>>().join(" "),

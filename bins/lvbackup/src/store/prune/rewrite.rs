@@ -66,6 +66,7 @@ impl Rewriting<'_> {
             chunk_size,
             totals: plan.totals(),
             tool,
+            host: stored.layer.host.clone(),
             tags: stored.tags.clone(),
         };
         let len =
