@@ -10,11 +10,11 @@ use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use serde_json::{Value, json};
+use store::tree::without;
 use store::{ChainError, Garbage, Identities, Layer, Listing, Report, Series, Store, Stored, sample};
 
 use super::list::counted;
 use super::table::printable;
-use super::tree::without;
 use super::{chain, open, when};
 
 /// Check that what a store holds can be restored

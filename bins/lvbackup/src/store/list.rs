@@ -8,10 +8,10 @@ use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use store::tree::{Node, chains};
 use store::{Series, Stored};
 
 use super::table::{Table, marks, printable, short_ids, wrapping};
-use super::tree::{Node, chains};
 use super::{open, when};
 
 /// Show what a store holds: the layers of each volume, chain by chain

@@ -164,17 +164,13 @@ enum Lock {
 
 /// Removes what goes.
 fn remove(store: &Store, lock: &ExclusiveLock, before: &Listing, plans: &[Plan<'_>], stop: &Stop) -> Outcome {
+    let mut before = before.clone();
     for plan in plans {
-        let going = plan.removed();
-        if going.is_empty() {
-            continue;
-        }
-        // Since then layers were written anew, on other parents.
-        let mut listing =
-            if plan.rewritten().next().is_some() { store.list(Some(plan.series))? } else { before.clone() };
-        for stored in going {
+        // Layers that were written anew since then have other parents.
+        let mut rewritten = plan.rewritten().next().map(|_| store.list(Some(plan.series))).transpose()?;
+        for stored in plan.removed() {
             stopped(stop)?;
-            store.remove(lock, &mut listing, plan.series, &stored.layer.layer)?;
+            store.remove(lock, rewritten.as_mut().unwrap_or(&mut before), plan.series, &stored.layer.layer)?;
         }
     }
     Ok(())

@@ -1,15 +1,14 @@
 //! What becomes of each layer, and in which order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::SystemTime;
 
 use cli::{Exit, Failure, OrFail, Outcome};
 use extents::Bytes;
 use hyperlayer::LayerId;
 use retention::{Decision, Item, Merging, Policy, UnixSeconds, Verdict, decide};
-use store::{Listing, Series, Stored};
-
-use crate::store::tree;
+use store::{Listing, Series, Stored, tree};
 
 /// What becomes of the layers of one series.
 pub(super) struct Plan<'l> {
@@ -87,10 +86,12 @@ impl<'l> Plan<'l> {
                 whole.remove(&lost.layer.layer);
             }
         }
-        let items = layers.iter().filter(|stored| whole.contains(&stored.layer.layer)).map(|stored| item(stored));
-        let items = items.collect::<Outcome<Vec<_>>>()?;
+        let places = layers.iter().enumerate().map(|(nth, stored)| (&stored.layer.layer, nth));
+        let places: BTreeMap<&LayerId, usize> = places.collect();
+        let items = layers.iter().filter(|stored| whole.contains(&stored.layer.layer));
+        let items = items.map(|stored| item(stored, &places)).collect::<Outcome<Vec<_>>>()?;
         let decisions = decide(&items, policy, moment(now)?).or_fail(Exit::Refused)?;
-        let mut decisions: BTreeMap<_, _> = decisions.into_iter().map(|d| (d.id.clone(), d)).collect();
+        let mut decisions: BTreeMap<_, _> = decisions.into_iter().map(|d| (d.id.id.clone(), d)).collect();
         let lost = |stored: &Stored| {
             let fate = if broken.remove && !stored.held { Fate::Remove } else { Fate::Keep };
             let held = if stored.held { "held, " } else { "" };
@@ -138,25 +139,39 @@ impl<'l> Plan<'l> {
     }
 }
 
-fn of_decision(decision: Decision<LayerId>) -> (Fate, Vec<String>) {
+/// A layer's id, ordered as the listing orders the layers: of two of one second, the rules call the same one newest.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Place {
+    nth: usize,
+    id: LayerId,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+fn of_decision(decision: Decision<Place>) -> (Fate, Vec<String>) {
     let fate = match decision.verdict {
-        Verdict::Rewrite { onto } => Fate::Rewrite { onto },
+        Verdict::Rewrite { onto } => Fate::Rewrite { onto: onto.map(|place| place.id) },
         Verdict::Drop => Fate::Remove,
-        Verdict::Merge { into } => Fate::Merge { into },
+        Verdict::Merge { into } => Fate::Merge { into: into.into_iter().map(|place| place.id).collect() },
         // What is new there, and not known here, stays.
         _ => Fate::Keep,
     };
     (fate, decision.reasons.iter().map(ToString::to_string).collect())
 }
 
-fn item(stored: &Stored) -> Outcome<Item<LayerId>> {
+fn item(stored: &Stored, places: &BTreeMap<&LayerId, usize>) -> Outcome<Item<Place>> {
     let layer = &stored.layer;
+    let place = |id: &LayerId| Place { nth: places.get(id).copied().unwrap_or_default(), id: id.clone() };
     Ok(Item {
-        id: layer.layer.clone(),
+        id: place(&layer.layer),
         taken: moment(layer.created)?,
         tags: stored.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
         held: stored.held,
-        parent: layer.parent.clone(),
+        parent: layer.parent.as_ref().map(place),
     })
 }
 

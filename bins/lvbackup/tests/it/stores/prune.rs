@@ -116,6 +116,38 @@ fn chains_stay_whole() {
     let _ = filled.run("check store --read-data", 0, &[]);
 }
 
+/// Of layers of one second the last of the chain is the newest, whatever they are called.
+#[test]
+fn of_one_second() {
+    let filled = Filled::empty();
+    let image = testkit::stamped(1, 0, 64 * 1024);
+    for (name, parent) in [("z", None), ("y", Some("z")), ("x", Some("y"))] {
+        let mut image = image.clone();
+        image[..512].fill(name.as_bytes()[0]);
+        filled.folder.write(&format!("{name}.img"), &image);
+        let line = match parent {
+            None => format!("--full ./{name}.img --layer-id {name} -o {name}.hl"),
+            Some(on) => {
+                format!("--scan {name}.img {on}.img --layer-id {name} --parent-id {on} -d 3 -o {name}.hl")
+            }
+        };
+        let _ = filled.folder.tool("lvdiff", &line).run().done();
+        let stream = filled.folder.read(&format!("{name}.hl"));
+        filled.put("vg0/data", &stream, super::day(0), &Encoding::default());
+    }
+    let newest = |filled: &Filled| {
+        let _ = filled.run("restore store --to-file got.img", 0, &["layer x from"]);
+        assert!(filled.folder.read("got.img") == filled.folder.read("x.img"));
+        fs::remove_file(filled.folder.path("got.img")).unwrap();
+    };
+    newest(&filled);
+    let _ = filled.run("prune store --keep-last 1", 0, &["0 layers"]);
+    newest(&filled);
+    let _ = filled.run("prune store --keep-last 1 --merge", 0, &["2 layers"]);
+    newest(&filled);
+    assert_eq!(filled.layers(), ["x"]);
+}
+
 #[test]
 fn of_each_volume_by_itself() {
     let filled = Filled::days(2);
