@@ -111,12 +111,15 @@ impl Backend {
     }
 
     /// All keys under a folder, and their lengths in bytes, sorted. Refuses links to folders: what they lead to, and
-    /// might be removed as the store's, is none of it.
+    /// might be removed as the store's, is none of it. Files whose names no object can have are passed over.
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, Error> {
         let objects = &self.objects;
         let failed = |error| objects.failed(&format!("list `{folder}`"), &error);
         let prefix = (!folder.is_empty()).then(|| objects.path(folder)).transpose()?;
-        let all = objects.inner.list(prefix.as_ref()).take(MAX_OBJECTS + 1).try_collect::<Vec<_>>();
+        // Outside of the runtime, where a folder's listing goes on after an error.
+        let all = objects.inner.list(prefix.as_ref());
+        let all = all.filter(|found| std::future::ready(!is_no_key(found)));
+        let all = all.take(MAX_OBJECTS + 1).try_collect::<Vec<_>>();
         let all = self.runtime.block_on(all).map_err(failed)?;
         if all.len() > MAX_OBJECTS {
             let why = format!("there are more than {MAX_OBJECTS} objects");
@@ -133,6 +136,9 @@ impl Backend {
     /// One key, if there is any.
     pub(crate) fn any(&self) -> Result<Option<String>, Error> {
         let first = self.runtime.block_on(self.objects.inner.list(None).next());
+        if first.as_ref().is_some_and(is_no_key) {
+            return Ok(Some("a file with a name that no object can have".into()));
+        }
         let first = first.transpose().map_err(|error| self.objects.failed("list", &error))?;
         Ok(first.map(|meta| meta.location.to_string()))
     }
@@ -221,6 +227,11 @@ impl Objects {
     fn failed(&self, doing: &str, error: &object_store::Error) -> Error {
         failed(&self.location, doing, error)
     }
+}
+
+/// Whether a file was found whose name cannot be a key, such as one with a line break.
+fn is_no_key<T>(found: &Result<T, object_store::Error>) -> bool {
+    matches!(found, Err(object_store::Error::InvalidPath { .. }))
 }
 
 /// A bucket, with what the environment says of it.

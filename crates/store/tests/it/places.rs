@@ -29,6 +29,33 @@ fn a_store_is_not_made_among_other_things() {
     });
 }
 
+/// Names that no object can have: somebody else's files.
+#[test]
+fn files_with_strange_names_are_passed_over() {
+    use std::os::unix::ffi::OsStrExt;
+    let strange: [&[u8]; 6] = [b"a\nb", b"\x1b[2J", b"\xff\xfe", b"a%2Fb", b"a*b", b"#1"];
+    for name in strange {
+        let name = std::ffi::OsStr::from_bytes(name);
+        let place = Place::folder();
+        let store = place.init();
+        let stored = put(&store, "a", None, b"x");
+        for folder in ["", "manifests", "manifests/vg=2Fhome", "layers/vg=2Fhome", "marks", "locks"] {
+            std::fs::create_dir_all(place.file(folder)).unwrap();
+            std::fs::write(place.file(folder).join(name), "theirs").unwrap();
+        }
+        assert_eq!(store.list(None).unwrap().layers(), [&stored], "{name:?}");
+        let report = store.check().unwrap();
+        assert!(report.broken.is_empty(), "{name:?}");
+        let _ = store.garbage().unwrap();
+
+        let other = Place::folder();
+        std::fs::create_dir_all(other.file("")).unwrap();
+        std::fs::write(other.file("").join(name), "theirs").unwrap();
+        let refused = Store::init(&other.location, &other.options).map(drop);
+        assert!(name == "#1" || matches!(refused, Err(Error::NotEmpty { .. })), "{name:?}: {refused:?}");
+    }
+}
+
 #[test]
 fn what_a_newer_or_no_program_made_is_refused() {
     on_both(|place| {
