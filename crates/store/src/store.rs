@@ -372,11 +372,11 @@ impl Store {
     }
 
     /// Looks at all that can be told without reading data: every manifest, the length of every object, every chain, and
-    /// what should not be there.
+    /// what should not be there. Under a shared lock, or what somebody removes meanwhile is missing.
     ///
     /// # Errors
     /// The store cannot be reached.
-    pub fn check(&self, _lock: &SharedLock) -> Result<Report, Error> {
+    pub fn check(&self) -> Result<Report, Error> {
         let survey = Survey::new(&self.backend, &self.options)?;
         let listing = self.list(None)?;
         let problems = survey.problems(&self.backend, &listing)?;

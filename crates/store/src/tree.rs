@@ -72,7 +72,7 @@ pub fn without<'s>(layers: &[&'s Stored], lost: &BTreeSet<LayerId>) -> Vec<&'s S
 
 /// The layers of one series from the oldest to the newest. Of those of one second, a layer comes after the one that it is
 /// applied on; the id settles what is left.
-pub(crate) fn in_order<'s>(layers: Vec<&'s Stored>) -> Vec<&'s Stored> {
+pub(crate) fn in_order(layers: Vec<&Stored>) -> Vec<&Stored> {
     let depths = depths(&layers);
     let mut layers = layers;
     layers.sort_by_key(|stored| {

@@ -78,8 +78,8 @@ impl FromStr for Percent {
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let identities = open::identities(&args.identity)?;
     let store = open::store(&args.store)?;
-    let lock = store.lock_shared()?;
-    let report = store.check(&lock)?;
+    let _lock = open::lock_to_read(&store)?;
+    let report = store.check()?;
     let mut found = Found::of(report);
     if let Some(Percent(percent)) = args.read_data {
         let identities = (!args.identity.is_empty()).then_some(&identities);

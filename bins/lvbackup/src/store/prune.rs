@@ -96,7 +96,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let identities = (!args.identity.is_empty()).then(|| open::identities(&args.identity)).transpose()?;
     let recipients = Recipients::parse(&args.encrypt_to)?;
     let store = open::store(&args.store)?;
-    let lock = if args.dry_run { Lock::Shared(store.lock_shared()?) } else { Lock::Exclusive(store.lock_exclusive()?) };
+    let lock =
+        if args.dry_run { Lock::Shared(open::lock_to_read(&store)?) } else { Lock::Exclusive(store.lock_exclusive()?) };
 
     let listing = store.list(series.as_ref())?;
     understood(&listing)?;
@@ -158,7 +159,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
 /// What keeps others away. A dry run only keeps those away that would change what it looks at.
 enum Lock {
-    Shared(#[expect(dead_code, reason = "a guard")] store::SharedLock),
+    Shared(#[expect(dead_code, reason = "a guard")] Option<store::SharedLock>),
     Exclusive(ExclusiveLock),
 }
 

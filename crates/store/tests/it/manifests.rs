@@ -149,8 +149,7 @@ fn refused(store: &store::Store, kept: &Stored, key: &str, what: &str) -> Fault 
     assert_eq!(problem.key, key, "{what}");
     assert_eq!(listing.layers(), [kept], "{what}");
     assert!(!problem.to_string().contains('\u{1b}'), "{problem}");
-    let lock = store.lock_shared().unwrap();
-    let report = store.check(&lock).unwrap();
+    let report = store.check().unwrap();
     assert!(!report.is_sound(), "{what}");
     assert_eq!(report.garbage, [], "{what}: what a manifest in doubt may name is no garbage");
     problem.fault.clone()
@@ -208,7 +207,7 @@ fn names_that_are_none_of_ours_are_told_and_not_followed() {
         for key in more {
             std::fs::write(place.file(key), "?").unwrap();
         }
-        let report = store.check(&store.lock_shared().unwrap()).unwrap();
+        let report = store.check().unwrap();
         for key in more {
             assert!(report.problems.iter().any(|problem| problem.key == key), "{key}: {:?}", report.problems);
         }

@@ -89,6 +89,29 @@ fn what_is_cut_missing_or_foreign() {
     let _ = filled.run("check store --read-data", 0, &[]);
 }
 
+/// As on a disk that is mounted read-only: where no lock can be written, what only reads goes on.
+#[test]
+fn a_store_that_cannot_be_written_to_is_read() {
+    let filled = Filled::days(2);
+    let locks = filled.folder.path("store/locks");
+    fs::remove_dir_all(&locks).unwrap();
+    fs::write(&locks, "").unwrap();
+    let warns = "warning: nothing keeps others from removing layers meanwhile";
+    for line in [
+        "check store --read-data",
+        "prune store --keep-last 1 --dry-run",
+        "export store --to raw -o exported.img",
+        "restore store --to-file restored.img",
+    ] {
+        let _ = filled.run(line, 0, &[warns]);
+    }
+    let _ = filled.run("list store", 0, &[]);
+    let _ = filled.run("prune store --keep-last 1", 4, &["cannot write", "locks"]);
+    for image in ["exported.img", "restored.img"] {
+        assert!(filled.folder.read(image) == filled.folder.read("1.img"), "{image}");
+    }
+}
+
 #[test]
 fn what_dead_runs_left_is_no_damage() {
     let filled = Filled::days(2);
