@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use extents::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
@@ -19,12 +21,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::durable;
 use crate::error::{Cause, Error, ErrorKind, Fault};
-use crate::limits::{MAX_OBJECTS, MAX_SMALL_BYTES, SMALL_AT_ONCE};
+use crate::limits::{MAX_OBJECTS, MAX_SMALL_BYTES, REQUEST_TIMEOUT, SMALL_AT_ONCE};
 use crate::location::{Location, Place, Service};
 use crate::options::Options;
-
-/// How long one request may take: long enough for a part over a slow line.
-const REQUEST_SECONDS: u64 = 300;
+use crate::upload;
 
 /// What is read of one object that should be small.
 pub(crate) type Small = Result<Vec<u8>, Fault>;
@@ -33,6 +33,7 @@ pub(crate) type Small = Result<Vec<u8>, Fault>;
 #[derive(Debug)]
 pub(crate) struct Backend {
     runtime: Runtime,
+    options: Options,
     pub(crate) objects: Objects,
 }
 
@@ -64,12 +65,11 @@ impl Backend {
                 (Arc::new(store) as Arc<dyn ObjectStore>, Some(path))
             }
             Place::Bucket { service, bucket, prefix } => {
-                let store = bucket_store(*service, bucket, options).map_err(failed)?;
-                let prefix = Path::parse(prefix).map_err(|error| failed(error.into()))?;
-                (Arc::new(PrefixStore::new(store, prefix)) as Arc<dyn ObjectStore>, None)
+                let store = bucket_store(*service, (bucket, prefix), options, REQUEST_TIMEOUT).map_err(failed)?;
+                (Arc::new(store) as Arc<dyn ObjectStore>, None)
             }
         };
-        Ok(Self { runtime, objects: Objects { inner, location: location.clone(), folder } })
+        Ok(Self { runtime, options: options.clone(), objects: Objects { inner, location: location.clone(), folder } })
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -148,11 +148,19 @@ impl Backend {
         self.runtime.block_on(self.objects.delete(key))
     }
 
-    /// Begins an object whose length is not known.
-    pub(crate) fn upload(&self, key: &str) -> Result<Box<dyn MultipartUpload>, Error> {
+    /// Begins an object of that length at most.
+    pub(crate) fn upload(&self, key: &str, at_most: Bytes) -> Result<Box<dyn MultipartUpload>, Error> {
         let path = self.objects.path(key)?;
-        let begun = self.runtime.block_on(self.objects.inner.put_multipart(&path));
-        begun.map_err(|error| self.objects.failed(&format!("begin `{key}`"), &error))
+        let failed = |error| self.objects.failed(&format!("begin `{key}`"), &error);
+        let timeout = upload::request_timeout(at_most);
+        let store = match self.location().place() {
+            // A client has one timeout for all of its requests.
+            Place::Bucket { service, bucket, prefix } if timeout > REQUEST_TIMEOUT => {
+                Arc::new(bucket_store(*service, (bucket, prefix), &self.options, timeout).map_err(failed)?)
+            }
+            _ => Arc::clone(&self.objects.inner),
+        };
+        self.runtime.block_on(store.put_multipart(&path)).map_err(failed)
     }
 
     pub(crate) fn failed(&self, doing: &str, error: &object_store::Error) -> Error {
@@ -214,7 +222,7 @@ impl Objects {
         let given = found.range.clone();
         let bytes = found.bytes().await.map_err(failed)?;
         if given != range || bytes.len() as u64 != range.end - range.start {
-            let (expected, found) = (extents::Bytes::new(range.end), extents::Bytes::new(given.end));
+            let (expected, found) = (Bytes::new(range.end), Bytes::new(given.end));
             return Err(Error::object(key, Fault::Length { expected, found }));
         }
         Ok(bytes.to_vec())
@@ -237,18 +245,20 @@ fn is_no_key<T>(found: &Result<T, object_store::Error>) -> bool {
 /// A bucket, with what the environment says of it.
 fn bucket_store(
     service: Service,
-    bucket: &str,
+    (bucket, prefix): (&str, &str),
     options: &Options,
-) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+    timeout: Duration,
+) -> Result<PrefixStore<Arc<dyn ObjectStore>>, object_store::Error> {
     // For the process; whoever embeds this crate and chose another one before keeps that.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = ClientOptions::new().with_timeout(std::time::Duration::from_secs(REQUEST_SECONDS));
+    let client = ClientOptions::new().with_timeout(timeout);
     // A small machine may have no certificates, and whoever asks for none must not fail for want of them.
     let client = client.with_no_system_certificates(is_without_tls(service, options));
     let retry = RetryConfig {
         backoff: BackoffConfig::default(),
         max_retries: options.retries.count,
-        retry_timeout: options.retries.within,
+        // What may take longer may also be tried again later.
+        retry_timeout: options.retries.within + timeout.saturating_sub(REQUEST_TIMEOUT),
     };
     let set = |prefix: &'static str| {
         let named = options.environment.iter().filter(move |(key, _)| key.starts_with(prefix));
@@ -265,7 +275,7 @@ fn bucket_store(
             })
         };
     }
-    Ok(match service {
+    let store: Arc<dyn ObjectStore> = match service {
         Service::S3 => Arc::new(with_environment!(AmazonS3Builder::new(), "AWS_").with_bucket_name(bucket).build()?),
         Service::Google => {
             Arc::new(with_environment!(GoogleCloudStorageBuilder::new(), "GOOGLE_").with_bucket_name(bucket).build()?)
@@ -273,7 +283,8 @@ fn bucket_store(
         Service::Azure => {
             Arc::new(with_environment!(MicrosoftAzureBuilder::new(), "AZURE_").with_container_name(bucket).build()?)
         }
-    })
+    };
+    Ok(PrefixStore::new(store, Path::parse(prefix)?))
 }
 
 /// Whether the endpoint that the environment names is one without TLS.

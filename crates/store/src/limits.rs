@@ -26,8 +26,16 @@ pub const MIN_PART_BYTES: u64 = 8 << 20;
 /// How many parts an upload is planned to have at most. S3 allows 10,000; some room is for what compression and
 /// encryption may add.
 pub const MAX_PARTS: u64 = 9_000;
-/// How many parts of an upload are on their way at once.
+/// How many parts of an upload are on their way at once, at most.
 pub const PARTS_AT_ONCE: usize = 3;
+/// How much memory the parts that are on their way may take together, in bytes: longer parts go fewer at a time, and one
+/// alone where that is longer still. One more is filled meanwhile. A part is the volume's data divided by [`MAX_PARTS`],
+/// so all of it is 32 MiB up to 70 GiB of data, 351 MiB at 1 TiB, 1.2 GiB at 5 TiB.
+pub const PARTS_MEMORY_BYTES: u64 = 256 << 20;
+/// How long one request may take that carries no long part.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+/// How slow each of the parts that are on their way may be, in bytes a second: what takes longer has failed.
+pub const LOWEST_BYTES_PER_SECOND: u64 = 64 << 10;
 /// How much one request reads, in bytes. Memory for reading is this times [`READS_AT_ONCE`].
 pub const READ_BYTES: u64 = 8 << 20;
 /// How many requests read ahead.

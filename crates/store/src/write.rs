@@ -252,7 +252,7 @@ struct Object {
 
 impl Object {
     fn new(backend: &Arc<Backend>, key: String, at_most: Bytes, pace: Shared<Pace>) -> Result<Self, Error> {
-        let upload = Some(Upload::new(backend.upload(&key)?, at_most));
+        let upload = Some(Upload::new(backend.upload(&key, at_most)?, at_most));
         Ok(Self { backend: backend.clone(), key, upload, facts: Facted::default(), pace })
     }
 

@@ -120,6 +120,20 @@ fn a_chain_is_found_or_said_to_be_broken() {
     assert_eq!(listing.children(&series(), &id("a")).len(), 1);
 }
 
+/// Its parts are long, and their requests have more time.
+#[test]
+fn one_that_may_become_very_long_is_a_layer_as_others() {
+    on_both(|place| {
+        let store = place.init();
+        let lock = store.lock_shared().unwrap();
+        let at_most = extents::Bytes::new(1 << 40);
+        let mut writer = store.begin(&lock, &series(), &id("a"), &Encoding::default(), at_most).unwrap();
+        writer.write_all(b"short").unwrap();
+        let stored = writer.finish(draft(None), ReadBack::Data).unwrap();
+        assert_eq!(get(&store, &stored).unwrap(), b"short");
+    });
+}
+
 #[test]
 fn layers_are_not_written_over() {
     on_both(|place| {
