@@ -160,6 +160,9 @@ pub enum Error {
         /// How many were tried.
         identities: usize,
     },
+    /// Whoever watched had it stopped.
+    #[error("stopped while the store was read")]
+    Stopped,
     /// Compressing, encrypting or starting the store's threads failed.
     #[error("cannot {doing}")]
     Local {

@@ -1,6 +1,7 @@
 //! The store: what can be done with it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -266,7 +267,19 @@ impl Store {
     /// # Errors
     /// It is not what it must be, or the store cannot be reached.
     pub fn verify(&self, stored: &Stored) -> Result<(), Error> {
-        read::check_data(&self.backend, &stored.layer)
+        self.verify_watched(stored, |_| ControlFlow::Continue(()))
+    }
+
+    /// The same, with `watch` told of every block in bytes; where it breaks off, that is [`Error::Stopped`].
+    ///
+    /// # Errors
+    /// As there, or it was stopped.
+    pub fn verify_watched(
+        &self,
+        stored: &Stored,
+        mut watch: impl FnMut(Bytes) -> ControlFlow<()> + Send,
+    ) -> Result<(), Error> {
+        read::check_data(&self.backend, &stored.layer, &mut watch)
     }
 
     /// Keeps a layer whatever the retention rules say, until [`unhold`](Self::unhold).

@@ -293,7 +293,9 @@ impl Job<'_> {
         let progress = Progress::new("backing up", Some(plan.work()), self.common, self.stop.clone());
         let put = &mut |part| output.put(part);
         diff(header, plan, source.new_volume(), source.base(), Queue::default(), &progress, put).map_err(of_store)?;
-        let (writer, _) = output.finish().map_err(transfer::Error::output).map_err(of_store)?;
+        let (mut writer, _) = output.finish().map_err(transfer::Error::output).map_err(of_store)?;
+        drop(progress);
+        writer.watch(open::watch(self.common, self.stop));
         let read_back = if self.args.no_read_back { ReadBack::Length } else { ReadBack::Data };
         Ok(writer.finish(draft, read_back)?)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -290,9 +291,10 @@ impl Reading<'_> {
             return Err(transfer::Error::from(block_copy::Error::Stopped).into());
         }
         if !self.opens(stored) {
-            self.store.verify(stored)?;
-            block_copy::Progress::advance(progress, self.work(stored));
-            return Ok(());
+            return Ok(self.store.verify_watched(stored, |read| {
+                block_copy::Progress::advance(progress, read);
+                if self.stop.requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?);
         }
         let (one, none) = ([stored], Identities::none());
         for input in chain::inputs(self.store, &one, self.identities.unwrap_or(&none)) {

@@ -1,9 +1,11 @@
 //! Opening a store, and what it is told of this machine.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use cli::{Exit, Failure, OrFail, Outcome, say};
+use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
+use extents::Bytes;
 use store::{ErrorKind, Holder, Identities, Location, Options, SharedLock, Store};
 
 /// Opens the store that a user named.
@@ -27,6 +29,15 @@ pub(crate) fn lock_to_read(store: &Store) -> Outcome<Option<SharedLock>> {
             Ok(None)
         }
         locked => Ok(Some(locked?)),
+    }
+}
+
+/// Shows how far an object is read, and ends that where a signal asks for it.
+pub(crate) fn watch(common: Common, stop: &Stop) -> impl FnMut(Bytes) -> ControlFlow<()> + Send + 'static {
+    let progress = Progress::new("reading back", None, common, stop.clone());
+    move |read| {
+        block_copy::Progress::advance(&progress, read);
+        if block_copy::Progress::stop_requested(&progress) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
