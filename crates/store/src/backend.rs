@@ -92,12 +92,7 @@ impl Backend {
 
     /// The whole of many small objects; one that is gone by now is left out.
     pub(crate) fn smalls(&self, keys: Vec<String>) -> Result<Vec<(String, Small)>, Error> {
-        let get = async |key: String| {
-            let small = self.objects.small(&key).await?;
-            Ok::<_, Error>(small.map(|small| (key, small)))
-        };
-        let all = stream::iter(keys).map(get).buffered(SMALL_AT_ONCE).try_collect::<Vec<_>>();
-        Ok(self.runtime.block_on(all)?.into_iter().flatten().collect())
+        self.runtime.block_on(self.objects.smalls(keys))
     }
 
     /// Writes an object; under [`PutMode::Create`] only where there is none, else the error's kind is `Exists`.
@@ -180,6 +175,23 @@ impl Objects {
             return Ok(Some(Err(Fault::TooLarge { found: found.meta.size, limit: MAX_SMALL_BYTES })));
         }
         Ok(Some(Ok(found.bytes().await.map_err(failed)?.to_vec())))
+    }
+
+    /// The keys under a folder, for a task; see [`Backend::list`]. In a folder they may end at a name that no object can
+    /// have.
+    pub(crate) async fn keys(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let all = self.inner.list(Some(&self.path(folder)?)).filter(|found| std::future::ready(!is_no_key(found)));
+        let all = all.take(MAX_OBJECTS).map_ok(|meta| meta.location.to_string()).try_collect().await;
+        all.map_err(|error| self.failed(&format!("list `{folder}`"), &error))
+    }
+
+    pub(crate) async fn smalls(&self, keys: Vec<String>) -> Result<Vec<(String, Small)>, Error> {
+        let get = async |key: String| {
+            let small = self.small(&key).await?;
+            Ok::<_, Error>(small.map(|small| (key, small)))
+        };
+        let all = stream::iter(keys).map(get).buffered(SMALL_AT_ONCE).try_collect::<Vec<_>>();
+        Ok(all.await?.into_iter().flatten().collect())
     }
 
     pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), Error> {
