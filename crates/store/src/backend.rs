@@ -53,6 +53,10 @@ impl Backend {
         let failed = |error| failed(location, "open a store", &error);
         let (inner, folder) = match location.place() {
             Place::Folder(path) => {
+                if path.exists() && !path.is_dir() {
+                    let why = "it is a file, and a store is a folder".into();
+                    return Err(Error::Location { text: location.to_string(), why });
+                }
                 let io = |error: std::io::Error| match (make, error.kind()) {
                     (false, std::io::ErrorKind::NotFound) => Error::NotAStore { location: location.to_string() },
                     _ => failed(object_store::Error::Generic { store: "folder", source: error.into() }),

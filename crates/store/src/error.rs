@@ -48,6 +48,14 @@ pub enum Error {
         /// One of them.
         found: String,
     },
+    /// A store is not made in another one.
+    #[error("{location} lies in the store {outer}, where it would be a foreign thing")]
+    Within {
+        /// Where.
+        location: String,
+        /// The other one.
+        outer: String,
+    },
     /// There is a store already.
     #[error("{location} holds a store already")]
     AlreadyAStore {
@@ -299,7 +307,9 @@ impl Error {
         match self {
             Self::Location { .. } | Self::Name { .. } | Self::Key(_) => ErrorKind::Usage,
             Self::NotAStore { .. } | Self::NoLayer { .. } => ErrorKind::NotFound,
-            Self::NotEmpty { .. } | Self::AlreadyAStore { .. } | Self::Exists { .. } => ErrorKind::Exists,
+            Self::NotEmpty { .. } | Self::Within { .. } | Self::AlreadyAStore { .. } | Self::Exists { .. } => {
+                ErrorKind::Exists
+            }
             Self::Newer { .. } | Self::Object { .. } | Self::Chain { .. } | Self::NoIdentity { .. } => {
                 ErrorKind::Refused
             }
@@ -316,6 +326,8 @@ impl Error {
             Self::NotAStore { location } => {
                 format!("make one: `lvbackup init {location}`, or look whether the place is spelled rightly")
             }
+            Self::Within { .. } => "name a place beside it; one store takes any number of volumes, each by its series".into(),
+            Self::AlreadyAStore { location } => format!("it can be used as it is: `lvbackup list {location}`"),
             Self::NotEmpty { .. } => "name an empty or new folder or prefix".into(),
             Self::Newer { .. } => "use the version of this program that wrote it, or a newer one".into(),
             Self::Exists { .. } => "nothing was changed; `lvbackup list STORE` shows it".into(),
@@ -329,8 +341,9 @@ impl Error {
             Self::Backend { kind: ErrorKind::Full, .. } => {
                 "nothing was lost: make room (`lvbackup prune`), then run the same command again".into()
             }
-            Self::Backend { kind: ErrorKind::Unreachable, .. } => {
-                "nothing was lost: when the store can be reached, run the same command again".into()
+            Self::Backend { kind: ErrorKind::Unreachable, location, .. } => {
+                let again = "nothing was lost: when the store can be reached, run the same command again";
+                account(location).map_or_else(|| again.to_owned(), |account| format!("{again}; {account}"))
             }
             _ => return None,
         })
@@ -361,6 +374,21 @@ impl Error {
     pub(crate) fn object(key: &str, source: Fault) -> Self {
         Self::Object { key: key.to_owned(), source }
     }
+}
+
+/// Where the account and the endpoint of a service come from.
+fn account(location: &str) -> Option<&'static str> {
+    let of_service = [
+        (
+            "s3://",
+            "the account and the endpoint are what the environment says: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
+             (without them, the role of the machine, where it has one), AWS_REGION, AWS_ENDPOINT, and AWS_ALLOW_HTTP=true \
+             for one without TLS",
+        ),
+        ("gs://", "the account is what the environment says: GOOGLE_SERVICE_ACCOUNT, the path of its key file"),
+        ("az://", "the account is what the environment says: AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
+    ];
+    of_service.into_iter().find(|(scheme, _)| location.starts_with(scheme)).map(|(_, says)| says)
 }
 
 /// A time for a sentence.

@@ -49,8 +49,12 @@ impl Store {
     /// Makes a store in an empty place; a folder is made too.
     ///
     /// # Errors
-    /// There is one already, or something else; or the place cannot be written to.
+    /// There is one already, or something else; a folder lies in another store; or the place cannot be written to.
     pub fn init(location: &Location, options: &Options) -> Result<Self, Error> {
+        if let Some(outer) = location.outer_store() {
+            let (location, outer) = (location.to_string(), outer.display().to_string());
+            return Err(Error::Within { location, outer });
+        }
         let backend = Backend::new(location, options, true)?;
         let created = (options.clock)();
         let already = || Error::AlreadyAStore { location: location.to_string() };

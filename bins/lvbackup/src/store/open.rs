@@ -75,7 +75,7 @@ pub(crate) fn options() -> Outcome<Options> {
 /// A file cannot be read, or is none.
 pub(crate) fn identities(files: &[PathBuf]) -> Outcome<Identities> {
     files.iter().try_fold(Identities::none(), |so_far, file| {
-        let named = |failure: cli::Failure| failure.context(format!("`{}` as a key file", file.display()));
+        let named = |failure: cli::Failure| failure.context(format!("cannot read `{}` as a key file", file.display()));
         let text = std::fs::read_to_string(file).or_fail(Exit::Failed).map_err(named)?;
         Ok(so_far.and(Identities::parse(&text).map_err(|error| named(error.into()))?))
     })

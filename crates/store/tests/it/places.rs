@@ -29,6 +29,31 @@ fn a_store_is_not_made_among_other_things() {
     });
 }
 
+#[test]
+fn what_is_no_place_for_a_store() {
+    let place = Place::folder();
+    let store = place.init();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for made in [Store::open, Store::init] {
+        let refused = made(&Location::folder(file.path()), &place.options).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Usage, "{refused:?}");
+        assert!(refused.to_string().contains("it is a file"), "{refused}");
+    }
+    let link = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(place.file("below"), link.path().join("link")).unwrap();
+    std::fs::create_dir(place.file("below")).unwrap();
+    for below in [place.file("below"), place.file("deep/below"), link.path().join("link")] {
+        let refused = Store::init(&Location::folder(&below), &place.options).unwrap_err();
+        assert!(matches!(refused, Error::Within { .. }), "{refused:?}");
+    }
+    assert_eq!(store.check().unwrap().problems, []);
+    for text in ["s3:/bucket/x", "s3:bucket", "file:/srv/store", "gs:", "az:/c"] {
+        let refused = Location::parse(text).unwrap_err();
+        assert!(refused.to_string().contains("two slashes"), "{refused}");
+    }
+    Location::parse("./s3:/x").unwrap();
+}
+
 /// Names that no object can have: somebody else's files.
 #[test]
 fn files_with_strange_names_are_passed_over() {
