@@ -161,7 +161,7 @@ pub enum Error {
     Key(String),
     /// An encrypted layer cannot be opened with the identities given: they are others' (or what says whose they must be
     /// was altered).
-    #[error("`{key}` is encrypted, and none of the {identities} identities given opens it")]
+    #[error("`{key}` is encrypted, and {}", unopened(*identities))]
     NoIdentity {
         /// The object's key.
         key: String,
@@ -337,6 +337,7 @@ impl Error {
             }
             Self::LockLost { .. } => "nothing was added; run the same command again".into(),
             Self::Held { .. } => "`lvbackup unhold` lets it go".into(),
+            Self::NoIdentity { identities: 0, .. } => "name the key file that opens it: `--identity FILE`".into(),
             Self::NoIdentity { .. } => "name the right key file: `--identity FILE`; `lvbackup check --read-data` tells whether the object is altered".into(),
             Self::Backend { kind: ErrorKind::Full, .. } => {
                 "nothing was lost: make room (`lvbackup prune`), then run the same command again".into()
@@ -373,6 +374,14 @@ impl Error {
     /// An object that is not what it must be.
     pub(crate) fn object(key: &str, source: Fault) -> Self {
         Self::Object { key: key.to_owned(), source }
+    }
+}
+
+fn unopened(identities: usize) -> String {
+    match identities {
+        0 => "no identity is given to open it".into(),
+        1 => "the identity given does not open it".into(),
+        more => format!("none of the {more} identities given opens it"),
     }
 }
 

@@ -136,7 +136,25 @@ fn encrypted_ones_with_and_without_the_key() {
     filled.add(1, Some(0), &Encoding { zstd_level: Some(1), recipients: Recipients::parse([&recipient]).unwrap() });
     let _ = filled.run("check store --read-data", 0, &["2 read to their ends"]);
     let _ = filled.run(&format!("check store --read-data --identity {key}"), 0, &["2 read to their ends"]);
+    // Somebody else's key: nothing is lost because of that.
+    let right = filled.folder.read(key);
+    super::age_key(&filled.folder);
+    let line = format!("check store --read-data --identity {key}");
+    let said = filled.run(&format!("{line} --json"), 3, &["1 layer is encrypted for others", "--identity FILE"]);
+    let found = &json_lines(&said)[0];
+    assert_eq!((&found["lost"], &found["unopened_layers"]), (&serde_json::json!([]), &1.into()));
+    for (more, says) in
+        [(format!("--identity {key}"), "the identity given does not open it"), (String::new(), "no identity is given")]
+    {
+        for command in ["restore store --to-file x.img", "export store --to raw -o x.img"] {
+            let said =
+                filled.run(&format!("{command} {more}"), 3, &["layer day-1 of vg0/data", says, "--identity FILE"]);
+            assert_eq!(said.stderr.matches("layers/vg0=2Fdata/day-1.").count(), 1, "{}", said.stderr);
+        }
+    }
     alter(&filled.file("layers", "day-1"));
+    assert_eq!(lost(&filled, &format!("{line} --json")), ["day-1"]);
+    filled.folder.write(key, &right);
     assert_eq!(lost(&filled, "check store --read-data --json"), ["day-1"]);
     assert_eq!(lost(&filled, &format!("check store --read-data --json --identity {key}")), ["day-1"]);
 }
