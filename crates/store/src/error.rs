@@ -340,7 +340,9 @@ impl Error {
             Self::NoIdentity { identities: 0, .. } => "name the key file that opens it: `--identity FILE`".into(),
             Self::NoIdentity { .. } => "name the right key file: `--identity FILE`; `lvbackup check --read-data` tells whether the object is altered".into(),
             Self::Backend { kind: ErrorKind::Full, .. } => {
-                "nothing was lost: make room (`lvbackup prune`), then run the same command again".into()
+                "nothing was lost: make room, then run the same command again; `lvbackup prune` makes some, as soon as its \
+                 own lock, of a kilobyte, can be written"
+                    .into()
             }
             Self::Backend { kind: ErrorKind::Unreachable, location, .. } => {
                 let again = "nothing was lost: when the store can be reached, run the same command again";

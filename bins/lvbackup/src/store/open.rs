@@ -16,14 +16,14 @@ pub(crate) fn store(text: &str) -> Outcome<Store> {
     Ok(Store::open(&Location::parse(text)?, &options()?)?)
 }
 
-/// Locks a store to read from it. One that cannot be written to, on a disk that is mounted read-only, is read all the
-/// same.
+/// Locks a store to read from it. One that cannot be written to, on a disk that is full or mounted read-only, is read all
+/// the same.
 ///
 /// # Errors
 /// Somebody removes layers from it.
 pub(crate) fn lock_to_read(store: &Store) -> Outcome<Option<SharedLock>> {
     match store.lock_shared() {
-        Err(error) if error.kind() == ErrorKind::Unreachable => {
+        Err(error) if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Full) => {
             let why = Failure::from(error);
             say(&format!("lvbackup: warning: nothing keeps others from removing layers meanwhile: {why}"));
             Ok(None)

@@ -1,4 +1,5 @@
 use std::fs;
+use std::process::Command;
 
 use store::{Encoding, Recipients};
 
@@ -110,6 +111,31 @@ fn a_store_that_cannot_be_written_to_is_read() {
     for image in ["exported.img", "restored.img"] {
         assert!(filled.folder.read(image) == filled.folder.read("1.img"), "{image}");
     }
+}
+
+#[test]
+fn root_a_store_on_a_full_disk_is_read() {
+    let filled = Filled::days(2);
+    let disk = filled.folder.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let mount = ["-t", "tmpfs", "-o", "size=2m", "none"];
+    if !Command::new("mount").args(mount).arg(&disk).status().is_ok_and(|status| status.success()) {
+        println!("skipped: mounting a tmpfs needs root");
+        return;
+    }
+    super::copy(&filled.folder.path("store"), &disk.join("store"));
+    let mut filler = fs::File::create(disk.join("filler")).unwrap();
+    while std::io::Write::write(&mut filler, &[0; 512]).is_ok() {}
+    drop(filler);
+    let run = |line: &str| filled.folder.tool("lvbackup", line).run();
+    let said =
+        ["restore disk/store --to-file got.img", "check disk/store --read-data", "prune disk/store --keep-last 1"];
+    let said = said.map(run);
+    assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    let [restored, checked, pruned] = said;
+    let _ = restored.says(0, &["warning", "is whole"]);
+    let _ = checked.says(0, &["warning", "2 read to their ends"]);
+    let _ = pruned.says(4, &["make room"]);
 }
 
 #[test]
