@@ -10,7 +10,7 @@ use hyperlayer::LayerId;
 use crate::chain::ChainError;
 use crate::limits::{FORMAT, MAX_TEXT_BYTES};
 use crate::lock::LockInfo;
-use crate::names::Series;
+use crate::names::{MARKER, Series};
 
 /// Why a store failed.
 #[derive(Debug, thiserror::Error)]
@@ -331,6 +331,9 @@ impl Error {
             Self::NotEmpty { .. } => "name an empty or new folder or prefix".into(),
             Self::Newer { .. } => "use the version of this program that wrote it, or a newer one".into(),
             Self::Exists { .. } => "nothing was changed; `lvbackup list STORE` shows it".into(),
+            Self::Object { key, .. } if key == MARKER => {
+                "put it back from a copy; without one, STORE.md says how it is written by hand".into()
+            }
             Self::Object { .. } => "`lvbackup check STORE --read-data` tells what else is damaged".into(),
             Self::Locked(_) | Self::UnknownLock { .. } => {
                 "wait for that run; if you know that it is dead: `lvbackup unlock STORE`".into()

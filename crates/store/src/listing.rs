@@ -141,8 +141,8 @@ mod tests {
         Series::new("vg/home").unwrap()
     }
 
-    fn id(text: impl ToString) -> LayerId {
-        LayerId::new(text.to_string()).unwrap()
+    fn id(text: impl Into<String>) -> LayerId {
+        LayerId::new(text.into()).unwrap()
     }
 
     fn stored(layer: LayerId, parent: Option<LayerId>, seconds: u64) -> Stored {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn listing(layers: &[(&str, Option<&str>, u64)]) -> Listing {
-        let layers = layers.iter().map(|(layer, parent, at)| stored(id(layer), parent.map(id), *at));
+        let layers = layers.iter().map(|(layer, parent, at)| stored(id(*layer), parent.map(id), *at));
         Listing::new(layers, Vec::new())
     }
 

@@ -119,7 +119,7 @@ mod tests {
             let at_most = Bytes::new(gib << 30);
             let part = part_bytes(at_most);
             assert_eq!(parts_at_once(part), at_once, "{gib} GiB");
-            assert_eq!((at_once + 1) * part >> 20, memory_mib, "{gib} GiB");
+            assert_eq!(((at_once + 1) * part) >> 20, memory_mib, "{gib} GiB");
             assert_eq!(request_timeout(at_most).as_secs(), seconds, "{gib} GiB");
         }
     }

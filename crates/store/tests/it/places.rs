@@ -100,6 +100,7 @@ fn what_a_newer_or_no_program_made_is_refused() {
             let refused = place.open().unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Refused, "{to}: {refused:?}");
             assert_eq!(matches!(refused, Error::Newer { .. }), newer, "{to}: {refused:?}");
+            assert!(newer || refused.hint().unwrap().contains("STORE.md"), "{refused:?}");
         }
         edit(&marker, |bytes| bytes.resize(2 << 20, b' '));
         assert_eq!(place.open().unwrap_err().kind(), ErrorKind::Refused);
