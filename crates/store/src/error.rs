@@ -349,7 +349,7 @@ impl Error {
             }
             Self::Backend { kind: ErrorKind::Unreachable, location, .. } => {
                 let again = "nothing was lost: when the store can be reached, run the same command again";
-                account(location).map_or_else(|| again.to_owned(), |account| format!("{again}; {account}"))
+                account(location).map_or_else(|| again.to_owned(), |account| format!("{account}; {again}"))
             }
             _ => return None,
         })
