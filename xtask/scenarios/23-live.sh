@@ -19,6 +19,14 @@ writer=$!
 expect_exit 0 lvdiff --full --snapshot src/data -o live.hl
 kill $writer
 no_leftovers src
+
+# A snapshot of a live base would be a layer that no receiver has.
+lvcreate -q -q -s -n frozen src/data
+expect_exit 1 lvdiff --snapshot src/frozen src/data -o none.hl
+stderr_has 'a snapshot of it is a layer that no receiver has' lvdiff
+[ ! -e none.hl ]
+lvremove -q -q -y src/frozen
+
 expect_exit 0 lvpatch -g dst -p pool <live.hl
 [ "$(property dst/data lv_size)" = $((64 << 20)) ]
 

@@ -21,7 +21,7 @@ cat test.diff | expect_exit 0 lvpatch -g vg1 -l sp0
 # Turned round: from the new one back to the old one, which is rarely meant.
 expect_exit 0 lvdiff -g vg0 --pair 'Author:Someone' --pair 'Message:hello' sp0 vol0 >back.diff
 stderr_has '`vg0/sp0` is older than its base `vg0/vol0`' lvdiff
-stderr_has 'lvdiff vg0/vol0 vg0/sp0' lvdiff
+stderr_has 'turn both round' lvdiff
 expect_exit 0 lvpatch --lvgroup vg1 --lvbase vol0 back <back.diff
 
 expect_exit 0 lvdiff --format 1.0 vg0/vol0 vg0/sp0 >old.diff

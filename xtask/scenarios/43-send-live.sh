@@ -38,10 +38,11 @@ test -e arrived/while
 umount arrived
 rm image out/data.hl
 
-# One that fails: nothing is made.
-expect_exit 1 lvbackup send -v src -l data --snapshot -o out/data.hl --pre 'touch reached; exit 7' --post 'touch wrong'
+# One that fails: nothing is made, and what it had done is undone.
+expect_exit 1 lvbackup send -v src -l data --snapshot -o out/data.hl \
+    --pre 'touch reached; exit 7' --post 'echo $HYPERLAYER_SNAPSHOT >after'
 stderr_has 'the command of `--pre` failed (exit status: 7)' lvbackup
-[ "$(ls)" = "$(ls | grep -v wrong)" ]
+[ "$(cat after)" = failed ]
 [ -e reached ] && [ -z "$(ls -A out)" ]
 expect_exit 1 lvbackup send -v src -l data --snapshot -o out/data.hl --post 'exit 9'
 stderr_has 'the command of `--post` failed (exit status: 9)' lvbackup

@@ -54,7 +54,9 @@ gives_back 5 6
 generation 7
 stderr_has "(delta on $(cat g6.layer))" lvbackup
 expect_exit 0 lvbackup restore "$STORE" src/pool back --identity key.txt
-activate src/back
+stderr_has '`lvchange -ay src/back` activates it' lvbackup
+# As the next boot does.
+lvchange -ay src/back
 same src/data src/back
 expect_exit 1 lvbackup restore "$STORE" src/pool back --identity key.txt
 

@@ -78,7 +78,8 @@ Exit status:
   1      the operation failed; nothing visible changed
   2      wrong usage
   3      the data was refused: cut, altered, of another base, a broken chain; or what was compared differs
-  4      the surroundings were refused: not root, a tool missing, a pool unhealthy or too full, a store unreachable
+  4      the surroundings were refused: not root, a tool missing, a pool unhealthy or too full; a store unreachable, locked
+         or full
   5      something was left over; the message names the command that finishes or removes it
   128+N  ended by signal N, after cleaning up";
 

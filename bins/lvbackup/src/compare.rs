@@ -20,7 +20,7 @@ use side::{Name, Side, Volume};
 ///
 /// Each side is a thin volume, an image file, a device, or a stream, which is recognised by how it begins. Only what is
 /// mapped is read: of two thin volumes of one pool only what they do not share there. With a full layer all of the
-/// volume must be as it says, with a delta what its records cover.
+/// volume must be as it says; with a delta, or a stream that does not say which it is, only what its records cover.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
@@ -36,13 +36,16 @@ pub(crate) struct Args {
     #[arg(long)]
     all: bool,
 
+    /// Take a stream that does not say what it is, as thin-send's, for a whole volume: all else must be zeros
+    #[arg(long)]
+    full: bool,
+
     /// How many ranges that differ are shown
     #[arg(long, value_name = "N", default_value = "16")]
     ranges: usize,
 
-    /// Take a stream that does not say how much it holds: nobody can tell whether it was cut
-    #[arg(long)]
-    accept_open_end: bool,
+    #[command(flatten)]
+    reading: cli::ReadArgs,
 
     /// As one JSON object on standard output
     #[arg(long)]
@@ -58,8 +61,8 @@ Examples:
 The first ranges that differ are shown as offset and length in bytes, whole sectors. Neither side may change meanwhile: a \
 thin volume must be read-only, inactive, or a snapshot that is not in use. Thin volumes need root, images do not.
 
-Keys of --json: same, left, right (names), left_size_bytes, right_size_bytes (of a stream: its volume's, or null), \
-compared_bytes, different_bytes (in whole sectors), first (pairs of offset and length). What two volumes of one pool \
+Keys of --json: same, whole (false where only the records of a stream were compared), left, right (names), \
+left_size_bytes, right_size_bytes (of a stream: its volume's, or null), compared_bytes, different_bytes (in whole sectors), first (pairs of offset and length). What two volumes of one pool \
 share is not among what was compared, without --all.
 
 Exit status: 0 where both are the same, 3 where they differ in size or content, or a stream is damaged.";
@@ -94,10 +97,13 @@ struct Job<'j, 'a> {
 impl<'a> Job<'_, 'a> {
     fn compare(&self, left: &Name, right: &Name) -> Outcome<Found> {
         let progress = Progress::new("opening", None, Common { quiet: true, ..self.common }, self.stop.clone());
-        let open = |name| Side::open(name, self.lvm, self.args.accept_open_end, &progress);
+        let open = |name| Side::open(name, self.lvm, self.args.reading, &progress);
         match (open(left)?, open(right)?) {
             (Side::Volume(left), Side::Volume(right)) => {
-                let found = self.volumes(&left, &right);
+                let found = match self.args.full {
+                    true => Err(Failure::msg(Exit::Usage, "`--full` is said of a stream, and neither side is one")),
+                    false => self.volumes(&left, &right),
+                };
                 undone(undone(found, left.close()), right.close())
             }
             (Side::Volume(volume), Side::Stream(layer)) => self.stream(volume, *layer),
@@ -115,7 +121,7 @@ impl<'a> Job<'_, 'a> {
         let progress = self.progress("comparing", Some(ranges.total()));
         let sizes = [Some(left.read().size()), Some(right.read().size())];
         let differences = compare(left.read(), right.read(), &ranges, self.how(), &progress)?;
-        Ok(Found { sizes, differences })
+        Ok(Found { sizes, differences, records_of: None })
     }
 
     fn ranges(&self, left: &Volume<'a>, right: &Volume<'a>, progress: &Progress) -> Outcome<ExtentSet<Bytes>> {
@@ -133,14 +139,19 @@ impl<'a> Job<'_, 'a> {
     }
 
     fn against(&self, volume: &Volume<'a>, layer: LayerReader<Opened<'_>>) -> Outcome<Found> {
-        let mapped = match layer.header().kind {
-            Kind::Full => volume.mapped(self.lvm, &self.progress("looking for what is mapped", None))?,
-            _ => ExtentSet::new(),
-        };
+        let kind = layer.header().kind;
+        if self.args.full && kind == Kind::Delta {
+            let text = format!("`{}` is a delta, which says nothing of the rest of its volume", layer.name());
+            return Err(Failure::msg(Exit::Usage, text).hint("leave `--full` away, and its records are compared"));
+        }
+        let is_whole = kind == Kind::Full || self.args.full;
+        let look = || volume.mapped(self.lvm, &self.progress("looking for what is mapped", None));
+        let mapped = is_whole.then(look).transpose()?;
+        let records_of = (!is_whole).then_some(kind);
         let sizes = [Some(volume.read().size()), layer.header().volume_size];
         let progress = self.progress("comparing", layer.header().totals.map(|totals| totals.data));
-        let (differences, _) = compare_stream(volume.read(), &mapped, layer, self.how(), &progress)?;
-        Ok(Found { sizes, differences })
+        let (differences, _) = compare_stream(volume.read(), mapped.as_ref(), layer, self.how(), &progress)?;
+        Ok(Found { sizes, differences, records_of })
     }
 
     fn how(&self) -> Compare {
@@ -156,6 +167,8 @@ impl<'a> Job<'_, 'a> {
 struct Found {
     sizes: [Option<Bytes>; 2],
     differences: Differences,
+    /// The stream's kind where only its records were compared.
+    records_of: Option<Kind>,
 }
 
 impl Found {
@@ -176,6 +189,7 @@ impl Found {
         let text = match (args.json, found.total.is_zero()) {
             (true, _) => json!({
                 "same": same,
+                "whole": self.records_of.is_none(),
                 "left": args.left,
                 "right": args.right,
                 "left_size_bytes": left_size.map(Bytes::get),
@@ -196,8 +210,16 @@ impl Found {
         }
         let (left, right) = (&args.left, &args.right);
         if same {
+            if self.records_of == Some(Kind::Unknown) {
+                say(
+                    "lvbackup: warning: the stream does not say whether it is a whole volume or what changed in one: only \
+                     its records were compared; if it is a whole volume, add `--full`",
+                );
+            }
             if !common.quiet {
-                say(&format!("lvbackup: `{left}` and `{right}` are the same: {} compared", human(found.compared)));
+                let which = if self.records_of.is_none() { "" } else { " wherever the stream has a record" };
+                let compared = human(found.compared);
+                say(&format!("lvbackup: `{left}` and `{right}` are the same{which}: {compared} compared"));
             }
             return Ok(());
         }

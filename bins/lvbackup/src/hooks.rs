@@ -1,20 +1,21 @@
 //! The user's own commands around a snapshot: to quiet a database before, and let it go on after.
 
+use std::io;
 use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use cli::{Exit, Failure, OrFail, Outcome};
 
 /// Commands to run around a snapshot.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub(crate) struct Hooks {
-    /// Run COMMAND in a shell before the snapshot is made; if it fails, nothing is made. It finds the volumes in
+    /// Run COMMAND in a shell before the snapshot is made; if it fails, none is made. It finds the volumes in
     /// `$HYPERLAYER_VOLUMES`
     #[arg(long, value_name = "COMMAND")]
     pub pre: Option<String>,
 
-    /// Run COMMAND in a shell as soon as the snapshot is made, or could not be; it finds `done` or `failed` in
-    /// `$HYPERLAYER_SNAPSHOT`
+    /// Run COMMAND in a shell as soon as the snapshot is made, or could not be, also where the command of --pre failed
+    /// half-way: it is run whenever that was started. It finds `done` or `failed` in `$HYPERLAYER_SNAPSHOT`
     #[arg(long, value_name = "COMMAND")]
     pub post: Option<String>,
 }
@@ -25,17 +26,17 @@ impl Hooks {
         self.pre.is_some() || self.post.is_some()
     }
 
-    /// Does `work` between both. The second one runs whatever came of the work, if the first one was run.
+    /// Does `work` between both, if the first one succeeds. The second one runs whatever came of either, unless the first
+    /// could not be started: what that had done so far must be undone.
     ///
     /// # Errors
     /// That of the work, or of a command.
     pub(crate) fn around<T>(&self, volumes: &str, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-        if let Some(pre) = &self.pre {
-            run("--pre", pre, volumes, "")?;
-        }
-        let done = work();
+        let before = self.pre.as_ref().map(|pre| start("--pre", pre, volumes, "")).transpose()?;
+        let done = before.map_or(Ok(()), Started::succeeded).and_then(|()| work());
         let Some(post) = &self.post else { return done };
-        let after = run("--post", post, volumes, if done.is_ok() { "done" } else { "failed" });
+        let after =
+            start("--post", post, volumes, if done.is_ok() { "done" } else { "failed" }).and_then(Started::succeeded);
         match (done, after) {
             (Ok(value), Ok(())) => Ok(value),
             (Err(failure), Ok(())) | (Ok(_), Err(failure)) => Err(failure),
@@ -44,22 +45,36 @@ impl Hooks {
     }
 }
 
+/// A command that was run, whatever came of it.
+struct Started<'h> {
+    option: &'static str,
+    text: &'h str,
+    ended: io::Result<ExitStatus>,
+}
+
 /// Standard output may be the stream, so what a command prints goes to standard error.
-fn run(option: &str, text: &str, volumes: &str, snapshot: &str) -> Outcome {
-    let stderr: Stdio = std::io::stderr().as_fd().try_clone_to_owned().or_fail(Exit::Failed)?.into();
-    let status = Command::new("sh")
+fn start<'h>(option: &'static str, text: &'h str, volumes: &str, snapshot: &str) -> Outcome<Started<'h>> {
+    let stderr: Stdio = io::stderr().as_fd().try_clone_to_owned().or_fail(Exit::Failed)?.into();
+    let child = Command::new("sh")
         .args(["-c", text])
         .env("HYPERLAYER_VOLUMES", volumes)
         .env("HYPERLAYER_SNAPSHOT", snapshot)
         .stdin(Stdio::null())
         .stdout(stderr)
-        .status()
+        .spawn()
         .or_fail(Exit::Failed)
-        .map_err(|failure| failure.context(format!("cannot run the command of `{option}`")))?;
-    if status.success() {
-        return Ok(());
+        .map_err(|failure| failure.context(format!("cannot run the command of `{option}`")));
+    Ok(Started { option, text, ended: child?.wait() })
+}
+
+impl Started<'_> {
+    fn succeeded(self) -> Outcome {
+        let Self { option, text, ended } = self;
+        match ended.or_fail(Exit::Failed)? {
+            status if status.success() => Ok(()),
+            status => Err(Failure::msg(Exit::Failed, format!("the command of `{option}` failed ({status}): {text}"))),
+        }
     }
-    Err(Failure::msg(Exit::Failed, format!("the command of `{option}` failed ({status}): {text}")))
 }
 
 #[cfg(test)]
@@ -83,8 +98,9 @@ mod tests {
         assert_eq!(log, "done vg0/a\nfailed vg0/a vg0/b\n");
     }
 
+    /// What the first one had done before it failed, such as stopping a database, must be undone.
     #[test]
-    fn nothing_is_done_where_the_first_one_fails() {
+    fn where_the_first_one_fails_nothing_is_made_and_the_second_runs() {
         let folder = tempfile::tempdir().unwrap();
         let mut done = false;
         let outcome = hooks(folder.path(), "exit 3").around("vg0/a", || {
@@ -93,6 +109,7 @@ mod tests {
         });
         let said = outcome.unwrap_err().to_string();
         assert!(said.contains("`--pre` failed (exit status: 3): exit 3"), "{said}");
-        assert!(!done && !folder.path().join("log").exists());
+        assert!(!done);
+        assert_eq!(std::fs::read_to_string(folder.path().join("log")).unwrap(), "failed vg0/a\n");
     }
 }

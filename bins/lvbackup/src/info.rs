@@ -4,8 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop};
-use extents::ChunkSize;
-use hyperlayer::ReadOptions;
 
 use crate::describe::{self, State};
 
@@ -24,9 +22,8 @@ pub(crate) struct Args {
     #[arg(long)]
     header: bool,
 
-    /// The size of the blocks that a ddxml stream counts in, which it does not say
-    #[arg(long, value_name = "SIZE", value_parser = cli::chunk_size)]
-    block_size: Option<ChunkSize>,
+    #[command(flatten)]
+    unsaid: cli::Unsaid,
 
     /// As one JSON object a line for each layer
     #[arg(long)]
@@ -58,14 +55,20 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         if stop.requested() {
             return shown;
         }
-        first_failure = first_failure.and(shown);
+        first_failure = match (first_failure, shown) {
+            (Err(first), Err(another)) => {
+                cli::warn("lvbackup", &another);
+                Err(first)
+            }
+            (first_failure, shown) => first_failure.and(shown),
+        };
     }
     first_failure
 }
 
 fn show(args: &Args, file: &Path, progress: &Progress) -> Outcome {
     let input = cli::layer_input(file, "`lvbackup info FILE`", progress)?.accept_open_end(true);
-    let input = input.with_options(ReadOptions { block_size: args.block_size });
+    let input = input.with_options(args.unsaid.options());
     let mut next = Some(input.open_rest()?);
     while let Some(mut layer) = next {
         let read = if args.header { None } else { Some(layer.read_through(progress)) };

@@ -12,6 +12,7 @@ mod recv;
 mod send;
 mod store;
 mod verify;
+mod written;
 
 use std::process::ExitCode;
 

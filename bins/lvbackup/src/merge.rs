@@ -5,7 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cli::{Common, Exit, Failure, Outcome, Progress, Stop, StreamArgs, say};
-use hyperlayer::{Format, Header};
+use extents::Bytes;
+use hyperlayer::{Format, Header, Kind};
 use transfer::{Identity, Merge};
 
 /// Make one layer of a chain: what it does in effect, without what later layers replaced
@@ -27,9 +28,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     stream: StreamArgs,
 
-    /// Take streams that do not say how much they hold: nobody can tell whether one was cut
-    #[arg(long)]
-    accept_open_end: bool,
+    #[command(flatten)]
+    reading: cli::ReadArgs,
+
+    /// The size of the volume, for formats that do not say it
+    #[arg(long, value_name = "SIZE", value_parser = extents::parse_size)]
+    size: Option<Bytes>,
 
     /// Say what the result would hold, to the byte, and write nothing
     #[arg(long)]
@@ -63,11 +67,16 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     // The files outlive both passes, each of which shows how far it is.
     let opened = Progress::new("opening", None, Common { quiet: true, ..common }, stop.clone());
     let inputs = args.files.iter().map(|file| cli::layer_input(file, "", &opened));
-    let inputs: Vec<_> =
-        inputs.map(|input| Ok(input?.accept_open_end(args.accept_open_end))).collect::<Outcome<_>>()?;
-    let merge = Merge::plan(inputs, &Progress::new("reading", None, common, stop.clone()))?;
+    let inputs: Vec<_> = inputs.map(|input| Ok(args.reading.of(input?))).collect::<Outcome<_>>()?;
+    let merge = Merge::plan(inputs, args.size, &Progress::new("reading", None, common, stop.clone()))?;
     for link in merge.links().iter().filter(|link| link.identity == Some(Identity::Unnamed)) {
         say(&format!("lvbackup: warning: `{}` does not name its parent: nothing proves that it follows", link.name));
+    }
+    if let Some(first) = merge.links().first().filter(|first| first.header.kind == Kind::Unknown) {
+        say(&format!(
+            "lvbackup: warning: `{}` does not say whether it is a whole volume; the result is a delta",
+            first.name
+        ));
     }
     let format = Format::from(args.format);
     let tool = (format == Format::V1_1).then(|| concat!("lvbackup ", env!("CARGO_PKG_VERSION")).to_owned());

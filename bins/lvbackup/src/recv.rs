@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use block_copy::Queue;
 use cli::{Common, Outcome, Progress, Stop, say};
-use extents::{Bytes, ChunkSize, human};
+use extents::{Bytes, human};
 use hyperlayer::{Format, LayerId};
+use transfer::Identity;
 use transfer::receive::{Received, Want};
-use transfer::{Demands, Identity};
 
 use input::{First, Inputs};
 
@@ -89,25 +89,12 @@ pub(crate) struct Args {
     #[arg(long)]
     force_base: bool,
 
-    /// Take layers that do not say how much they hold: nobody can tell whether one was cut
-    #[arg(long, conflicts_with = "require_end")]
-    accept_open_end: bool,
-
-    /// Refuse formats that cannot say that a layer is whole, before anything is written
-    #[arg(long)]
-    require_end: bool,
-
-    /// Refuse a delta that does not name what it was made against
-    #[arg(long)]
-    require_identity: bool,
+    #[command(flatten)]
+    reading: cli::ReadArgs,
 
     /// The size of the volume, for formats that do not say it
     #[arg(long, value_name = "SIZE", value_parser = extents::parse_size)]
     size: Option<Bytes>,
-
-    /// The size of the blocks that a ddxml stream counts in
-    #[arg(long, value_name = "SIZE", value_parser = chunk_size)]
-    block_size: Option<ChunkSize>,
 
     /// Read no more than so many bytes a second, such as 20m
     #[arg(long, value_name = "RATE", value_parser = cli::rate)]
@@ -117,7 +104,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", default_value = "1g", value_parser = extents::parse_size)]
     keep_every: Bytes,
 
-    /// Leave the volume writable. It is then no base for a further delta, since nobody can tell whether it changed
+    /// Leave the volume writable, and active after the next boot. It is then no base for a further delta, since nobody can
+    /// tell whether it changed
     #[arg(long, conflicts_with = "to_file")]
     writable: bool,
 
@@ -145,11 +133,6 @@ Keys of --json: target, since, layers (how many are in as a whole), whole (the i
 the one that is begun), at_bytes (up to where), size_bytes (of its volume), complete, token, problem (why it can only be
 removed); null where there is none.";
 
-fn chunk_size(text: &str) -> Result<ChunkSize, String> {
-    let size = extents::parse_size(text).map_err(|error| error.to_string())?;
-    ChunkSize::from_bytes(size).ok_or_else(|| "not a whole number of sectors of 512 bytes".to_owned())
-}
-
 /// Receives, shows or removes.
 ///
 /// # Errors
@@ -159,12 +142,6 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         _ if args.list_partial => list::run(args),
         Some(target) => image::run(args, target, common, stop),
         None => volume::run(args, common, stop),
-    }
-}
-
-impl Args {
-    fn demands(&self) -> Demands {
-        Demands { end: self.require_end || !self.accept_open_end, identity: self.require_identity }
     }
 }
 
@@ -198,7 +175,7 @@ fn hand_over<'a>(
     for input in Inputs::of(args, progress)? {
         let mut next = Some(input?);
         while let Some(mut layer) = next {
-            args.demands().check(layer.header())?;
+            args.reading.demands().check(layer.header())?;
             received.push(receive(&mut layer)?);
             next = layer.next_layer()?;
         }

@@ -9,11 +9,12 @@ use block_copy::Queue;
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, StreamArgs, say, undone};
 use hyperlayer::Header;
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvRef, StateDir, VgName};
-use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, deltas, keeps_its_layer, layer_of, newest_first};
+use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, deltas, layer_of};
 use transfer::receive::ResumeToken;
 use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
 use crate::hooks::Hooks;
+use crate::written::written_to;
 use head::Head;
 
 /// Write a full layer, or what changed since an older one, as a stream
@@ -124,7 +125,9 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if let (false, Some(first)) = (args.dry_run, found.first()) {
         cli::say_leftovers("lvbackup", this.remove_leftovers(&lvm, &first.group)?);
     }
-    found.iter().for_each(|selection| warn(selection, args.detect));
+    for doubt in found.iter().flat_map(|selection| selection.doubts(args.detect)) {
+        say(&format!("lvbackup: warning: {doubt}"));
+    }
     if args.snapshot {
         found.iter().try_for_each(|selection| selection.check_base_quiet(&lvm))?;
     }
@@ -138,8 +141,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     let snapshots = args.hooks.around(&listed(&names), || {
         let live: Vec<_> = found.iter().flat_map(|selection| selection.live(&lvm)).collect();
-        let frozen = args.freeze.then(|| this.freeze_above(&lvm, live.iter().copied())).transpose()?;
-        let made = Snapshots::create(lvm, &mut this, live);
+        let frozen = args.freeze.then(|| this.freeze_above(&lvm, live.iter().copied(), &written_to())).transpose()?;
+        let made = Snapshots::create(lvm, &mut this, &found);
         let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
         Ok(match (made, thawed) {
             (made, Ok(())) => made,
@@ -147,12 +150,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
             (Err(refused), Err(frozen)) => transfer::undone(Err(refused), Err(frozen)),
         }?)
     })?;
-    let quiet: Vec<_> = names
-        .iter()
-        .map(|(new, base)| {
-            (snapshots.in_place_of(new).clone(), base.as_ref().map(|base| snapshots.in_place_of(base).clone()))
-        })
-        .collect();
+    let quiet: Vec<_> = names.iter().map(|(new, base)| (snapshots.in_place_of(new).clone(), base.clone())).collect();
     let outcome = find(&lvm, &quiet).map_err(Failure::from).and_then(|quiet| job.send(&quiet));
     undone(outcome, snapshots.remove())
 }
@@ -215,22 +213,6 @@ fn find(lvm: &Lvm<'_>, names: &[Names]) -> Result<Vec<Selection>, transfer::Erro
 
 fn listed(names: &[Names]) -> String {
     names.iter().map(|(volume, _)| volume.to_string()).collect::<Vec<_>>().join(" ")
-}
-
-fn warn(selection: &Selection, detect: DetectLevel) {
-    let (new, Some(base)) = (&selection.new.name, &selection.base) else { return };
-    if !newest_first(&selection.new, base) {
-        let base = &base.name;
-        say(&format!("lvbackup: warning: `{new}` is older than `{base}`; to send what changed in it, turn both round"));
-    }
-    // A base that was written since the receiver got it makes a wrong copy, and only checks can tell.
-    if !keeps_its_layer(base) && detect < DetectLevel::Every {
-        let base = &base.name;
-        say(&format!(
-            "lvbackup: warning: `{base}` is writable, so it may not be what the receiver has; `lvchange -pr {base}` keeps \
-             it, and `-d 3` lets the receiver check every block"
-        ));
-    }
 }
 
 /// What is sent, and how.

@@ -4,8 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use cli::{Common, Exit, OrFail, Outcome, Progress, Stop, say};
-use extents::{ChunkSize, human};
-use hyperlayer::ReadOptions;
+use extents::human;
 use serde_json::{Value, json};
 use transfer::{Identity, LayerInput, Verified, verify_chain};
 
@@ -26,13 +25,8 @@ pub(crate) struct Args {
     #[arg(long)]
     each: bool,
 
-    /// Take streams that do not say how much they hold: nobody can tell whether one was cut
-    #[arg(long)]
-    accept_open_end: bool,
-
-    /// The size of the blocks that a ddxml stream counts in, which it does not say
-    #[arg(long, value_name = "SIZE", value_parser = cli::chunk_size)]
-    block_size: Option<ChunkSize>,
+    #[command(flatten)]
+    reading: cli::ReadArgs,
 
     /// As one JSON object a line for each layer on standard output
     #[arg(long)]
@@ -60,10 +54,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         .files
         .iter()
         .map(|file| cli::layer_input(file, "`lvbackup verify FILE ...`", &progress))
-        .map(|input| {
-            let input = input?.accept_open_end(args.accept_open_end);
-            Ok(input.with_options(ReadOptions { block_size: args.block_size }))
-        })
+        .map(|input| Ok(args.reading.of(input?)))
         .collect::<Outcome<_>>()?;
     let verified = match args.each {
         false => verify_chain(inputs, &progress)?,

@@ -11,7 +11,7 @@ use transfer::{DetectLevel, Style};
 ///
 /// A is the newer thin volume, B the older one of the same pool that the receiver already has, usually two snapshots of
 /// one volume. Only the chunks in which they differ are read and sent. Neither may change meanwhile: each must be
-/// read-only, inactive, or a snapshot that is not in use; `--snapshot` makes a snapshot of one that is live.
+/// read-only, inactive, or a snapshot that is not in use; `--snapshot` makes a snapshot of an A that is live.
 #[derive(Parser, Debug)]
 #[command(name = "lvdiff", version, after_long_help = LONG_AFTER, after_help = SHORT_AFTER)]
 pub(crate) struct Args {
@@ -35,8 +35,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub full: bool,
 
-    /// Make a snapshot of a volume that is live, read that, and remove it afterwards. With it goes the base of a later
-    /// delta: for a chain, make snapshots that stay
+    /// Make a snapshot of A, which is live, read that, and remove it afterwards. With it goes the base of a later delta: for
+    /// a chain, make snapshots that stay. B must be one: of a live B no receiver has a snapshot
     #[arg(long, conflicts_with_all = ["scan", "delta"])]
     pub snapshot: bool,
 

@@ -2,8 +2,8 @@
 
 use cli::{Exit, OrFail, Outcome, Progress, Stop, say, undone};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
-use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, keeps_its_layer, layer_of, newest_first};
-use transfer::{DetectLevel, Layer};
+use transfer::Layer;
+use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, layer_of};
 
 use crate::args::Args;
 use crate::{image, send};
@@ -28,15 +28,15 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     if !args.dry_run {
         cli::say_leftovers("lvdiff", this.remove_leftovers(&lvm, &selection.group)?);
     }
-    warn_if_turned_round(&selection);
-    warn_if_base_is_writable(args, &selection);
+    for doubt in selection.doubts(args.detect) {
+        say(&format!("lvdiff: warning: {doubt}"));
+    }
 
     if !args.snapshot || selection.check_quiet(&lvm).is_ok() {
         return with_quiet(args, &lvm, &selection, &selection, stop);
     }
-    let snapshots = Snapshots::create(lvm, &mut this, selection.live(&lvm))?;
-    let base = base.as_ref().map(|base| snapshots.in_place_of(base));
-    let outcome = Selection::find(&lvm, snapshots.in_place_of(&new), base, pool.as_ref())
+    let snapshots = Snapshots::create(lvm, &mut this, std::slice::from_ref(&selection))?;
+    let outcome = Selection::find(&lvm, snapshots.in_place_of(&new), base.as_ref(), pool.as_ref())
         .map_err(cli::Failure::from)
         .and_then(|quiet| with_quiet(args, &lvm, &quiet, &selection, stop));
     undone(outcome, snapshots.remove())
@@ -63,30 +63,6 @@ fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selecti
     let source = Source::open(lvm, selection)?;
     let sent = send::send(args, &header, &plan, source.new_volume(), source.base(), &|| Ok(()), stop);
     undone(sent, source.close())
-}
-
-/// A base that was written since the receiver got it makes a wrong copy, and only checks can tell.
-fn warn_if_base_is_writable(args: &Args, selection: &Selection) {
-    if let Some(base) = selection.base.as_ref().filter(|base| !keeps_its_layer(base))
-        && args.detect < DetectLevel::Every
-    {
-        let base = &base.name;
-        say(&format!(
-            "lvdiff: warning: the base `{base}` is writable, so it may not be what the receiver has; `lvchange -pr {base}` \
-             keeps it, and `-d 3` lets the receiver check every block"
-        ));
-    }
-}
-
-fn warn_if_turned_round(selection: &Selection) {
-    if let Some(base) = &selection.base
-        && !newest_first(&selection.new, base)
-    {
-        let (new, base) = (&selection.new.name, &base.name);
-        say(&format!(
-            "lvdiff: `{new}` is older than its base `{base}`; to go from the old one to the new one: `lvdiff {base} {new}`"
-        ));
-    }
 }
 
 fn pool_name(text: &str, vg: Option<&VgName>) -> Outcome<LvName> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use extents::{Bytes, ChunkSize, parse_size};
+use extents::{Bytes, parse_size};
 use hyperlayer::LayerId;
 
 /// Apply a HYPERLAYER stream on a base volume, giving a new volume; the base is never written
@@ -43,20 +43,15 @@ pub(crate) struct Args {
     #[arg(long)]
     pub force_base: bool,
 
-    /// Take a stream that does not say how much it holds (some of HYPERLAYER 1.0, thin-send 1.0, lvmsync): nobody can tell
-    /// whether it was cut
-    #[arg(long)]
-    pub accept_open_end: bool,
+    #[command(flatten)]
+    pub reading: cli::ReadArgs,
 
     /// The new volume's size, where the stream does not say it; else it is its base's
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub size: Option<Bytes>,
 
-    /// The size of the blocks that a ddxml stream counts in, which it does not say
-    #[arg(long, value_name = "SIZE", value_parser = cli::chunk_size)]
-    pub block_size: Option<ChunkSize>,
-
-    /// Leave the new volume writable. It is then no base for a further delta, since nobody can tell whether it changed
+    /// Leave the new volume writable, and active after the next boot. It is then no base for a further delta, since nobody can
+    /// tell whether it changed
     #[arg(long, conflicts_with = "image_output")]
     pub writable: bool,
 

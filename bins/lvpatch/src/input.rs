@@ -2,8 +2,7 @@
 
 use block_copy::Progress;
 use cli::Outcome;
-use hyperlayer::ReadOptions;
-use transfer::{Demands, Incoming};
+use transfer::Incoming;
 
 use crate::args::Args;
 
@@ -19,7 +18,6 @@ pub(crate) fn open<'a>(args: &Args, progress: &'a dyn Progress) -> Outcome<Input
         Some(path) => cli::open_input(path, progress)?,
         None => cli::stdin_for_data("`lvpatch ... < FILE`, or `lvdiff ... | lvpatch ...`", progress)?,
     };
-    let incoming = Incoming::open_with(input, ReadOptions { block_size: args.block_size })?;
-    let demands = Demands { end: !args.accept_open_end, identity: false };
-    Ok(incoming.demand(demands)?.with_size(args.size))
+    let incoming = Incoming::open_with(input, args.reading.options())?;
+    Ok(incoming.demand(args.reading.demands())?.with_size(args.size))
 }

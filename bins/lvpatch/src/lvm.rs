@@ -5,7 +5,7 @@ use cli::{Exit, Failure, OrFail, Outcome, Progress, Stop};
 use extents::Bytes;
 use hyperlayer::Header;
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, Permission, StateDir, VgName};
-use transfer::lvm::{Destination, Finish, Lvm, Receiving, Run, Source, Space};
+use transfer::lvm::{Destination, Finish, Lvm, Receiving, Run, Source, Space, activating};
 use transfer::{Apply, Identity, needs_no_base};
 
 use crate::args::Args;
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let new = receiving.finish(&Finish { layer: header.layer.clone(), size, permission })?;
     drop(progress);
     report::warn(args, &header, identity, &end);
-    report::done(args, &end, &format!("`{new}` is whole; `lvchange -ay -K {new}` activates it"));
+    report::done(args, &end, &format!("`{new}` is whole; `{}` activates it", activating(&new, permission)));
     Ok(())
 }
 

@@ -2,10 +2,11 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use extents::Bytes;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::beside::folder;
@@ -35,14 +36,25 @@ impl PartialFile {
         Ok(target.with_file_name(partial))
     }
 
-    /// Opens it, and makes it first where it is not there.
+    /// Opens it, and makes it first where it is not there. A symbolic link of that name, which in a shared folder anybody
+    /// may have made, is not followed.
     ///
     /// # Errors
-    /// What the system said; or another process has it.
+    /// What the system said; it is no regular file; or another process has it.
     pub fn open(target: impl AsRef<Path>) -> Result<Self, Error> {
         let (path, target) = (Self::path_for(&target)?, target.as_ref().to_owned());
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let file = open.map_err(failed(Op::Open, &path))?;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+        let flags = i32::try_from(flags).map_err(|_| failed(Op::Open, &path)(io::ErrorKind::InvalidInput.into()))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).custom_flags(flags);
+        let unsuitable = |found| Error::Unsuitable { name: path.clone(), found, expected: "a regular file or nothing" };
+        let file = options.open(&path).map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::LOOP) => unsuitable("a symbolic link"),
+            _ => failed(Op::Open, &path)(error),
+        })?;
+        if !file.metadata().map_err(failed(Op::Examine, &path))?.is_file() {
+            return Err(unsuitable("a device or a pipe"));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

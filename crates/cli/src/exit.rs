@@ -13,7 +13,8 @@ pub enum Exit {
     Usage,
     /// 3: the data was refused: cut, altered, made for another base, a broken chain.
     Refused,
-    /// 4: the surroundings were refused: not root, a tool missing or faulty, a pool unhealthy or too full.
+    /// 4: the surroundings were refused: not root, a tool missing or faulty, a pool unhealthy or too full, a store
+    /// unreachable, locked or full.
     Surroundings,
     /// 5: something was left that another command must finish or remove; the message names both.
     Unfinished,

@@ -155,6 +155,9 @@ fn of_a_store<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e st
 #[cfg(feature = "store")]
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
+        if matches!(error, store::Error::Stopped) {
+            return transfer::Error::from(block_copy::Error::Stopped).into();
+        }
         let (exit, hint) = (exit_of_store(error.kind()), error.hint());
         hint.into_iter().fold(Self::new(exit, error), Self::hint)
     }
@@ -174,6 +177,13 @@ fn exit_of_store(kind: store::ErrorKind) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "store")]
+    #[test]
+    fn a_stop_is_a_stop_wherever_it_was_asked_for() {
+        assert!(Failure::from(store::Error::Stopped).is_stop());
+        assert!(!Failure::from(store::Error::Key("none".into())).is_stop());
+    }
 
     #[test]
     fn looks_like_this() {

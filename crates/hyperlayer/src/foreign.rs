@@ -74,6 +74,8 @@ const MAGICS: &[(&[u8], Format, Open)] = &[
     (ddxml::DECLARATION, Format::Ddxml, |options| ddxml::open(ddxml::DECLARATION, options)),
     #[cfg(feature = "ddxml")]
     (ddxml::ROOT, Format::Ddxml, |options| ddxml::open(ddxml::ROOT, options)),
+    #[cfg(feature = "ddxml")]
+    (ddxml::DEVICE, Format::Ddxml, |options| Ok(ddxml::open_for_device(options))),
 ];
 
 /// Whether a stream may begin with these bytes.

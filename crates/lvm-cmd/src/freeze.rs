@@ -80,6 +80,15 @@ impl Stack<'_> {
     }
 }
 
+/// A file system that the caller itself writes to, as with what it says on standard error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WrittenTo {
+    /// What it writes there, for errors.
+    pub name: &'static str,
+    /// The number of its device, as stat(2) gives it.
+    pub device: u64,
+}
+
 /// File systems that are frozen: nobody can write to them until this is thawed or dropped.
 ///
 /// For each a program waits for the caller's lock file, which the kernel unlocks when this process ends, however it
@@ -97,16 +106,18 @@ impl<'a> Frozen<'a> {
     /// [`ProcessLock`](crate::ProcessLock)). Starts two commands for each.
     ///
     /// # Errors
-    /// LVM itself needs one of them, or it cannot be frozen; what was frozen is thawed again.
+    /// LVM itself needs one of them, or the caller writes to it: either would be waited for for ever; none is frozen then.
+    /// Or one cannot be frozen; what was frozen is thawed again.
     pub fn freeze(
         exec: &'a dyn Executor,
         state: &StateDir,
         lock: &str,
         mount_points: &[PathBuf],
+        written_to: &[WrittenTo],
     ) -> Result<Self, FreezeError> {
+        mount_points.iter().try_for_each(|at| refuse_needed(at, written_to))?;
         let mut this = Self { exec, frozen: Vec::new() };
         for at in mount_points {
-            refuse_needed(at)?;
             let thaw = ["fsfreeze", "--unfreeze"];
             let thawer = Command::new(Program::Flock).arg(state.path().join(lock)).args(thaw).arg(at);
             let thawer = exec.spawn(&thawer)?;
@@ -150,9 +161,12 @@ impl Drop for Frozen<'_> {
     }
 }
 
-fn refuse_needed(at: &Path) -> Result<(), FreezeError> {
+fn refuse_needed(at: &Path, written_to: &[WrittenTo]) -> Result<(), FreezeError> {
     let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
     let Some(own) = device(at) else { return Ok(()) };
+    if let Some(WrittenTo { name, .. }) = written_to.iter().find(|written| written.device == own) {
+        return Err(FreezeError::Written { at: at.to_owned(), name });
+    }
     match NEEDED.iter().find(|needed| device(Path::new(needed)) == Some(own)) {
         Some(needed) => Err(FreezeError::Needed { at: at.to_owned(), needed }),
         None => Ok(()),
@@ -199,6 +213,14 @@ pub enum FreezeError {
         /// What lies on it.
         needed: &'static str,
     },
+    /// The caller would wait for it for ever.
+    #[error("`{}` cannot be frozen: {name} of this command goes to a file on it", at.display())]
+    Written {
+        /// The mount point.
+        at: PathBuf,
+        /// What the caller writes there.
+        name: &'static str,
+    },
     /// It cannot be frozen.
     #[error(transparent)]
     Exec(#[from] ExecError),
@@ -217,7 +239,7 @@ impl FreezeError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Look { .. } | Self::Needed { .. } => Kind::Environment,
+            Self::Look { .. } | Self::Needed { .. } | Self::Written { .. } => Kind::Environment,
             Self::Exec(error) => error.kind(),
             Self::Thaw { .. } => Kind::Failed,
         }

@@ -68,7 +68,7 @@ pub use exec::{
     Command, ExecError, Executor, Exit, Host, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording, Running, Scripted,
     TranscriptError,
 };
-pub use freeze::{FreezeError, Frozen, Stack};
+pub use freeze::{FreezeError, Frozen, Stack, WrittenTo};
 pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
 pub use loop_device::{LoopDevice, LoopError, attach_loop, detach_loop, loop_devices};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use extents::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
@@ -19,12 +21,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::durable;
 use crate::error::{Cause, Error, ErrorKind, Fault};
-use crate::limits::{MAX_OBJECTS, MAX_SMALL_BYTES, SMALL_AT_ONCE};
+use crate::limits::{MAX_OBJECTS, MAX_SMALL_BYTES, REQUEST_TIMEOUT, SMALL_AT_ONCE};
 use crate::location::{Location, Place, Service};
 use crate::options::Options;
-
-/// How long one request may take: long enough for a part over a slow line.
-const REQUEST_SECONDS: u64 = 300;
+use crate::upload;
 
 /// What is read of one object that should be small.
 pub(crate) type Small = Result<Vec<u8>, Fault>;
@@ -33,6 +33,7 @@ pub(crate) type Small = Result<Vec<u8>, Fault>;
 #[derive(Debug)]
 pub(crate) struct Backend {
     runtime: Runtime,
+    options: Options,
     pub(crate) objects: Objects,
 }
 
@@ -52,6 +53,10 @@ impl Backend {
         let failed = |error| failed(location, "open a store", &error);
         let (inner, folder) = match location.place() {
             Place::Folder(path) => {
+                if path.exists() && !path.is_dir() {
+                    let why = "it is a file, and a store is a folder".into();
+                    return Err(Error::Location { text: location.to_string(), why });
+                }
                 let io = |error: std::io::Error| match (make, error.kind()) {
                     (false, std::io::ErrorKind::NotFound) => Error::NotAStore { location: location.to_string() },
                     _ => failed(object_store::Error::Generic { store: "folder", source: error.into() }),
@@ -64,12 +69,11 @@ impl Backend {
                 (Arc::new(store) as Arc<dyn ObjectStore>, Some(path))
             }
             Place::Bucket { service, bucket, prefix } => {
-                let store = bucket_store(*service, bucket, options).map_err(failed)?;
-                let prefix = Path::parse(prefix).map_err(|error| failed(error.into()))?;
-                (Arc::new(PrefixStore::new(store, prefix)) as Arc<dyn ObjectStore>, None)
+                let store = bucket_store(*service, (bucket, prefix), options, REQUEST_TIMEOUT).map_err(failed)?;
+                (Arc::new(store) as Arc<dyn ObjectStore>, None)
             }
         };
-        Ok(Self { runtime, objects: Objects { inner, location: location.clone(), folder } })
+        Ok(Self { runtime, options: options.clone(), objects: Objects { inner, location: location.clone(), folder } })
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {
@@ -92,12 +96,7 @@ impl Backend {
 
     /// The whole of many small objects; one that is gone by now is left out.
     pub(crate) fn smalls(&self, keys: Vec<String>) -> Result<Vec<(String, Small)>, Error> {
-        let get = async |key: String| {
-            let small = self.objects.small(&key).await?;
-            Ok::<_, Error>(small.map(|small| (key, small)))
-        };
-        let all = stream::iter(keys).map(get).buffered(SMALL_AT_ONCE).try_collect::<Vec<_>>();
-        Ok(self.runtime.block_on(all)?.into_iter().flatten().collect())
+        self.runtime.block_on(self.objects.smalls(keys))
     }
 
     /// Writes an object; under [`PutMode::Create`] only where there is none, else the error's kind is `Exists`.
@@ -111,12 +110,15 @@ impl Backend {
     }
 
     /// All keys under a folder, and their lengths in bytes, sorted. Refuses links to folders: what they lead to, and
-    /// might be removed as the store's, is none of it.
+    /// might be removed as the store's, is none of it. Files whose names no object can have are passed over.
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, Error> {
         let objects = &self.objects;
         let failed = |error| objects.failed(&format!("list `{folder}`"), &error);
         let prefix = (!folder.is_empty()).then(|| objects.path(folder)).transpose()?;
-        let all = objects.inner.list(prefix.as_ref()).take(MAX_OBJECTS + 1).try_collect::<Vec<_>>();
+        // Outside of the runtime, where a folder's listing goes on after an error.
+        let all = objects.inner.list(prefix.as_ref());
+        let all = all.filter(|found| std::future::ready(!is_no_key(found)));
+        let all = all.take(MAX_OBJECTS + 1).try_collect::<Vec<_>>();
         let all = self.runtime.block_on(all).map_err(failed)?;
         if all.len() > MAX_OBJECTS {
             let why = format!("there are more than {MAX_OBJECTS} objects");
@@ -133,6 +135,9 @@ impl Backend {
     /// One key, if there is any.
     pub(crate) fn any(&self) -> Result<Option<String>, Error> {
         let first = self.runtime.block_on(self.objects.inner.list(None).next());
+        if first.as_ref().is_some_and(is_no_key) {
+            return Ok(Some("a file with a name that no object can have".into()));
+        }
         let first = first.transpose().map_err(|error| self.objects.failed("list", &error))?;
         Ok(first.map(|meta| meta.location.to_string()))
     }
@@ -142,11 +147,19 @@ impl Backend {
         self.runtime.block_on(self.objects.delete(key))
     }
 
-    /// Begins an object whose length is not known.
-    pub(crate) fn upload(&self, key: &str) -> Result<Box<dyn MultipartUpload>, Error> {
+    /// Begins an object of that length at most.
+    pub(crate) fn upload(&self, key: &str, at_most: Bytes) -> Result<Box<dyn MultipartUpload>, Error> {
         let path = self.objects.path(key)?;
-        let begun = self.runtime.block_on(self.objects.inner.put_multipart(&path));
-        begun.map_err(|error| self.objects.failed(&format!("begin `{key}`"), &error))
+        let failed = |error| self.objects.failed(&format!("begin `{key}`"), &error);
+        let timeout = upload::request_timeout(at_most);
+        let store = match self.location().place() {
+            // A client has one timeout for all of its requests.
+            Place::Bucket { service, bucket, prefix } if timeout > REQUEST_TIMEOUT => {
+                Arc::new(bucket_store(*service, (bucket, prefix), &self.options, timeout).map_err(failed)?)
+            }
+            _ => Arc::clone(&self.objects.inner),
+        };
+        self.runtime.block_on(store.put_multipart(&path)).map_err(failed)
     }
 
     pub(crate) fn failed(&self, doing: &str, error: &object_store::Error) -> Error {
@@ -166,6 +179,23 @@ impl Objects {
             return Ok(Some(Err(Fault::TooLarge { found: found.meta.size, limit: MAX_SMALL_BYTES })));
         }
         Ok(Some(Ok(found.bytes().await.map_err(failed)?.to_vec())))
+    }
+
+    /// The keys under a folder, for a task; see [`Backend::list`]. In a folder they may end at a name that no object can
+    /// have.
+    pub(crate) async fn keys(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let all = self.inner.list(Some(&self.path(folder)?)).filter(|found| std::future::ready(!is_no_key(found)));
+        let all = all.take(MAX_OBJECTS).map_ok(|meta| meta.location.to_string()).try_collect().await;
+        all.map_err(|error| self.failed(&format!("list `{folder}`"), &error))
+    }
+
+    pub(crate) async fn smalls(&self, keys: Vec<String>) -> Result<Vec<(String, Small)>, Error> {
+        let get = async |key: String| {
+            let small = self.small(&key).await?;
+            Ok::<_, Error>(small.map(|small| (key, small)))
+        };
+        let all = stream::iter(keys).map(get).buffered(SMALL_AT_ONCE).try_collect::<Vec<_>>();
+        Ok(all.await?.into_iter().flatten().collect())
     }
 
     pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), Error> {
@@ -208,7 +238,7 @@ impl Objects {
         let given = found.range.clone();
         let bytes = found.bytes().await.map_err(failed)?;
         if given != range || bytes.len() as u64 != range.end - range.start {
-            let (expected, found) = (extents::Bytes::new(range.end), extents::Bytes::new(given.end));
+            let (expected, found) = (Bytes::new(range.end), Bytes::new(given.end));
             return Err(Error::object(key, Fault::Length { expected, found }));
         }
         Ok(bytes.to_vec())
@@ -223,21 +253,28 @@ impl Objects {
     }
 }
 
+/// Whether a file was found whose name cannot be a key, such as one with a line break.
+fn is_no_key<T>(found: &Result<T, object_store::Error>) -> bool {
+    matches!(found, Err(object_store::Error::InvalidPath { .. }))
+}
+
 /// A bucket, with what the environment says of it.
 fn bucket_store(
     service: Service,
-    bucket: &str,
+    (bucket, prefix): (&str, &str),
     options: &Options,
-) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+    timeout: Duration,
+) -> Result<PrefixStore<Arc<dyn ObjectStore>>, object_store::Error> {
     // For the process; whoever embeds this crate and chose another one before keeps that.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = ClientOptions::new().with_timeout(std::time::Duration::from_secs(REQUEST_SECONDS));
+    let client = ClientOptions::new().with_timeout(timeout);
     // A small machine may have no certificates, and whoever asks for none must not fail for want of them.
     let client = client.with_no_system_certificates(is_without_tls(service, options));
     let retry = RetryConfig {
         backoff: BackoffConfig::default(),
         max_retries: options.retries.count,
-        retry_timeout: options.retries.within,
+        // What may take longer may also be tried again later.
+        retry_timeout: options.retries.within + timeout.saturating_sub(REQUEST_TIMEOUT),
     };
     let set = |prefix: &'static str| {
         let named = options.environment.iter().filter(move |(key, _)| key.starts_with(prefix));
@@ -254,7 +291,7 @@ fn bucket_store(
             })
         };
     }
-    Ok(match service {
+    let store: Arc<dyn ObjectStore> = match service {
         Service::S3 => Arc::new(with_environment!(AmazonS3Builder::new(), "AWS_").with_bucket_name(bucket).build()?),
         Service::Google => {
             Arc::new(with_environment!(GoogleCloudStorageBuilder::new(), "GOOGLE_").with_bucket_name(bucket).build()?)
@@ -262,7 +299,8 @@ fn bucket_store(
         Service::Azure => {
             Arc::new(with_environment!(MicrosoftAzureBuilder::new(), "AZURE_").with_container_name(bucket).build()?)
         }
-    })
+    };
+    Ok(PrefixStore::new(store, Path::parse(prefix)?))
 }
 
 /// Whether the endpoint that the environment names is one without TLS.

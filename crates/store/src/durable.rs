@@ -38,7 +38,7 @@ pub(crate) fn staged(root: &Path, folder: &str) -> io::Result<Vec<String>> {
     let mut folders = vec![PathBuf::from(folder)];
     while let Some(folder) = folders.pop() {
         let entries = match fs::read_dir(root.join(&folder)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
             entries => entries?,
         };
         for entry in entries {

@@ -10,7 +10,7 @@ use hyperlayer::LayerId;
 use crate::chain::ChainError;
 use crate::limits::{FORMAT, MAX_TEXT_BYTES};
 use crate::lock::LockInfo;
-use crate::names::Series;
+use crate::names::{MARKER, Series};
 
 /// Why a store failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,14 @@ pub enum Error {
         location: String,
         /// One of them.
         found: String,
+    },
+    /// A store is not made in another one.
+    #[error("{location} lies in the store {outer}, where it would be a foreign thing")]
+    Within {
+        /// Where.
+        location: String,
+        /// The other one.
+        outer: String,
     },
     /// There is a store already.
     #[error("{location} holds a store already")]
@@ -153,13 +161,16 @@ pub enum Error {
     Key(String),
     /// An encrypted layer cannot be opened with the identities given: they are others' (or what says whose they must be
     /// was altered).
-    #[error("`{key}` is encrypted, and none of the {identities} identities given opens it")]
+    #[error("`{key}` is encrypted, and {}", unopened(*identities))]
     NoIdentity {
         /// The object's key.
         key: String,
         /// How many were tried.
         identities: usize,
     },
+    /// Whoever watched had it stopped.
+    #[error("stopped while the store was read")]
+    Stopped,
     /// Compressing, encrypting or starting the store's threads failed.
     #[error("cannot {doing}")]
     Local {
@@ -296,7 +307,9 @@ impl Error {
         match self {
             Self::Location { .. } | Self::Name { .. } | Self::Key(_) => ErrorKind::Usage,
             Self::NotAStore { .. } | Self::NoLayer { .. } => ErrorKind::NotFound,
-            Self::NotEmpty { .. } | Self::AlreadyAStore { .. } | Self::Exists { .. } => ErrorKind::Exists,
+            Self::NotEmpty { .. } | Self::Within { .. } | Self::AlreadyAStore { .. } | Self::Exists { .. } => {
+                ErrorKind::Exists
+            }
             Self::Newer { .. } | Self::Object { .. } | Self::Chain { .. } | Self::NoIdentity { .. } => {
                 ErrorKind::Refused
             }
@@ -313,21 +326,30 @@ impl Error {
             Self::NotAStore { location } => {
                 format!("make one: `lvbackup init {location}`, or look whether the place is spelled rightly")
             }
+            Self::Within { .. } => "name a place beside it; one store takes any number of volumes, each by its series".into(),
+            Self::AlreadyAStore { location } => format!("it can be used as it is: `lvbackup list {location}`"),
             Self::NotEmpty { .. } => "name an empty or new folder or prefix".into(),
             Self::Newer { .. } => "use the version of this program that wrote it, or a newer one".into(),
             Self::Exists { .. } => "nothing was changed; `lvbackup list STORE` shows it".into(),
+            Self::Object { key, .. } if key == MARKER => {
+                "put it back from a copy; without one, STORE.md says how it is written by hand".into()
+            }
             Self::Object { .. } => "`lvbackup check STORE --read-data` tells what else is damaged".into(),
             Self::Locked(_) | Self::UnknownLock { .. } => {
                 "wait for that run; if you know that it is dead: `lvbackup unlock STORE`".into()
             }
             Self::LockLost { .. } => "nothing was added; run the same command again".into(),
             Self::Held { .. } => "`lvbackup unhold` lets it go".into(),
+            Self::NoIdentity { identities: 0, .. } => "name the key file that opens it: `--identity FILE`".into(),
             Self::NoIdentity { .. } => "name the right key file: `--identity FILE`; `lvbackup check --read-data` tells whether the object is altered".into(),
             Self::Backend { kind: ErrorKind::Full, .. } => {
-                "nothing was lost: make room (`lvbackup prune`), then run the same command again".into()
+                "nothing was lost: make room, then run the same command again; `lvbackup prune` makes some, as soon as its \
+                 own lock, of a kilobyte, can be written"
+                    .into()
             }
-            Self::Backend { kind: ErrorKind::Unreachable, .. } => {
-                "nothing was lost: when the store can be reached, run the same command again".into()
+            Self::Backend { kind: ErrorKind::Unreachable, location, .. } => {
+                let again = "nothing was lost: when the store can be reached, run the same command again";
+                account(location).map_or_else(|| again.to_owned(), |account| format!("{account}; {again}"))
             }
             _ => return None,
         })
@@ -358,6 +380,29 @@ impl Error {
     pub(crate) fn object(key: &str, source: Fault) -> Self {
         Self::Object { key: key.to_owned(), source }
     }
+}
+
+fn unopened(identities: usize) -> String {
+    match identities {
+        0 => "no identity is given to open it".into(),
+        1 => "the identity given does not open it".into(),
+        more => format!("none of the {more} identities given opens it"),
+    }
+}
+
+/// Where the account and the endpoint of a service come from.
+fn account(location: &str) -> Option<&'static str> {
+    let of_service = [
+        (
+            "s3://",
+            "the account and the endpoint are what the environment says: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
+             (without them, the role of the machine, where it has one), AWS_REGION, AWS_ENDPOINT, and AWS_ALLOW_HTTP=true \
+             for one without TLS",
+        ),
+        ("gs://", "the account is what the environment says: GOOGLE_SERVICE_ACCOUNT, the path of its key file"),
+        ("az://", "the account is what the environment says: AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
+    ];
+    of_service.into_iter().find(|(scheme, _)| location.starts_with(scheme)).map(|(_, says)| says)
 }
 
 /// A time for a sentence.

@@ -81,6 +81,8 @@ pub struct Layer {
     pub wrapping: Wrapping,
     /// What wrote it, name and version.
     pub tool: String,
+    /// The name of the machine whose volume it is; older manifests do not say.
+    pub host: Option<String>,
 }
 
 /// A layer and the marks on it.
@@ -109,6 +111,9 @@ pub struct Draft {
     pub totals: Totals,
     /// What wrote it, name and version.
     pub tool: String,
+    /// The name of the machine whose volume it is, printable and not empty, at most
+    /// [`MAX_TEXT_BYTES`](crate::limits::MAX_TEXT_BYTES).
+    pub host: Option<String>,
     /// What it is tagged with.
     pub tags: BTreeSet<Tag>,
 }
@@ -118,7 +123,7 @@ impl Draft {
     #[must_use]
     pub fn full(created: SystemTime, volume_size: Bytes, chunk_size: ChunkSize, totals: Totals) -> Self {
         let tool = concat!("hyperlayer ", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { parent: None, created, volume_size, chunk_size, totals, tool, tags: BTreeSet::new() }
+        Self { parent: None, created, volume_size, chunk_size, totals, tool, host: None, tags: BTreeSet::new() }
     }
 
     /// The same as a delta.

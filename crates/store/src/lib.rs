@@ -60,6 +60,7 @@ mod read;
 mod seal;
 mod store;
 mod time;
+pub mod tree;
 mod upload;
 mod write;
 

@@ -9,6 +9,7 @@ use crate::chain::{self, ChainError};
 use crate::error::Problem;
 use crate::layer::Stored;
 use crate::names::Series;
+use crate::tree;
 
 /// The layers of a store, or of one series, and what could not be understood beside them.
 #[derive(Clone, Debug, Default)]
@@ -16,12 +17,18 @@ pub struct Listing {
     /// Objects that are not as they must be.
     pub problems: Vec<Problem>,
     layers: BTreeMap<Series, BTreeMap<LayerId, Stored>>,
+    /// Of each parent, also of one that is not there.
+    children: BTreeMap<Series, BTreeMap<LayerId, BTreeSet<LayerId>>>,
 }
 
 impl Listing {
     pub(crate) fn new(layers: impl IntoIterator<Item = Stored>, problems: Vec<Problem>) -> Self {
-        let mut listing = Self { problems, layers: BTreeMap::new() };
+        let mut listing = Self { problems, ..Self::default() };
         for stored in layers {
+            if let Some(parent) = &stored.layer.parent {
+                let of_series = listing.children.entry(stored.layer.series.clone()).or_default();
+                of_series.entry(parent.clone()).or_default().insert(stored.layer.layer.clone());
+            }
             let series = listing.layers.entry(stored.layer.series.clone()).or_default();
             series.insert(stored.layer.layer.clone(), stored);
         }
@@ -39,12 +46,11 @@ impl Listing {
         self.layers.keys()
     }
 
-    /// The layers of one series, from the oldest to the newest.
+    /// The layers of one series, from the oldest to the newest. Of those of one second, a layer comes after the one that
+    /// it is applied on; the id settles what is left.
     #[must_use]
     pub fn of(&self, series: &Series) -> Vec<&Stored> {
-        let mut layers: Vec<_> = self.layers.get(series).into_iter().flat_map(BTreeMap::values).collect();
-        layers.sort_by_key(|stored| (stored.layer.created, &stored.layer.layer));
-        layers
+        tree::in_order(self.layers.get(series).into_iter().flat_map(BTreeMap::values).collect())
     }
 
     /// One layer.
@@ -68,7 +74,8 @@ impl Listing {
     /// The layers that are applied on this one.
     #[must_use]
     pub fn children(&self, series: &Series, layer: &LayerId) -> Vec<&Stored> {
-        self.of(series).into_iter().filter(|stored| stored.layer.parent.as_ref() == Some(layer)).collect()
+        let ids = self.children.get(series).and_then(|of_series| of_series.get(layer));
+        tree::in_order(ids.into_iter().flatten().filter_map(|id| self.find(series, id)).collect())
     }
 
     /// What a layer is restored from: itself, its parent, and so on to the full layer.
@@ -82,25 +89,25 @@ impl Listing {
     /// One error for each way in which chains are broken, not one for each layer above it.
     #[must_use]
     pub fn broken(&self) -> Vec<ChainError> {
-        let mut broken = Vec::new();
-        for series in self.layers.keys() {
-            let mut circles = BTreeSet::new();
-            for stored in self.of(series) {
-                match self.chain(series, &stored.layer.layer) {
-                    Err(ChainError::Missing { child, missing, .. }) if child == stored.layer.layer => {
-                        broken.push(ChainError::Missing { series: series.clone(), child, missing });
-                    }
-                    Err(error @ ChainError::Circle { .. }) if circles.insert(error.to_string()) => broken.push(error),
-                    _ => {}
-                }
-            }
-        }
-        broken
+        self.layers.keys().flat_map(|series| self.broken_of(series)).collect()
+    }
+
+    fn broken_of(&self, series: &Series) -> Vec<ChainError> {
+        let layers = self.of(series);
+        let missing = layers.iter().filter_map(|Stored { layer, .. }| {
+            let missing = layer.parent.as_ref().filter(|parent| self.find(series, parent).is_none())?;
+            Some(ChainError::Missing { series: series.clone(), child: layer.layer.clone(), missing: missing.clone() })
+        });
+        let circles = tree::circles(&layers).into_iter();
+        let circles = circles.map(|met| ChainError::Circle { series: series.clone(), layer: met.layer.layer.clone() });
+        missing.chain(circles).collect()
     }
 
     pub(crate) fn forget(&mut self, series: &Series, layer: &LayerId) {
-        if let Some(layers) = self.layers.get_mut(series) {
-            layers.remove(layer);
+        let Some(gone) = self.layers.get_mut(series).and_then(|layers| layers.remove(layer)) else { return };
+        let of_series = self.children.get_mut(series).zip(gone.layer.parent.as_ref());
+        if let Some(children) = of_series.and_then(|(of_series, parent)| of_series.get_mut(parent)) {
+            children.remove(layer);
         }
     }
 }
@@ -118,4 +125,109 @@ pub fn sample<'a>(layers: &[&'a Stored], percent: u8, seed: u64) -> Vec<&'a Stor
     ranked.sort_by_key(|(rank, _)| *rank);
     let count = (layers.len() * usize::from(percent.min(100))).div_ceil(100).max(1);
     ranked.into_iter().take(count).map(|(_, stored)| stored).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use extents::{Bytes, ChunkSize};
+    use hyperlayer::Totals;
+
+    use super::*;
+    use crate::layer::{Facts, Layer, Wrapping};
+
+    fn series() -> Series {
+        Series::new("vg/home").unwrap()
+    }
+
+    fn id(text: impl Into<String>) -> LayerId {
+        LayerId::new(text.into()).unwrap()
+    }
+
+    fn stored(layer: LayerId, parent: Option<LayerId>, seconds: u64) -> Stored {
+        let facts = Facts { len: Bytes::ZERO, blake3: blake3::hash(b"") };
+        let layer = Layer {
+            series: series(),
+            key: layer.to_string(),
+            layer,
+            parent,
+            created: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
+            volume_size: Bytes::new(512),
+            chunk_size: ChunkSize::SECTOR,
+            totals: Totals::default(),
+            stream: facts,
+            object: facts,
+            wrapping: Wrapping::default(),
+            tool: String::new(),
+            host: None,
+        };
+        Stored { layer, held: false, tags: BTreeSet::new() }
+    }
+
+    fn listing(layers: &[(&str, Option<&str>, u64)]) -> Listing {
+        let layers = layers.iter().map(|(layer, parent, at)| stored(id(*layer), parent.map(id), *at));
+        Listing::new(layers, Vec::new())
+    }
+
+    fn names(layers: &[&Stored]) -> String {
+        layers.iter().map(|stored| stored.layer.layer.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn of_one_second_a_parent_comes_first() {
+        for (layers, order) in [
+            (&[("c", None, 5), ("b", Some("c"), 5), ("a", Some("b"), 5)][..], "c b a"),
+            (&[("c", None, 4), ("a", Some("c"), 5), ("b", Some("a"), 5), ("0", None, 6)], "c a b 0"),
+            (&[("b", None, 5), ("a", None, 5)], "a b"),
+            // A clock that was set back: time counts.
+            (&[("a", None, 9), ("b", Some("a"), 5)], "b a"),
+            (&[("b", Some("gone"), 5), ("a", Some("b"), 5)], "b a"),
+            (&[("x", Some("y"), 5), ("y", Some("x"), 4), ("z", Some("x"), 4)], "y z x"),
+        ] {
+            let listing = listing(layers);
+            assert_eq!(names(&listing.of(&series())), order);
+            assert_eq!(listing.newest(&series()).unwrap().layer.layer.as_str(), &order[order.len() - 1..]);
+        }
+    }
+
+    #[test]
+    fn each_break_is_told_once() {
+        let listing = listing(&[
+            ("a", None, 1),
+            ("b", Some("gone"), 2),
+            ("c", Some("b"), 3),
+            ("d", Some("gone"), 3),
+            ("x", Some("y"), 4),
+            ("y", Some("x"), 5),
+            ("z", Some("y"), 6),
+            ("u", Some("w"), 7),
+            ("v", Some("u"), 7),
+            ("w", Some("v"), 7),
+        ]);
+        let broken: Vec<_> = listing.broken().iter().map(ToString::to_string).collect();
+        let missing = broken.iter().filter(|text| text.contains("needs layer gone")).count();
+        let circles = broken.iter().filter(|text| text.contains("in a circle")).count();
+        assert_eq!((missing, circles, broken.len()), (2, 2, 4), "{broken:?}");
+    }
+
+    /// Squared, these many would take minutes.
+    #[test]
+    fn a_long_chain_is_looked_at_in_one_pass() {
+        const COUNT: usize = 20_000;
+        // From the newest to the oldest, by name: the worst order to walk in.
+        let name = |n: usize| id(format!("{:05}", COUNT - n));
+        let layers = (0..COUNT).map(|n| stored(name(n), n.checked_sub(1).map(name), 5));
+        let mut listing = Listing::new(layers, Vec::new());
+        assert_eq!(listing.broken(), []);
+        assert_eq!(listing.newest(&series()).unwrap().layer.layer, name(COUNT - 1));
+        assert_eq!(tree::chains(&listing.of(&series())).last().unwrap().chain, Some(COUNT));
+        for n in (0..COUNT).rev() {
+            assert!(listing.children(&series(), &name(n)).is_empty());
+            listing.forget(&series(), &name(n));
+            assert!(n == 0 || listing.children(&series(), &name(n - 1)).is_empty());
+        }
+        let circle = (0..COUNT).map(|n| stored(name(n), Some(name((n + COUNT - 1) % COUNT)), 5));
+        assert_eq!(Listing::new(circle, Vec::new()).broken().len(), 1);
+    }
 }

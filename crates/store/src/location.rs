@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::names::MARKER;
 
 /// The place of a store.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,7 +34,15 @@ impl Location {
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err(refuse("it is empty or not printable"));
         }
-        let Some((scheme, rest)) = text.split_once("://") else { return Ok(Self::folder(text)) };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            let schemes = ["file:", "s3:", "gs:", "az:"];
+            return match schemes.iter().find(|scheme| text.starts_with(*scheme)) {
+                Some(scheme) => {
+                    Err(refuse(&format!("`{scheme}` is followed by two slashes; a folder of that name is `./{text}`")))
+                }
+                None => Ok(Self::folder(text)),
+            };
+        };
         let service = match scheme {
             "file" if rest.starts_with('/') => return Ok(Self::folder(rest)),
             "file" => return Err(refuse("the path after `file://` must begin with `/`")),
@@ -60,6 +69,14 @@ impl Location {
     #[must_use]
     pub fn folder(path: impl AsRef<Path>) -> Self {
         Self(Place::Folder(path.as_ref().to_owned()))
+    }
+
+    /// The store above a folder, if there is one.
+    pub(crate) fn outer_store(&self) -> Option<PathBuf> {
+        let Place::Folder(path) = &self.0 else { return None };
+        // It need not be there yet, but may be a link.
+        let path = path.canonicalize().or_else(|_| std::path::absolute(path)).ok()?;
+        path.ancestors().skip(1).find(|above| above.join(MARKER).is_file()).map(Path::to_owned)
     }
 
     pub(crate) fn place(&self) -> &Place {

@@ -3,6 +3,7 @@
 //! Backups, restores and checks share; what removes layers excludes everybody. Nobody can lock an object store, so each
 //! writes down that it is there, then looks whether anybody contradicts, and steps back if so.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::backend::{Backend, Objects};
 use crate::error::{Error, Fault, Problem, when};
-use crate::limits::{FORMAT, LOCK_REFRESH, LOCK_STALE, MAX_TEXT_BYTES};
+use crate::limits::{FORMAT, LOCK_REFRESH, LOCK_STALE, LOCK_STEPS_BACK, MAX_TEXT_BYTES};
 use crate::manifest::json;
 use crate::names::{LOCKS, lock_key};
 use crate::options::{Holder, Options};
@@ -153,9 +154,8 @@ pub(crate) struct Held {
 pub(crate) struct Pulse {
     pub(crate) id: LockId,
     kind: LockKind,
-    holder: Holder,
     created: SystemTime,
-    clock: fn() -> SystemTime,
+    options: Options,
     objects: Objects,
     lost: Arc<AtomicBool>,
 }
@@ -167,9 +167,8 @@ impl Held {
         let pulse = Pulse {
             id: LockId::new(&options.holder, created),
             kind,
-            holder: options.holder.clone(),
             created,
-            clock: options.clock,
+            options: options.clone(),
             objects: backend.objects.clone(),
             lost: Arc::default(),
         };
@@ -206,12 +205,12 @@ impl Pulse {
         let json = Json {
             version: FORMAT,
             kind: self.kind,
-            host: text(&self.holder.host),
-            boot_id: text(&self.holder.boot_id),
-            pid: self.holder.pid,
-            command: text(&self.holder.command),
+            host: text(&self.options.holder.host),
+            boot_id: text(&self.options.holder.boot_id),
+            pid: self.options.holder.pid,
+            command: text(&self.options.holder.command),
             created: self.created,
-            refreshed: (self.clock)(),
+            refreshed: (self.options.clock)(),
         };
         let unwritable = |e: serde_json::Error| Error::Draft { what: "lock", found: e.to_string() };
         serde_json::to_vec_pretty(&json).map_err(unwritable)
@@ -234,8 +233,36 @@ impl Pulse {
             self.lost.store(true, Ordering::Relaxed);
             return Err(Error::LockLost { key });
         }
-        self.objects.put(&key, self.print()?, PutMode::Overwrite).await
+        self.objects.put(&key, self.print()?, PutMode::Overwrite).await?;
+        // Somebody may have removed it, for dead, between the look and the write, and work on the store by now. Whoever
+        // has only just come sees ours, and steps back.
+        let before = self.contradicting().await?;
+        if before.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(LOCK_STEPS_BACK).await;
+        if self.contradicting().await?.is_disjoint(&before) {
+            return Ok(());
+        }
+        self.lost.store(true, Ordering::Relaxed);
+        let _ = self.objects.delete(&key).await;
+        Err(Error::LockLost { key })
     }
+
+    /// The live locks of others that ours cannot be beside.
+    async fn contradicting(&self) -> Result<BTreeSet<LockId>, Error> {
+        let mut keys = self.objects.keys(LOCKS).await?;
+        keys.retain(|key| *key != lock_key(&self.id));
+        let smalls = self.objects.smalls(keys).await?.into_iter();
+        let locks = smalls.filter_map(|(key, small)| parse(&key, &small.ok()?, &self.options).ok());
+        let contradicts = |lock: &LockInfo| !lock.dead && excludes(lock.kind, self.kind);
+        Ok(locks.filter(contradicts).map(|lock| lock.id).collect())
+    }
+}
+
+/// Whether two locks cannot be held at once.
+fn excludes(one: LockKind, other: LockKind) -> bool {
+    one == LockKind::Exclusive || other == LockKind::Exclusive
 }
 
 /// Finds somebody who contradicts, and removes the dead.
@@ -250,7 +277,7 @@ fn look(backend: &Backend, options: &Options, ours: &Pulse) -> Result<(), Error>
         }
         if lock.dead {
             backend.delete(&lock_key(&lock.id))?;
-        } else if lock.kind == LockKind::Exclusive || ours.kind == LockKind::Exclusive {
+        } else if excludes(lock.kind, ours.kind) {
             return Err(Error::Locked(Box::new(lock)));
         }
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use extents::{Bytes, ChunkSize};
 use hyperlayer::limits::{MAX_CHUNK_SIZE, MAX_VOLUME_SIZE};
 use hyperlayer::{LayerId, Totals};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Fault};
 use crate::layer::{Facts, Layer, Wrapping};
@@ -28,6 +28,13 @@ struct Json {
     object: ObjectJson,
     totals: TotalsJson,
     tool: String,
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+}
+
+/// Absent or a text, and nothing between.
+fn not_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(from).map(Some)
 }
 
 #[derive(Serialize, Deserialize, PartialEq, Eq)]
@@ -98,6 +105,7 @@ pub(crate) fn print(layer: &Layer) -> Result<Vec<u8>, Error> {
             zero: layer.totals.zero.get(),
         },
         tool: layer.tool.clone(),
+        host: layer.host.clone(),
     };
     let mut text = serde_json::to_vec_pretty(&json).map_err(|e| unwritable("manifest", e.to_string()))?;
     text.push(b'\n');
@@ -133,6 +141,7 @@ pub(crate) fn parse(key: &str, text: &[u8]) -> Result<Layer, Fault> {
         key: json.object.key,
         wrapping: wrapping(&json.object.encoding)?,
         tool: json.tool,
+        host: json.host,
     };
     if (json.kind == KindJson::Delta) != layer.parent.is_some() {
         return Err(Fault::Malformed("`kind` and `parent` contradict each other".into()));
@@ -146,8 +155,12 @@ pub(crate) fn parse(key: &str, text: &[u8]) -> Result<Layer, Fault> {
     if layer.totals.data > layer.volume_size || layer.totals.zero > layer.volume_size {
         return Err(Fault::Malformed("`totals` are more than the volume can hold".into()));
     }
-    if layer.tool.len() > MAX_TEXT_BYTES || layer.tool.chars().any(char::is_control) {
+    let is_text = |text: &str| text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control);
+    if !is_text(&layer.tool) {
         return Err(Fault::Malformed("`tool` is no short printable text".into()));
+    }
+    if layer.host.as_deref().is_some_and(|host| host.is_empty() || !is_text(host)) {
+        return Err(Fault::Malformed("`host` is no short printable text".into()));
     }
     let belongs = manifest_key(&layer.series, &layer.layer);
     if belongs != key {

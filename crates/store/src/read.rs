@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use extents::Bytes;
@@ -174,11 +174,18 @@ pub(crate) fn same_length(layer: &Layer, found_bytes: u64) -> Result<(), Fault> 
     if found == expected { Ok(()) } else { Err(Fault::Length { expected, found }) }
 }
 
+/// What is told of each block that is read, and may have it end there.
+pub(crate) type Watch<'w> = dyn FnMut(Bytes) -> ControlFlow<()> + Send + 'w;
+
 /// Reads the whole object and holds it against the manifest; needs no secret.
-pub(crate) fn check_data(backend: &Arc<Backend>, layer: &Layer) -> Result<(), Error> {
+pub(crate) fn check_data(backend: &Arc<Backend>, layer: &Layer, watch: &mut Watch<'_>) -> Result<(), Error> {
     check_length(backend, layer)?;
     let mut object = ObjectReader::new(backend, layer);
-    while object.next_block()?.is_some() {}
+    while let Some(block) = object.next_block()? {
+        if watch(Bytes::from(block.len())).is_break() {
+            return Err(Error::Stopped);
+        }
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 use crate::error::Error;
+use crate::limits::MAX_RECIPIENTS;
 
 #[cfg(feature = "age")]
 type Recipient = age::x25519::Recipient;
@@ -26,9 +27,14 @@ impl Recipients {
     /// Takes recipients such as `age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p`.
     ///
     /// # Errors
-    /// [`Error::Key`]: a text is none, or this program was built without encryption.
+    /// [`Error::Key`]: a text is none, there are more than [`MAX_RECIPIENTS`], or this program was built without
+    /// encryption.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, Error> {
-        texts.into_iter().map(|text| recipient(text.as_ref().trim())).collect::<Result<_, _>>().map(Self)
+        let all = texts.into_iter().map(|text| recipient(text.as_ref().trim())).collect::<Result<Vec<_>, _>>()?;
+        match all.len() {
+            0..=MAX_RECIPIENTS => Ok(Self(all)),
+            len => Err(Error::Key(format!("{len} recipients are given, at most {MAX_RECIPIENTS} fit in an object"))),
+        }
     }
 
     /// Whether there is nobody.
@@ -103,7 +109,10 @@ pub(crate) enum OpenError {
 
 #[cfg(feature = "age")]
 mod with_age {
+    use std::io::{BufRead, BufReader};
+
     use super::{Error, Identities, Identity, OpenError, Read, Recipient, Recipients, Sealed, Write, io};
+    use crate::limits::{MAX_AGE_HEADER_BYTES, MAX_AGE_HEADER_LINES};
 
     pub(super) fn recipient(text: &str) -> Result<Recipient, Error> {
         let why = |why: &str| Error::Key(format!("`{}` is no age recipient: {why}", text.escape_debug()));
@@ -129,9 +138,33 @@ mod with_age {
             age::DecryptError::NoMatchingKeys => OpenError::NoIdentity,
             other => OpenError::Io(io::Error::new(io::ErrorKind::InvalidData, other.to_string())),
         };
-        let decryptor = age::Decryptor::new_buffered(io::BufReader::new(source)).map_err(of_age)?;
+        let mut source = BufReader::new(source);
+        let header = io::Cursor::new(header(&mut source).map_err(OpenError::Io)?);
+        let decryptor = age::Decryptor::new_buffered(header.chain(source)).map_err(of_age)?;
         let identities = by.0.iter().map(|identity| identity as &dyn age::Identity);
         Ok(Box::new(decryptor.decrypt(identities).map_err(of_age)?))
+    }
+
+    /// The lines of a header, up to the one with its MAC. `age` itself would read any line to its end, and all lines
+    /// again for each one. What is cut is left for it to refuse.
+    fn header(source: &mut impl BufRead) -> io::Result<Vec<u8>> {
+        let refuse = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, format!("the age header has {what}")));
+        let mut header = Vec::new();
+        for _ in 0..MAX_AGE_HEADER_LINES {
+            let start = header.len();
+            let room = (MAX_AGE_HEADER_BYTES - start) as u64;
+            let read = source.take(room).read_until(b'\n', &mut header)?;
+            if header.ends_with(b"\n") && header[start..].starts_with(b"---") {
+                return Ok(header);
+            }
+            if header.len() == MAX_AGE_HEADER_BYTES {
+                return refuse(&format!("more than {MAX_AGE_HEADER_BYTES} bytes"));
+            }
+            if read == 0 || !header.ends_with(b"\n") {
+                return Ok(header);
+            }
+        }
+        refuse(&format!("more than {MAX_AGE_HEADER_LINES} lines"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The store: what can be done with it.
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -17,7 +19,7 @@ use crate::limits::FORMAT;
 use crate::listing::Listing;
 use crate::location::Location;
 use crate::lock::{self, ExclusiveLock, Held, LockInfo, LockKind, SharedLock};
-use crate::names::{MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, manifest_key, marks_prefix};
+use crate::names::{LAYERS, MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, manifest_key, marks_prefix};
 use crate::names::{lock_key, parse_manifest_key};
 use crate::options::Options;
 use crate::read::{self, LayerReader};
@@ -47,8 +49,12 @@ impl Store {
     /// Makes a store in an empty place; a folder is made too.
     ///
     /// # Errors
-    /// There is one already, or something else; or the place cannot be written to.
+    /// There is one already, or something else; a folder lies in another store; or the place cannot be written to.
     pub fn init(location: &Location, options: &Options) -> Result<Self, Error> {
+        if let Some(outer) = location.outer_store() {
+            let (location, outer) = (location.to_string(), outer.display().to_string());
+            return Err(Error::Within { location, outer });
+        }
         let backend = Backend::new(location, options, true)?;
         let created = (options.clock)();
         let already = || Error::AlreadyAStore { location: location.to_string() };
@@ -241,12 +247,43 @@ impl Store {
         read::check_length(&self.backend, &stored.layer)
     }
 
+    /// The same for all layers of a listing, which must have been read before: those whose objects are missing or of
+    /// another length. One listing of the objects of each series, and no data.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub fn look_at_all<'l>(&self, listing: &'l Listing) -> Result<Vec<(&'l Stored, Fault)>, Error> {
+        let mut wrong = Vec::new();
+        for series in listing.series() {
+            let found = self.backend.list(&format!("{LAYERS}/{}", escape(series.as_str())))?;
+            let found: BTreeMap<_, _> = found.into_iter().collect();
+            wrong.extend(listing.of(series).into_iter().filter_map(|stored| {
+                let len = found.get(&stored.layer.key).copied();
+                let same = len.ok_or(Fault::Missing).and_then(|len| read::same_length(&stored.layer, len));
+                Some((stored, same.err()?))
+            }));
+        }
+        Ok(wrong)
+    }
+
     /// Reads a whole object and holds its length and BLAKE3 against the manifest. Needs no secret.
     ///
     /// # Errors
     /// It is not what it must be, or the store cannot be reached.
     pub fn verify(&self, stored: &Stored) -> Result<(), Error> {
-        read::check_data(&self.backend, &stored.layer)
+        self.verify_watched(stored, |_| ControlFlow::Continue(()))
+    }
+
+    /// The same, with `watch` told of every block in bytes; where it breaks off, that is [`Error::Stopped`].
+    ///
+    /// # Errors
+    /// As there, or it was stopped.
+    pub fn verify_watched(
+        &self,
+        stored: &Stored,
+        mut watch: impl FnMut(Bytes) -> ControlFlow<()> + Send,
+    ) -> Result<(), Error> {
+        read::check_data(&self.backend, &stored.layer, &mut watch)
     }
 
     /// Keeps a layer whatever the retention rules say, until [`unhold`](Self::unhold).
@@ -352,11 +389,11 @@ impl Store {
     }
 
     /// Looks at all that can be told without reading data: every manifest, the length of every object, every chain, and
-    /// what should not be there.
+    /// what should not be there. Under a shared lock, or what somebody removes meanwhile is missing.
     ///
     /// # Errors
     /// The store cannot be reached.
-    pub fn check(&self, _lock: &SharedLock) -> Result<Report, Error> {
+    pub fn check(&self) -> Result<Report, Error> {
         let survey = Survey::new(&self.backend, &self.options)?;
         let listing = self.list(None)?;
         let problems = survey.problems(&self.backend, &listing)?;

@@ -1,10 +1,14 @@
 //! A multipart upload: parts of one length, few on their way at once.
 
+use std::time::Duration;
+
 use extents::Bytes;
 use object_store::{MultipartUpload, Result};
 use tokio::task::JoinSet;
 
-use crate::limits::{MAX_PARTS, MIN_PART_BYTES, PARTS_AT_ONCE};
+use crate::limits::{
+    LOWEST_BYTES_PER_SECOND, MAX_PARTS, MIN_PART_BYTES, PARTS_AT_ONCE, PARTS_MEMORY_BYTES, REQUEST_TIMEOUT,
+};
 
 /// An upload that is not complete. As `object_store::WriteMultipart`, but what went wrong is told, not what went wrong
 /// when it was undone, and buffers go to the service without a copy.
@@ -32,7 +36,7 @@ impl Upload {
         }
         self.part.extend_from_slice(bytes);
         if self.room() == 0 {
-            self.wait_for_fewer_than(PARTS_AT_ONCE).await?;
+            self.wait_for_fewer_than(parts_at_once(self.part_bytes)).await?;
             self.send();
         }
         Ok(())
@@ -82,6 +86,17 @@ fn part_bytes(at_most: Bytes) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
+/// How many parts of that length are on their way at once.
+fn parts_at_once(part_bytes: usize) -> usize {
+    let fit = PARTS_MEMORY_BYTES / (part_bytes as u64).max(1);
+    usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, PARTS_AT_ONCE)
+}
+
+/// How long a request may take that carries a part of an object of that length.
+pub(crate) fn request_timeout(at_most: Bytes) -> Duration {
+    Duration::from_secs(part_bytes(at_most) as u64 / LOWEST_BYTES_PER_SECOND).max(REQUEST_TIMEOUT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +108,19 @@ mod tests {
             assert!(part >= MIN_PART_BYTES && at_most.div_ceil(part) <= MAX_PARTS, "{at_most}: {part}");
         }
         assert_eq!(part_bytes(Bytes::new(1 << 30)), 8 << 20);
+    }
+
+    /// As the documents of the limits say.
+    #[test]
+    fn memory_and_time_for_what_is_on_its_way() {
+        for (gib, at_once, memory_mib, seconds) in
+            [(1, 3, 32, 300), (70, 3, 32, 300), (200, 3, 92, 368), (1 << 10, 2, 351, 1872), (5 << 10, 1, 1166, 9328)]
+        {
+            let at_most = Bytes::new(gib << 30);
+            let part = part_bytes(at_most);
+            assert_eq!(parts_at_once(part), at_once, "{gib} GiB");
+            assert_eq!(((at_once + 1) * part) >> 20, memory_mib, "{gib} GiB");
+            assert_eq!(request_timeout(at_most).as_secs(), seconds, "{gib} GiB");
+        }
     }
 }

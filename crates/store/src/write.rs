@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use extents::Bytes;
@@ -13,7 +14,7 @@ use crate::error::{Error, ErrorKind, Fault};
 use crate::layer::{Draft, Encoding, Facts, Layer, Stored, Wrapping};
 use crate::lock::Held;
 use crate::names::{Attempt, Series, layer_key, manifest_key};
-use crate::read;
+use crate::read::{self, Watch};
 use crate::seal::{Sealed, seal};
 use crate::upload::Upload;
 use crate::{manifest, marks, time};
@@ -36,6 +37,7 @@ pub struct LayerWriter {
     stream: Facted,
     target: Target,
     pace: Shared<Pace>,
+    watch: Box<Watch<'static>>,
 }
 
 /// Encryption does not let through to what lies below it.
@@ -70,13 +72,19 @@ impl LayerWriter {
         let packed = Packed::new(sealed, encoding.zstd_level).map_err(unwrapped)?;
         let target =
             Target { held: held.clone(), series: series.clone(), layer: layer.clone(), key, wrapping, replaces };
-        Ok(Self { packed, stream: Facted::default(), target, pace })
+        Ok(Self { packed, stream: Facted::default(), target, pace, watch: Box::new(|_| ControlFlow::Continue(())) })
     }
 
     /// Has `pace` told of every piece, as long as it is after compression, before it goes to the store: for progress,
     /// and to wait in it where the store is to be written to slowly.
     pub fn pace(&self, pace: impl FnMut(Bytes) + Send + 'static) {
         *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(pace));
+    }
+
+    /// Has `watch` told of every block, in bytes of the object, that [`finish`](Self::finish) reads back; where it breaks
+    /// off, that fails with [`Error::Stopped`].
+    pub fn watch(&mut self, watch: impl FnMut(Bytes) -> ControlFlow<()> + Send + 'static) {
+        self.watch = Box::new(watch);
     }
 
     /// Completes the layer: all of it is in the store, durably, when this returns.
@@ -86,7 +94,7 @@ impl LayerWriter {
     /// lock was lost; the draft cannot be written down. Nothing was added then, unless the answer to the very last
     /// request, which adds the manifest, was lost on its way: the same layer written again then is there already.
     pub fn finish(self, draft: Draft, read_back: ReadBack) -> Result<Stored, Error> {
-        let Self { packed, stream, target, pace: _ } = self;
+        let Self { packed, stream, target, pace: _, mut watch } = self;
         let created = time::whole(draft.created)
             .ok_or_else(|| Error::Draft { what: "time", found: format!("{:?}", draft.created) })?;
         let of_io = |error: io::Error| {
@@ -109,13 +117,14 @@ impl LayerWriter {
             key: target.key,
             wrapping: target.wrapping,
             tool: draft.tool,
+            host: draft.host,
         };
         let stored = Stored { held: false, tags: draft.tags, layer };
         let remove = || {
             // Ours alone: no other run gives this key, and no manifest names it.
             let _ = backend.delete(&stored.layer.key);
         };
-        let text = prepare(&backend, &target.held, &stored, read_back).inspect_err(|_| remove())?;
+        let text = prepare(&backend, &target.held, &stored, read_back, &mut *watch).inspect_err(|_| remove())?;
         commit(&backend, &stored.layer, &text, target.replaces.is_some()).inspect_err(|error| {
             // After any other failure the manifest may be there, or be on its way.
             if error.kind() == ErrorKind::Exists {
@@ -130,12 +139,18 @@ impl LayerWriter {
 }
 
 /// Looks at the object again, and writes all but the manifest, which it gives.
-fn prepare(backend: &Arc<Backend>, held: &Held, stored: &Stored, read_back: ReadBack) -> Result<Vec<u8>, Error> {
+fn prepare(
+    backend: &Arc<Backend>,
+    held: &Held,
+    stored: &Stored,
+    read_back: ReadBack,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<u8>, Error> {
     let layer = &stored.layer;
     let text = manifest::print(layer)?;
     match read_back {
         ReadBack::Length => read::check_length(backend, layer)?,
-        ReadBack::Data => read::check_data(backend, layer)?,
+        ReadBack::Data => read::check_data(backend, layer, watch)?,
     }
     // Before the manifest, so that no layer is ever seen without its tags.
     for tag in &stored.tags {
@@ -251,7 +266,7 @@ struct Object {
 
 impl Object {
     fn new(backend: &Arc<Backend>, key: String, at_most: Bytes, pace: Shared<Pace>) -> Result<Self, Error> {
-        let upload = Some(Upload::new(backend.upload(&key)?, at_most));
+        let upload = Some(Upload::new(backend.upload(&key, at_most)?, at_most));
         Ok(Self { backend: backend.clone(), key, upload, facts: Facted::default(), pace })
     }
 

@@ -420,14 +420,21 @@ impl Error {
             Self::Stream { source } if source.kind == hyperlayer::ErrorKind::NoBlockSize => {
                 "say what the sender used: `--block-size SIZE`".into()
             }
+            Self::Stream { .. } if self.is_no_stream() => {
+                "name what `lvdiff` or `lvbackup send` wrote, as it is or compressed with zstd".into()
+            }
             Self::Stream { .. } => "nothing was applied; send the stream again".into(),
+            Self::Input { source, .. } if is_about_content(source) => {
+                "it was cut or altered on its way: look at the sender's exit status and send it again".into()
+            }
             Self::OpenEnd => "if you know that it is whole: `--accept-open-end`".into(),
             Self::NoIdentity { .. } => {
                 "make sure yourself that it is meant for this base, and leave out `--require-identity`".into()
             }
-            Self::SizeUnknown => "say it: `--size SIZE`".into(),
+            Self::SizeUnknown | Self::NoSize { .. } => "say it: `--size SIZE`".into(),
             Self::PastSize { .. } => {
-                "is it meant for this base? If the volume grew, say its new size: `--size SIZE`".into()
+                "is it meant for this volume? If that grew, a receiver and `lvbackup merge` take its new size: `--size SIZE`"
+                    .into()
             }
             Self::NotInOld { .. } => "use 1.1, which says it".into(),
             Self::SecondLayer => "`lvbackup recv` takes a chain of layers; here one is taken".into(),

@@ -57,7 +57,7 @@ impl<'a> Side<'a> {
     pub(super) fn open(
         name: &Name,
         lvm: Option<&Lvm<'a>>,
-        accept_open_end: bool,
+        reading: cli::ReadArgs,
         progress: &'a dyn Progress,
     ) -> Outcome<Self> {
         match (name, lvm) {
@@ -69,7 +69,7 @@ impl<'a> Side<'a> {
             }
             (Name::Thin(name), None) => Self::image(&name.to_string()),
             (Name::File(path), _) if fs::metadata(path).is_ok_and(|found| found.is_file()) => {
-                let input = cli::layer_input(Path::new(path), "", progress)?.accept_open_end(accept_open_end);
+                let input = reading.of(cli::layer_input(Path::new(path), "", progress)?);
                 match input.open() {
                     Ok(layer) => Ok(Self::Stream(Box::new(layer))),
                     Err(error) if error.is_no_stream() => Self::image(path),

@@ -36,6 +36,9 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
         if !is_there && !ledger.path().exists() {
             return Err(target.nothing());
         }
+        if is_there && !ledger.path().exists() {
+            return Err(not_ours(&partial_path, &ledger));
+        }
         return discard(PartialFile::open(path).map_err(transfer::Error::from)?, &ledger)
             .map(|()| say(&format!("lvbackup: removed `{}`", partial_path.display())));
     }
@@ -74,8 +77,7 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
         Ok(Some(old)) if old.is_empty() && !old.complete && !args.resume => None,
         Ok(Some(old)) if !args.resume => return Err(target.in_the_way(&old)),
         Ok(None) if is_there && file.len().map_err(transfer::Error::from)?.get() > 0 => {
-            let lost = format!("`{}` says how far, and is not there", ledger.path().display());
-            return Err(target.lost(Failure::msg(Exit::Failed, lost)));
+            return Err(not_ours(&partial_path, &ledger));
         }
         Ok(old) => old,
         Err(error) => return Err(target.lost(transfer::Error::from(error).into())),
@@ -126,6 +128,13 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
     drop(progress);
     done(args, common, &received, &format!("`{}` is whole", path.display()));
     Ok(())
+}
+
+/// There is a file of that name, and nothing proves that a receive of ours made it.
+fn not_ours(partial: &Path, ledger: &LedgerFile) -> Failure {
+    let (partial, ledger) = (partial.display(), ledger.path().display());
+    Failure::msg(Exit::Failed, format!("`{partial}` is in the way, and no `{ledger}` says that it is ours"))
+        .hint(format!("look whose it is; if nobody needs it: `rm {partial}`"))
 }
 
 /// The last steps, which can be done again.

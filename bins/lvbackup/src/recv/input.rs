@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use block_copy::Progress;
 use cli::Outcome;
 use extents::Bytes;
-use hyperlayer::ReadOptions;
 use transfer::LayerReader;
 
 use super::Args;
@@ -47,10 +46,9 @@ impl<'a> Inputs<'a> {
                 ("standard input".to_owned(), cli::stdin_for_data(hint, self.progress)?)
             }
         };
-        let options = ReadOptions { block_size: self.args.block_size };
         let input = Limited::new(input, self.args.bwlimit);
-        let layer = LayerReader::open_rest(&name, input, options)?;
-        Ok(layer.accept_open_end(!self.args.demands().end))
+        let layer = LayerReader::open_rest(&name, input, self.args.reading.options())?;
+        Ok(layer.accept_open_end(!self.args.reading.demands().end))
     }
 }
 

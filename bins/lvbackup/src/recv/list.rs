@@ -20,8 +20,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     match &args.to_file {
         Some(path) => {
             let ledger = image::ledger(path)?;
-            let there = block_copy::PartialFile::path_for(path).is_ok_and(|partial| partial.exists());
-            if there || ledger.path().exists() {
+            if ledger.path().exists() {
                 show(args, &path.display().to_string(), &ledger)?;
             }
             Ok(())

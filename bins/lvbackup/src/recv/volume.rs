@@ -7,7 +7,8 @@ use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use hyperlayer::LayerId;
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, Permission, StateDir, Uuid, VgName, find, volumes};
 use transfer::lvm::{
-    Destination, Lvm, LvmError, PartialVolumes, Replaced, Run, Source, VolumeSite, identify_volume, layer_of,
+    Destination, Lvm, LvmError, PartialVolumes, Replaced, Run, Source, VolumeSite, activating, identify_volume,
+    layer_of,
 };
 use transfer::needs_no_base;
 use transfer::receive::{DEFAULT_PARTIAL_DIR, Ledger, LedgerFile, Partial, PartialBase, Receiver, Rehearsal};
@@ -248,7 +249,7 @@ impl Job<'_> {
         self.ledger.remove().map_err(transfer::Error::from)?;
         ours.release()?;
         let kept = partial.keep_old.as_ref().map(|old| format!(", its old state is `{old}`")).unwrap_or_default();
-        let how = format!("`{new}` is whole{kept}; `lvchange -ay -K {new}` activates it");
+        let how = format!("`{new}` is whole{kept}; `{}` activates it", activating(&new, permission));
         done(self.args, self.common, received, &how);
         Ok(())
     }

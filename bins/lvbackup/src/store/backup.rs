@@ -15,6 +15,7 @@ use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
 use super::open;
 use crate::hooks::Hooks;
+use crate::written::written_to;
 
 /// Back up a volume into a store: a snapshot, its layer, and the snapshot kept for the next one
 ///
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", conflicts_with = "full")]
     full_every: Option<NonZeroUsize>,
 
-    /// What the volume is called in the store [default: VG/LV]
+    /// What the volume is called in the store [default: VG/LV, if its newest layer there is not another machine's]
     #[arg(long, value_name = "NAME")]
     series: Option<String>,
 
@@ -92,6 +93,9 @@ Examples:
 An object store's account and endpoint come from the environment, as its own tools take them: AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT, and so on.
 
+Two machines may have volumes of one name: without --series, one whose newest layer in the store was written on another machine
+is refused, with exit status 2. Whoever changes a machine's name says so once, by `--series VG/LV`.
+
 A run that is killed leaves nothing that counts: the next one removes its snapshot, `lvbackup prune` its objects.";
 
 /// Backs the volume up.
@@ -130,14 +134,16 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     for problem in &listing.problems {
         say(&format!("lvbackup: warning: {problem}"));
     }
+    if args.series.is_none() {
+        of_this_host(&listing, &series, &open::host())?;
+    }
     let kept: Vec<Lv> = lineage.snapshots(&source.group, &source.new).into_iter().cloned().collect();
     let parent = if args.full { None } else { parent(&store, &listing, &series, &kept, args.full_every)? };
-    warn_of_others(&listing, &series, &kept)?;
     // A volume whose name leaves no room is refused before anything is made.
     snapshot_name(&args.volume, store.id(), Timestamp::now())?;
 
     let snapshot = args.hooks.around(&args.volume.to_string(), || {
-        let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume])).transpose()?;
+        let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume], &written_to())).transpose()?;
         let made = TemporarySnapshot::create(lvm, &mut this, &args.volume);
         let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
         Ok(match (made, thawed) {
@@ -205,19 +211,19 @@ fn is_there(store: &Store, chain: &[&Stored]) -> Outcome<bool> {
 }
 
 /// Two machines may each have a volume of that name; their layers are to be kept apart.
-fn warn_of_others(listing: &Listing, series: &Series, kept: &[Lv]) -> Outcome {
-    let Some(newest) = listing.newest(series) else { return Ok(()) };
-    for snapshot in kept {
-        if listing.find(series, &layer_of(snapshot)?).is_some() {
-            return Ok(());
-        }
-    }
-    say(&format!(
-        "lvbackup: warning: the store has layers of `{series}`, the newest is {}, and none of them is a snapshot here; if \
-         they are another machine's, give this volume a name of its own: `--series NAME`",
-        newest.layer.layer
-    ));
-    Ok(())
+fn of_this_host(listing: &Listing, series: &Series, host: &str) -> Outcome {
+    let other = |stored: &&Stored| stored.layer.host.as_deref().is_some_and(|other| other != host);
+    let Some(Stored { layer, .. }) = listing.newest(series).filter(other) else { return Ok(()) };
+    let other = layer.host.as_deref().unwrap_or_default();
+    Err(Failure::msg(
+        Exit::Usage,
+        format!(
+            "the newest layer of `{series}` in the store, {}, was written on `{other}`, this is `{host}`",
+            layer.layer
+        ),
+    )
+    .hint(format!("for another machine's volume, give it a name of its own: `--series {host}:{series}`"))
+    .hint(format!("to go on with those layers here: `--series {series}`")))
 }
 
 /// `LV-YYYYMMDDTHHMMSSZ-STORE`, which a person finds again.
@@ -269,6 +275,7 @@ impl Job<'_> {
             chunk_size: geometry.chunk,
             totals: plan.totals(),
             tool: self.style.tool.clone(),
+            host: Some(open::host()).filter(|host| !host.is_empty()),
             tags,
         };
         let opened = Source::open(self.lvm, &quiet)?;
@@ -287,7 +294,9 @@ impl Job<'_> {
         let progress = Progress::new("backing up", Some(plan.work()), self.common, self.stop.clone());
         let put = &mut |part| output.put(part);
         diff(header, plan, source.new_volume(), source.base(), Queue::default(), &progress, put).map_err(of_store)?;
-        let (writer, _) = output.finish().map_err(transfer::Error::output).map_err(of_store)?;
+        let (mut writer, _) = output.finish().map_err(transfer::Error::output).map_err(of_store)?;
+        drop(progress);
+        writer.watch(open::watch(self.common, self.stop));
         let read_back = if self.args.no_read_back { ReadBack::Length } else { ReadBack::Data };
         Ok(writer.finish(draft, read_back)?)
     }
@@ -307,6 +316,7 @@ fn of_store(error: transfer::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::path::Path;
     use std::time::Duration;
 
     use extents::ChunkSize;
@@ -315,23 +325,48 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_parent_whose_object_is_cut_or_gone_is_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = Location::folder(folder.path().join("store"));
-        let store = Store::init(&place, &open::options().unwrap()).unwrap();
+    /// A store with one layer, written on a machine of that name.
+    fn one_layer(folder: &Path, host: Option<&str>) -> (Store, Stored) {
+        let store = Store::init(&Location::folder(folder), &open::options().unwrap()).unwrap();
         let (lock, series) = (store.lock_shared().unwrap(), Series::new("vg0/a").unwrap());
         let layer = LayerId::new("monday").unwrap();
         let mut writer = store.begin(&lock, &series, &layer, &store::Encoding::default(), Bytes::new(100)).unwrap();
         writer.write_all(&[7; 100]).unwrap();
         let created = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let draft = Draft::full(created, Bytes::new(1 << 20), ChunkSize::SECTOR, Totals::default());
-        let stored = writer.finish(draft, ReadBack::Data).unwrap();
+        let stored = writer.finish(Draft { host: host.map(str::to_owned), ..draft }, ReadBack::Data).unwrap();
+        (store, stored)
+    }
+
+    #[test]
+    fn a_parent_whose_object_is_cut_or_gone_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, stored) = one_layer(&folder.path().join("store"), None);
         assert!(is_there(&store, &[&stored]).unwrap());
         let object = folder.path().join("store").join(&stored.layer.key);
         std::fs::File::options().write(true).open(&object).unwrap().set_len(99).unwrap();
         assert!(!is_there(&store, &[&stored]).unwrap());
         std::fs::remove_file(&object).unwrap();
         assert!(!is_there(&store, &[&stored]).unwrap());
+    }
+
+    #[test]
+    fn two_machines_are_kept_apart() {
+        for (wrote, is_ours) in [(None, true), (Some("web1"), true), (Some("web2"), false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (store, stored) = one_layer(&folder.path().join("store"), wrote);
+            let (listing, series) = (store.list(None).unwrap(), &stored.layer.series);
+            let other = Series::new("vg0/b").unwrap();
+            of_this_host(&listing, &other, "web1").unwrap();
+            let Err(refused) = of_this_host(&listing, series, "web1") else {
+                assert!(is_ours, "{wrote:?}");
+                continue;
+            };
+            assert!(!is_ours, "{wrote:?}: {refused}");
+            assert_eq!(refused.exit(), Exit::Usage);
+            for says in ["`web1`", "`web2`", "monday", "`--series web1:vg0/a`", "`--series vg0/a`"] {
+                assert!(refused.render("lvbackup").contains(says), "{says}: {refused}");
+            }
+        }
     }
 }

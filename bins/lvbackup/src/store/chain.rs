@@ -21,6 +21,7 @@ pub(crate) fn inputs<'a>(
             Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, reader)))
         };
         let layer = &stored.layer;
-        LayerInput::new(layer.key.clone(), open).expecting(layer.layer.clone()).of_size(layer.volume_size)
+        let name = format!("layer {} of {}", layer.layer, layer.series);
+        LayerInput::new(name, open).expecting(layer.layer.clone()).of_size(layer.volume_size)
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -10,11 +11,11 @@ use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use serde_json::{Value, json};
+use store::tree::without;
 use store::{ChainError, Garbage, Identities, Layer, Listing, Report, Series, Store, Stored, sample};
 
 use super::list::counted;
 use super::table::printable;
-use super::tree::without;
 use super::{chain, open, when};
 
 /// Check that what a store holds can be restored
@@ -54,9 +55,9 @@ Examples:
 
 Keys of --json: layers (how many there are), read_layers, read_bytes, seed (null where all or none are read), problems (a
 list of objects: key, problem, lost), broken (a list of objects: series, problem, lost), garbage (a list of objects: key,
-len_bytes or null), lost (all layers that cannot be restored). A layer in `lost` is an object: series, layer, created.
+len_bytes or null), unopened_layers (how many no --identity opens; their objects are whole), lost (all layers that cannot be restored). A layer in `lost` is an object: series, layer, created.
 
-Exit status: 0 where all is sound, 3 where something is wrong. What dead runs left does no harm: `lvbackup prune` removes it.";
+Exit status: 0 where all is sound, 3 where something is wrong, or encrypted for others than --identity. What dead runs left does no harm: `lvbackup prune` removes it.";
 
 /// A share of the layers, 1 to 100 in a hundred.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +79,8 @@ impl FromStr for Percent {
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let identities = open::identities(&args.identity)?;
     let store = open::store(&args.store)?;
-    let lock = store.lock_shared()?;
-    let report = store.check(&lock)?;
+    let _lock = open::lock_to_read(&store)?;
+    let report = store.check()?;
     let mut found = Found::of(report);
     if let Some(Percent(percent)) = args.read_data {
         let identities = (!args.identity.is_empty()).then_some(&identities);
@@ -104,6 +105,8 @@ struct Found {
     garbage: Vec<Garbage>,
     wrong: Vec<Wrong>,
     read_layers: usize,
+    /// Whole, but encrypted for others.
+    unopened_layers: usize,
     read_bytes: Bytes,
     seed: Option<u64>,
 }
@@ -140,7 +143,7 @@ impl Found {
             Wrong { key: None, series: series.cloned(), says: error.to_string(), lost }
         });
         let wrong = of_objects.chain(of_chains).collect();
-        Self { listing, garbage, wrong, read_layers: 0, read_bytes: Bytes::ZERO, seed: None }
+        Self { listing, garbage, wrong, read_layers: 0, unopened_layers: 0, read_bytes: Bytes::ZERO, seed: None }
     }
 
     /// Reads some of the layers whose objects are there.
@@ -159,7 +162,8 @@ impl Found {
         let mut damaged = Vec::new();
         for stored in layers {
             match how.read(stored, &progress) {
-                Ok(()) => {}
+                Ok(Read::Whole) => {}
+                Ok(Read::Unopened) => self.unopened_layers += 1,
                 Err(failure) if failure.exit() == Exit::Refused && !how.stop.requested() => damaged.push(Wrong {
                     key: Some(stored.layer.key.clone()),
                     series: Some(stored.layer.series.clone()),
@@ -226,6 +230,7 @@ impl Found {
             "layers": self.listing.layers().len(),
             "read_layers": self.read_layers,
             "read_bytes": self.read_bytes.get(),
+            "unopened_layers": self.unopened_layers,
             "seed": self.seed,
             "problems": of_objects.collect::<Vec<_>>(),
             "broken": of_chains.collect::<Vec<_>>(),
@@ -236,6 +241,12 @@ impl Found {
 
     fn outcome(&self, common: Common) -> Outcome {
         let (layers, lost) = (self.listing.layers().len(), self.lost());
+        if self.wrong.is_empty() && self.unopened_layers > 0 {
+            let unopened = counted(self.unopened_layers, "layer is", "layers are");
+            let says =
+                format!("{unopened} encrypted for others than the identities given; what is in the store is whole");
+            return Err(Failure::msg(Exit::Refused, says).hint("name the right key file: `--identity FILE`"));
+        }
         if self.wrong.is_empty() {
             if !common.quiet {
                 let read = match self.read_layers {
@@ -259,8 +270,20 @@ impl Found {
             failure.hint(format!("begin a new chain at once: `lvbackup backup {series} STORE --full`"))
         };
         let failure = failure.hint("put the objects back where there is a copy of them, and check again");
-        Err(series.iter().fold(failure, begin))
+        let failure = series.iter().fold(failure, begin);
+        Err(failure.hint(
+            "without a copy, delete what is altered or cannot be understood; then `lvbackup prune STORE --remove-broken` \
+             removes all layers that cannot be restored",
+        ))
     }
+}
+
+/// What reading a layer showed that is not damaged.
+enum Read {
+    /// All of it, as far as it could be asked for.
+    Whole,
+    /// Its object is whole, and encrypted for others.
+    Unopened,
 }
 
 /// A layer and all that are restored from it.
@@ -281,17 +304,24 @@ impl Reading<'_> {
     }
 
     /// Reads a layer: its stream where it can be opened, else its object.
-    fn read(&self, stored: &Stored, progress: &Progress) -> Outcome {
+    fn read(&self, stored: &Stored, progress: &Progress) -> Outcome<Read> {
         if self.stop.requested() {
             return Err(transfer::Error::from(block_copy::Error::Stopped).into());
         }
         if !self.opens(stored) {
-            self.store.verify(stored)?;
-            block_copy::Progress::advance(progress, self.work(stored));
-            return Ok(());
+            self.verify(stored, progress)?;
+            return Ok(Read::Whole);
         }
         let (one, none) = ([stored], Identities::none());
-        for input in chain::inputs(self.store, &one, self.identities.unwrap_or(&none)) {
+        let identities = self.identities.unwrap_or(&none);
+        if let (true, Err(store::Error::NoIdentity { .. })) =
+            (stored.layer.wrapping.age, self.store.read(stored, identities))
+        {
+            // Another's, or altered? Its digest tells.
+            self.verify(stored, progress)?;
+            return Ok(Read::Unopened);
+        }
+        for input in chain::inputs(self.store, &one, identities) {
             let mut layer = input.open()?;
             let (parent, size) = (layer.header().parent.clone(), layer.header().volume_size);
             let totals = layer.read_through(progress)?.totals;
@@ -304,6 +334,15 @@ impl Reading<'_> {
                 return Err(Failure::msg(Exit::Refused, "it holds more than one layer"));
             }
         }
-        Ok(())
+        Ok(Read::Whole)
+    }
+
+    /// Reads a layer's object.
+    fn verify(&self, stored: &Stored, progress: &Progress) -> Outcome {
+        let watch = |read| {
+            block_copy::Progress::advance(progress, read);
+            if self.stop.requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        Ok(self.store.verify_watched(stored, watch)?)
     }
 }

@@ -60,7 +60,7 @@ is broken or damaged, 4 where the store cannot be reached. Without 0 there is no
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let identities = open::identities(&args.identity)?;
     let store = open::store(&args.store)?;
-    let _lock = store.lock_shared()?;
+    let _lock = open::lock_to_read(&store)?;
     let listing = store.list(None)?;
     let layer = args.pick.layer(&listing)?;
     let chain = listing.chain(&layer.layer.series, &layer.layer.layer).map_err(store::Error::from)?;

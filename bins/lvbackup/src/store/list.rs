@@ -8,10 +8,10 @@ use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use store::tree::{Node, chains};
 use store::{Series, Stored};
 
 use super::table::{Table, marks, printable, short_ids, wrapping};
-use super::tree::{Node, chains};
 use super::{open, when};
 
 /// Show what a store holds: the layers of each volume, chain by chain
@@ -53,7 +53,7 @@ the data in the layer; what it takes in the store, compressed; from how many lay
 
 Keys of --json: series, layer, parent (null: a full layer), kind, created (RFC 3339, UTC), volume_size_bytes,
 chunk_size_bytes, data_bytes, zero_bytes, stream_bytes, stored_bytes, wrapping (zstd, age), chain_layers (null: it cannot be
-restored), held, tags, tool.
+restored), held, tags, tool, host (null: it is not known).
 
 Exit status: 0; or 3 where objects could not be understood or layers are missing: all others are shown all the same.";
 
@@ -141,6 +141,7 @@ fn json_of(node: &Node<'_>) -> Value {
         "held": held,
         "tags": tags.iter().map(store::Tag::as_str).collect::<Vec<_>>(),
         "tool": layer.tool,
+        "host": layer.host,
     })
 }
 

@@ -12,6 +12,5 @@ mod pick;
 pub(crate) mod prune;
 pub(crate) mod restore;
 mod table;
-mod tree;
 pub(crate) mod unlock;
 mod when;

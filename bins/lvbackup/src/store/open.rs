@@ -1,9 +1,11 @@
 //! Opening a store, and what it is told of this machine.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use cli::{Exit, Failure, OrFail, Outcome, say};
+use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
+use extents::Bytes;
 use store::{ErrorKind, Holder, Identities, Location, Options, SharedLock, Store};
 
 /// Opens the store that a user named.
@@ -14,20 +16,35 @@ pub(crate) fn store(text: &str) -> Outcome<Store> {
     Ok(Store::open(&Location::parse(text)?, &options()?)?)
 }
 
-/// Locks a store to read from it. One that cannot be written to, on a disk that is mounted read-only, is read all the
-/// same.
+/// Locks a store to read from it. One that cannot be written to, on a disk that is full or mounted read-only, is read all
+/// the same.
 ///
 /// # Errors
 /// Somebody removes layers from it.
 pub(crate) fn lock_to_read(store: &Store) -> Outcome<Option<SharedLock>> {
     match store.lock_shared() {
-        Err(error) if error.kind() == ErrorKind::Unreachable => {
+        Err(error) if matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Full) => {
             let why = Failure::from(error);
             say(&format!("lvbackup: warning: nothing keeps others from removing layers meanwhile: {why}"));
             Ok(None)
         }
         locked => Ok(Some(locked?)),
     }
+}
+
+/// Shows how far an object is read, and ends that where a signal asks for it.
+pub(crate) fn watch(common: Common, stop: &Stop) -> impl FnMut(Bytes) -> ControlFlow<()> + Send + 'static {
+    let progress = Progress::new("reading back", None, common, stop.clone());
+    move |read| {
+        block_copy::Progress::advance(&progress, read);
+        if block_copy::Progress::stop_requested(&progress) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// The name of this machine.
+pub(crate) fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    name.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// What a store is told of this machine.
@@ -37,7 +54,7 @@ pub(crate) fn lock_to_read(store: &Store) -> Outcome<Option<SharedLock>> {
 pub(crate) fn options() -> Outcome<Options> {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").or_fail(Exit::Surroundings)?;
     let holder = Holder {
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: host(),
         boot_id: boot_id.trim().to_owned(),
         pid: std::process::id(),
         command: std::env::args().take(2).collect::<Vec<_>>().join(" "),
@@ -58,7 +75,7 @@ pub(crate) fn options() -> Outcome<Options> {
 /// A file cannot be read, or is none.
 pub(crate) fn identities(files: &[PathBuf]) -> Outcome<Identities> {
     files.iter().try_fold(Identities::none(), |so_far, file| {
-        let named = |failure: cli::Failure| failure.context(format!("`{}` as a key file", file.display()));
+        let named = |failure: cli::Failure| failure.context(format!("cannot read `{}` as a key file", file.display()));
         let text = std::fs::read_to_string(file).or_fail(Exit::Failed).map_err(named)?;
         Ok(so_far.and(Identities::parse(&text).map_err(|error| named(error.into()))?))
     })

@@ -39,6 +39,11 @@ impl Pick {
         let series = self.series.as_deref().map(Series::new).transpose()?;
         let of_series = |stored: &&Stored| series.as_ref().is_none_or(|series| stored.layer.series == *series);
         let found: Vec<_> = listing.layers().into_iter().filter(of_series).collect();
+        if found.is_empty() {
+            let of = series.map_or_else(String::new, |series| format!(" of {series}"));
+            return Err(Failure::msg(Exit::Refused, format!("the store has no layers{of}"))
+                .hint("`lvbackup list STORE` shows all that it has; `lvbackup backup VG/LV STORE` adds one"));
+        }
         if let Some(start) = &self.layer {
             return by_id(&found, start);
         }
@@ -93,9 +98,9 @@ fn moment(text: &str, zone: &str) -> Outcome<SystemTime> {
         }
         _ => text.parse::<DateTime>(),
     };
-    let civil = civil
-        .or_fail(Exit::Usage)
-        .map_err(|failure| failure.context(format!("`{text}` as a date, such as 2026-11-21 or `2026-11-21 07:30`")))?;
+    let civil = civil.or_fail(Exit::Usage).map_err(|failure| {
+        failure.context(format!("cannot read `{text}` as a date, such as 2026-11-21 or `2026-11-21 07:30`"))
+    })?;
     let zoned = civil.to_zoned(zone).or_fail(Exit::Usage)?;
     Ok(zoned.timestamp().into())
 }

@@ -5,18 +5,20 @@ mod rewrite;
 mod rules;
 mod show;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use cli::{Common, Exit, Failure, OrFail, Outcome, Stop, say};
 use extents::{Bytes, human};
-use store::{ExclusiveLock, Listing, Recipients, Series, Store};
+use hyperlayer::LayerId;
+use store::{ExclusiveLock, Fault, Listing, Recipients, Series, Store, Stored};
 
 use super::list::counted;
 use super::table::{printable, short_ids};
 use super::{open, when};
-use plan::Plan;
+use plan::{Broken, Plan};
 use rewrite::Rewriting;
 use rules::Rules;
 
@@ -53,8 +55,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RECIPIENT", requires = "merge")]
     encrypt_to: Vec<String>,
 
-    /// Remove also layers that cannot be restored, since one below them is missing; without this they stay and do not
-    /// count
+    /// Remove also layers that cannot be restored, since one below them is missing. Without this they stay and do not
+    /// count; and where only the object of a layer is missing or cut, nothing goes at all
     #[arg(long)]
     remove_broken: bool,
 
@@ -80,7 +82,8 @@ garbage (a list of objects: key, len_bytes or null), freed_bytes (what goes; wha
 first into the layers `into`) or rewrite (it stays, written anew on the layer `onto`; null: in full).
 
 Exit status: 0; 2 where a key for --merge is missing; 3 where the store holds what cannot be understood, so that nobody
-knows what that needs: nothing is removed then; 4 where somebody works on the store.";
+knows what that needs, or where the object of a layer that stays, or of one below it, is missing or cut: nothing is removed
+then; 4 where somebody works on the store.";
 
 /// Prunes the store.
 ///
@@ -93,13 +96,19 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let identities = (!args.identity.is_empty()).then(|| open::identities(&args.identity)).transpose()?;
     let recipients = Recipients::parse(&args.encrypt_to)?;
     let store = open::store(&args.store)?;
-    let lock = if args.dry_run { Lock::Shared(store.lock_shared()?) } else { Lock::Exclusive(store.lock_exclusive()?) };
+    let lock =
+        if args.dry_run { Lock::Shared(open::lock_to_read(&store)?) } else { Lock::Exclusive(store.lock_exclusive()?) };
 
     let listing = store.list(series.as_ref())?;
     understood(&listing)?;
+    let damaged = store.look_at_all(&listing)?;
     let now = SystemTime::now();
-    let plans = listing.series().map(|series| Plan::of(&listing, series, &policy, args.remove_broken, now));
+    let plans = listing.series().map(|series| {
+        let broken = Broken { damaged: damaged_of(&damaged, series), remove: args.remove_broken };
+        Plan::of(&listing, series, &policy, &broken, now)
+    });
     let plans = plans.collect::<Outcome<Vec<_>>>()?;
+    sound(&plans, &damaged)?;
     let how = Rewriting {
         store: &store,
         listing: &listing,
@@ -150,23 +159,19 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
 /// What keeps others away. A dry run only keeps those away that would change what it looks at.
 enum Lock {
-    Shared(#[expect(dead_code, reason = "a guard")] store::SharedLock),
+    Shared(#[expect(dead_code, reason = "a guard")] Option<store::SharedLock>),
     Exclusive(ExclusiveLock),
 }
 
 /// Removes what goes.
 fn remove(store: &Store, lock: &ExclusiveLock, before: &Listing, plans: &[Plan<'_>], stop: &Stop) -> Outcome {
+    let mut before = before.clone();
     for plan in plans {
-        let going = plan.removed();
-        if going.is_empty() {
-            continue;
-        }
-        // Since then layers were written anew, on other parents.
-        let mut listing =
-            if plan.rewritten().next().is_some() { store.list(Some(plan.series))? } else { before.clone() };
-        for stored in going {
+        // Layers that were written anew since then have other parents.
+        let mut rewritten = plan.rewritten().next().map(|_| store.list(Some(plan.series))).transpose()?;
+        for stored in plan.removed() {
             stopped(stop)?;
-            store.remove(lock, &mut listing, plan.series, &stored.layer.layer)?;
+            store.remove(lock, rewritten.as_mut().unwrap_or(&mut before), plan.series, &stored.layer.layer)?;
         }
     }
     Ok(())
@@ -186,6 +191,28 @@ fn understood(listing: &Listing) -> Outcome {
         format!("{objects} in the store cannot be understood, and may need any layer: nothing is removed"),
     )
     .hint("put back or move away what is shown above; `--series VG/LV` prunes volumes without such objects"))
+}
+
+/// The damaged layers of one series.
+fn damaged_of(damaged: &[(&Stored, Fault)], series: &Series) -> BTreeSet<LayerId> {
+    let of_series = damaged.iter().filter(|(stored, _)| stored.layer.series == *series);
+    of_series.map(|(stored, _)| stored.layer.layer.clone()).collect()
+}
+
+/// Refuses to go on where what stays could not be restored, while older layers that could be would go.
+fn sound(plans: &[Plan<'_>], damaged: &[(&Stored, Fault)]) -> Outcome {
+    let stay: Vec<_> = plans.iter().flat_map(|plan| plan.lost_that_stay(&damaged_of(damaged, plan.series))).collect();
+    if stay.is_empty() {
+        return Ok(());
+    }
+    for (Stored { layer, .. }, fault) in damaged {
+        let says = format!("layer {} of {}, `{}`: {fault}", layer.layer, layer.series, layer.key);
+        say(&format!("lvbackup: {}", printable(&says)));
+    }
+    let layers = counted(stay.len(), "layer that stays", "layers that stay");
+    Err(Failure::msg(Exit::Refused, format!("{layers} cannot be restored, by what is shown above: nothing is removed"))
+        .hint("`lvbackup check STORE` says which; put the objects back where there is a copy of them")
+        .hint("with `--remove-broken` what cannot be restored does not count, and goes"))
 }
 
 fn stopped(stop: &Stop) -> Outcome {

@@ -7,7 +7,7 @@ use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use extents::{Bytes, ChunkSize, Chunks, human};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, Permission, StateDir};
 use store::{Identities, Store, Stored};
-use transfer::lvm::{Destination, Finish, Lvm, Receiving, Run, Space};
+use transfer::lvm::{Destination, Finish, Lvm, Receiving, Run, Space, activating};
 use transfer::{Restore, restore};
 
 use super::pick::Pick;
@@ -154,7 +154,7 @@ fn to_volume(
     drop(progress);
     done(chain, &format!("`{new}`"), common);
     if !common.quiet {
-        say(&format!("lvbackup: `lvchange -ay -K {new}` activates it"));
+        say(&format!("lvbackup: `{}` activates it", activating(&new, permission)));
     }
     Ok(())
 }

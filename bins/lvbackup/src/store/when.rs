@@ -14,7 +14,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 /// It is none.
 pub(crate) fn zone(text: &str) -> Outcome<TimeZone> {
     let parsed = DateTimeParser::new().parse_time_zone_with(&TimeZoneDatabase::bundled(), text);
-    parsed.or_fail(Exit::Usage).map_err(|failure| failure.context(format!("`{text}` as a time zone")))
+    parsed.or_fail(Exit::Usage).map_err(|failure| {
+        failure.context(format!("cannot read `{text}` as a time zone, such as Europe/Berlin or +02:00"))
+    })
 }
 
 /// `2026-11-21 07:30` on the clock of that zone.

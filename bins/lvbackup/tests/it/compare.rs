@@ -92,3 +92,34 @@ fn what_cannot_be_compared() {
     let _ = lvbackup(&folder, "compare mon.img missing.img", 1, &["`missing.img`", "No such file or directory"]);
     let _ = lvbackup(&folder, "compare mon.img .", 1, &["is a directory"]);
 }
+
+/// A stream that does not say what it is agrees with a volume only as far as it goes, which is said; as a whole volume it
+/// must be all of it.
+#[test]
+fn a_stream_of_unknown_kind() {
+    let folder = folder();
+    let _ = folder.tool("lvdiff", "--full ./tue.img --format thin-send -o tue.ts").run().done();
+    let mut more = folder.read("tue.img");
+    more[750_000] = 1;
+    folder.write("more.img", &more);
+
+    let says = ["warning: the stream does not say whether it is a whole volume", "add `--full`", "has a record"];
+    let said = lvbackup(&folder, "compare more.img tue.ts --json", 0, &says);
+    assert_eq!((&json_lines(&said)[0]["whole"], &json_lines(&said)[0]["same"]), (&false.into(), &true.into()));
+    let _ = lvbackup(&folder, "compare more.img tue.ts --full", 3, &["differ: in 512 B"]);
+    let said = lvbackup(&folder, "compare tue.img tue.ts --full --json", 0, &["are the same: "]);
+    assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+    assert_eq!(json_lines(&said)[0]["whole"], true);
+
+    folder.write("short.img", &more[..1 << 19]);
+    let says = ["`tue.ts`: a record of bytes", "past the end of the volume, which has 524288 bytes"];
+    let _ = lvbackup(&folder, "compare short.img tue.ts", 3, &says);
+}
+
+#[test]
+fn what_full_cannot_mean() {
+    let folder = folder();
+    let _ = lvbackup(&folder, "compare tue.img tue.hl --full", 2, &["`tue.hl` is a delta", "leave `--full` away"]);
+    let _ = lvbackup(&folder, "compare tue.img mon.img --full", 2, &["neither side is one"]);
+    let _ = lvbackup(&folder, "compare mon.img mon.hl --full", 0, &["are the same: "]);
+}

@@ -68,6 +68,7 @@ fn of_what_is_damaged() {
     let _ = lvbackup(&folder, "info mon.img", 3, &["`mon.img`", "expected a stream"]);
     folder.write("empty", b"");
     let _ = lvbackup(&folder, "info empty", 3, &["`empty`: there is no stream"]);
+    let _ = lvbackup(&folder, "info mon.img empty missing", 3, &["`mon.img`", "`empty`", "`missing`", "name what"]);
 }
 
 #[test]

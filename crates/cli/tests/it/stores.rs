@@ -48,7 +48,12 @@ lvbackup: hint: make one: `lvbackup init STORE`, or look whether the place is sp
 ",
     );
     let store = Store::init(&place, &options()).unwrap();
-    looks_in(&folder, Store::init(&place, &options()).unwrap_err(), 1, "lvbackup: STORE holds a store already");
+    looks_in(
+        &folder,
+        Store::init(&place, &options()).unwrap_err(),
+        1,
+        "lvbackup: STORE holds a store already\nlvbackup: hint: it can be used as it is: `lvbackup list STORE`",
+    );
     let lock = store.lock_exclusive().unwrap();
     let id = lock.id().to_string();
     let text = "

@@ -1,9 +1,10 @@
 //! The XML of lvm-thin-sendrcv: `<dd>`, then `<block offset='N'>BASE64</block>` for block N of a size that both ends must
-//! know, then `</dd>`. No count and no digest: only the closing tag says that nothing is missing.
+//! know, then `</dd>`. No count and no digest: only the closing tag says that nothing is missing. What the newest sender
+//! writes has before it the path of the device to write and the size of a block in decimal, each with a NUL behind it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use extents::{ChunkSize, Chunks, Extent};
+use extents::{Bytes, ChunkSize, Chunks, Extent};
 use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::character::complete::{char, multispace0, multispace1, u64};
@@ -13,13 +14,16 @@ use nom::{IResult, Parser};
 
 use super::{Codec, Found, Payload, ReadOptions, count_data, cut};
 use crate::error::{DecodeError, ErrorKind, excerpt};
-use crate::limits::{MAX_LINE_BYTES, MAX_VOLUME_SIZE};
+use crate::limits::{MAX_CHUNK_SIZE, MAX_LINE_BYTES, MAX_VOLUME_SIZE};
 use crate::{Completeness, Event, Format, Header, Kind, Totals};
 
 /// How a document begins that has a declaration.
 pub(super) const DECLARATION: &[u8] = b"<?xml";
 /// How one begins without.
 pub(super) const ROOT: &[u8] = b"<dd";
+
+/// How one begins before which its sender names the device to write.
+pub(super) const DEVICE: &[u8] = b"/dev/";
 
 /// How much base64 is decoded at once: whole groups of 4 characters.
 const TEXT_BYTES: usize = 4096;
@@ -37,6 +41,10 @@ struct Ddxml {
 
 #[derive(Debug)]
 enum State {
+    /// In the path of a device, which its reader knows better.
+    Device,
+    /// In the size of a block.
+    BlockSize,
     /// Before `<dd>`.
     Start,
     /// Between blocks.
@@ -56,9 +64,20 @@ pub(super) fn open(magic: &'static [u8], options: ReadOptions) -> Result<Box<dyn
     Ok(Box::new(Ddxml { block, state: State::Start, text: magic.to_vec(), decoded, totals }))
 }
 
+/// After the beginning of a device's path.
+pub(super) fn open_for_device(options: ReadOptions) -> Box<dyn Codec> {
+    let (decoded, totals) = (Vec::new(), Totals::default());
+    // Replaced by what the stream says before any block.
+    let block = options.block_size.unwrap_or(ChunkSize::SECTOR);
+    Box::new(Ddxml { block, state: State::Device, text: DEVICE.to_vec(), decoded, totals })
+}
+
 impl Codec for Ddxml {
     fn advance(&mut self, position: u64, input: &[u8]) -> Result<(usize, Found), DecodeError> {
         let Some(first) = input.first() else { return Ok((0, Found::Starved)) };
+        if matches!(self.state, State::Device | State::BlockSize) {
+            return self.word(position, input);
+        }
         if self.text.starts_with(b"<") {
             return self.tag(position, input);
         }
@@ -83,7 +102,7 @@ impl Codec for Ddxml {
         match self.state {
             State::End => Ok((Completeness::Counted, self.totals)),
             State::Data { .. } | State::Close => cut(position, "within a block"),
-            State::Start | State::Blocks => cut(position, "before `</dd>`"),
+            State::Device | State::BlockSize | State::Start | State::Blocks => cut(position, "before `</dd>`"),
         }
     }
 
@@ -93,6 +112,31 @@ impl Codec for Ddxml {
 }
 
 impl Ddxml {
+    /// Collects what ends with a NUL.
+    fn word(&mut self, position: u64, input: &[u8]) -> Result<(usize, Found), DecodeError> {
+        let start = position - self.text.len() as u64;
+        let refuse = |kind| DecodeError { position: start, kind };
+        let window = &input[..input.len().min(MAX_LINE_BYTES - self.text.len())];
+        let end = window.iter().position(|byte| *byte == 0);
+        self.text.extend_from_slice(&window[..end.unwrap_or(window.len())]);
+        match end {
+            None if self.text.len() == MAX_LINE_BYTES => {
+                Err(refuse(ErrorKind::LineTooLong { at_least_bytes: MAX_LINE_BYTES + 1 }))
+            }
+            None => Ok((window.len(), Found::Starved)),
+            Some(len) => {
+                if matches!(self.state, State::BlockSize) {
+                    self.block = block_size(&self.text).map_err(refuse)?;
+                    self.state = State::Start;
+                } else {
+                    self.state = State::BlockSize;
+                }
+                self.text.clear();
+                Ok((len + 1, Found::Further))
+            }
+        }
+    }
+
     /// Collects a tag and works on it.
     fn tag(&mut self, position: u64, input: &[u8]) -> Result<(usize, Found), DecodeError> {
         let start = position - self.text.len() as u64;
@@ -123,7 +167,7 @@ impl Ddxml {
                 let header = Header { chunk_size: Some(self.block), ..Header::empty(Format::Ddxml, Kind::Delta) };
                 Ok(Found::Event(Event::Header(Box::new(header))))
             }
-            State::Start => refuse("`<dd>`"),
+            State::Device | State::BlockSize | State::Start => refuse("`<dd>`"),
             State::Blocks if is(text, "</dd") => {
                 self.state = State::End;
                 Ok(Found::Further)
@@ -178,6 +222,17 @@ impl Ddxml {
         self.text.clear();
         Ok((part.len(), Found::Decoded(payload.advance(len))))
     }
+}
+
+/// The size of a block, in bytes and decimal.
+fn block_size(text: &[u8]) -> Result<ChunkSize, ErrorKind> {
+    let size: IResult<_, _> = all_consuming(u64).parse(text);
+    let size = size.ok().and_then(|(_, bytes)| ChunkSize::from_bytes(Bytes::new(bytes)));
+    size.filter(|size| size.bytes() <= MAX_CHUNK_SIZE).ok_or_else(|| ErrorKind::Field {
+        field: "size of a block",
+        expected: "a multiple of 512 bytes, at most 2^30",
+        found: format!("`{}`", excerpt(text)),
+    })
 }
 
 /// A tag without attributes that begins like this.

@@ -1,9 +1,10 @@
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use lvm_cmd::{Frozen, Patience, ProcessLock, Scripted, Stack, StateDir};
+use lvm_cmd::{Frozen, Kind, Patience, ProcessLock, Scripted, Stack, StateDir, WrittenTo};
 use tempfile::TempDir;
 
 /// A tree as sysfs has it: `/dev/null`, which is 1:3, has a partition 1:30 and a holder 253:7, and that a holder 253:8.
@@ -51,9 +52,9 @@ fn it_is_thawed_by_dropping_and_where_freezing_fails() {
     // /proc: a file system of its own on which nothing lies that LVM needs.
     let at = [PathBuf::from("/proc")];
     let exec = script(&state, "0");
-    drop(Frozen::freeze(&exec, &state, "run-1", &at).unwrap());
+    drop(Frozen::freeze(&exec, &state, "run-1", &at, &[]).unwrap());
     let exec = script(&state, "1");
-    Frozen::freeze(&exec, &state, "run-1", &at).unwrap_err();
+    Frozen::freeze(&exec, &state, "run-1", &at, &[]).unwrap_err();
 }
 
 #[test]
@@ -61,8 +62,23 @@ fn what_lvm_needs_is_never_frozen() {
     let folder = tempfile::tempdir().unwrap();
     let state = StateDir::with_boot_id(folder.path(), "boot");
     let exec = Scripted::from_transcript("").unwrap();
-    let error = Frozen::freeze(&exec, &state, "run-1", &["/".into()]).unwrap_err();
+    let error = Frozen::freeze(&exec, &state, "run-1", &["/".into()], &[]).unwrap_err();
     assert!(error.to_string().contains("which LVM needs"), "{error}");
+}
+
+/// A line on standard error would wait for the thaw, and the thaw for the line.
+#[test]
+fn what_the_caller_writes_to_is_never_frozen() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = StateDir::with_boot_id(folder.path(), "boot");
+    let on = |path: &Path| [WrittenTo { name: "standard error", device: fs::metadata(path).unwrap().dev() }];
+    let at = [PathBuf::from("/sys"), PathBuf::from("/proc")];
+    let exec = Scripted::from_transcript("").unwrap();
+    let error = Frozen::freeze(&exec, &state, "run-1", &at, &on(Path::new("/proc/self/status"))).unwrap_err();
+    let says = "`/proc` cannot be frozen: standard error of this command goes to a file on it";
+    assert_eq!((error.to_string().as_str(), error.kind()), (says, Kind::Environment));
+    let exec = script(&state, "0");
+    drop(Frozen::freeze(&exec, &state, "run-1", &at[1..], &on(folder.path())).unwrap());
 }
 
 /// The thawer waits for the lock of a process, so its death is enough. With a program in `fsfreeze`'s place.

@@ -77,7 +77,7 @@ fn swapped_objects_are_refused() {
             is_refused(&store, stored, &Identities::none(), "swapped");
         }
         // Of the same length, so only reading tells.
-        assert!(store.check(&store.lock_shared().unwrap()).unwrap().is_sound());
+        assert!(store.check().unwrap().is_sound());
     });
 }
 
@@ -86,11 +86,11 @@ fn a_check_finds_what_can_be_seen_without_reading() {
     on_both(|place| {
         let store = place.init();
         let stored: Vec<_> = ["a", "b", "c"].map(|layer| put(&store, layer, None, &noise(1000, 1))).into();
-        let report = store.check(&store.lock_shared().unwrap()).unwrap();
+        let report = store.check().unwrap();
         assert!(report.is_sound() && report.garbage.is_empty() && report.listing.layers().len() == 3);
         std::fs::remove_file(place.file(&stored[0].layer.key)).unwrap();
         edit(&place.file(&stored[1].layer.key), |bytes| bytes.truncate(999));
-        let report = store.check(&store.lock_shared().unwrap()).unwrap();
+        let report = store.check().unwrap();
         let wrong: Vec<_> = report.problems.iter().map(|problem| problem.key.clone()).collect();
         assert_eq!(wrong, [stored[0].layer.key.clone(), stored[1].layer.key.clone()]);
     });

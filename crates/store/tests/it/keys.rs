@@ -2,9 +2,10 @@
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
-use store::{Encoding, Error, ErrorKind, Identities, Recipients, Wrapping};
+use store::limits::MAX_RECIPIENTS;
+use store::{Encoding, Error, ErrorKind, Facts, Fault, Identities, Recipients, Stored, Wrapping};
 
-use crate::kit::{get, get_with, noise, on_both, put_as};
+use crate::kit::{Place, get, get_with, noise, on_both, put_as};
 
 fn text(secret: &Identity) -> String {
     secret.to_string().expose_secret().to_owned()
@@ -49,6 +50,56 @@ fn each_recipient_opens_it_and_nobody_else() {
         let plain = age::decrypt(&two, &object).unwrap();
         assert!(zstd::decode_all(plain.as_slice()).unwrap() == bytes);
     });
+}
+
+/// A layer whose object is another one, as a manifest could say.
+fn replace(place: &Place, stored: &Stored, object: &[u8]) -> Stored {
+    std::fs::write(place.file(&stored.layer.key), object).unwrap();
+    let mut other = stored.clone();
+    other.layer.object = Facts { len: object.len().into(), blake3: blake3::hash(object) };
+    other
+}
+
+/// Whoever can write to the store can make a header that never ends.
+#[test]
+fn a_header_without_an_end_is_refused_early() {
+    let place = Place::folder();
+    let store = place.init();
+    let (recipients, identities) = pair(true);
+    let stored = put_as(&store, "a", None, b"secret", &Encoding { zstd_level: None, recipients });
+    let first = b"age-encryption.org/v1\n";
+    let stanza = format!("-> X25519 {0}\n{0}\n", "A".repeat(43));
+    for (what, object) in [
+        ("64 KiB", [&first[..], &vec![b'A'; 40 << 20]].concat()),
+        ("one long stanza", [&first[..], b"-> X25519 ", &vec![b'A'; 40 << 20]].concat()),
+        ("stanzas", [&first[..], &stanza.repeat(400_000).into_bytes()].concat()),
+        ("short stanzas", [&first[..], &b"-> a\n\n".repeat(10_000)].concat()),
+        ("cut", [&first[..], stanza.as_bytes()].concat()),
+        ("cut in a line", [&first[..], &stanza.as_bytes()[..60]].concat()),
+        ("nothing", Vec::new()),
+    ] {
+        let hostile = replace(&place, &stored, &object);
+        let refused = store.read(&hostile, &identities).expect_err(what);
+        let Error::Object { source: Fault::Encoding(why), .. } = &refused else { panic!("{what}: {refused:?}") };
+        let is_limit = why.contains("more than 65536 bytes") || why.contains("more than 2048 lines");
+        assert_eq!(is_limit, object.len() > 1000, "{what}: {why}");
+    }
+}
+
+/// As many as may be given can be read again.
+#[test]
+fn as_many_recipients_as_are_allowed() {
+    let place = Place::folder();
+    let store = place.init();
+    let (secret, stranger) = (Identity::generate(), Identity::generate());
+    let all = |count: usize| {
+        let strangers = std::iter::repeat_n(stranger.to_public().to_string(), count - 1);
+        Recipients::parse(strangers.chain([secret.to_public().to_string()]))
+    };
+    let encoding = Encoding { zstd_level: None, recipients: all(MAX_RECIPIENTS).unwrap() };
+    let stored = put_as(&store, "a", None, b"secret", &encoding);
+    assert_eq!(get_with(&store, &stored, &Identities::parse(&text(&secret)).unwrap()).unwrap(), b"secret");
+    assert_eq!(all(MAX_RECIPIENTS + 1).unwrap_err().kind(), ErrorKind::Usage);
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! A store to try things on, and the files in which its objects lie.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use extents::{Bytes, ChunkSize};
@@ -99,6 +98,8 @@ pub(crate) fn on_both(test: impl Fn(&Place)) {
 }
 
 pub(crate) fn options() -> Options {
+    // A test before this one may have been on this thread.
+    WAITED.set(0);
     let retries = Retries { count: 3, within: Duration::from_secs(20) };
     Options { retries, ..Options::new(holder(), now, |_| true) }
 }
@@ -107,16 +108,21 @@ pub(crate) fn holder() -> Holder {
     Holder { host: "here".into(), boot_id: "boot-1".into(), pid: 1234, command: "a test".into() }
 }
 
-/// 2026-11-21T03:00:00Z, and what [`wait`] added.
-static NOW: AtomicU64 = AtomicU64::new(1_795_230_000);
+/// 2026-11-21T03:00:00Z.
+const START: u64 = 1_795_230_000;
 
-pub(crate) fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.load(Ordering::Relaxed))
+thread_local! {
+    /// What [`wait`] added to that. A test's own: others in the same process run on other threads.
+    static WAITED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Lets time pass. Each test is a process of its own.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(START + WAITED.get())
+}
+
+/// Lets time pass.
 pub(crate) fn wait(time: Duration) {
-    NOW.fetch_add(time.as_secs(), Ordering::Relaxed);
+    WAITED.set(WAITED.get() + time.as_secs());
 }
 
 pub(crate) fn series() -> Series {

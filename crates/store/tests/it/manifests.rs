@@ -59,6 +59,27 @@ fn looks_as_documented() {
     assert_eq!(text, expected);
 }
 
+/// It stands last, and may be absent, but not empty.
+#[test]
+fn the_host_is_kept_where_it_is_known() {
+    let place = Place::folder();
+    let store = place.init();
+    let without = put(&store, "a", None, b"stream");
+    assert_eq!(without.layer.host, None);
+    let lock = store.lock_shared().unwrap();
+    let host = Some("web1".to_owned());
+    let with = crate::kit::begin(&store, &lock, "b", &Encoding::default());
+    let with = with.finish(store::Draft { host: host.clone(), ..draft(None) }, store::ReadBack::Data).unwrap();
+    assert_eq!(with.layer.host, host);
+    assert_eq!(store.list(None).unwrap().layers(), [&without, &with]);
+    let text = std::fs::read_to_string(place.file(&key("b"))).unwrap();
+    assert!(text.ends_with("\"tool\": \"hyperlayer 0.1.0\",\n  \"host\": \"web1\"\n}\n"), "{text}");
+    for wrong in ["null", "\"\"", "\"a\\nb\"", "1"] {
+        std::fs::write(place.file(&key("b")), text.replace("\"web1\"", wrong)).unwrap();
+        assert_eq!(store.list(None).unwrap().problems.len(), 1, "{wrong}");
+    }
+}
+
 #[test]
 fn one_that_was_altered_is_a_problem_and_no_layer() {
     on_both(|place| {
@@ -128,8 +149,7 @@ fn refused(store: &store::Store, kept: &Stored, key: &str, what: &str) -> Fault 
     assert_eq!(problem.key, key, "{what}");
     assert_eq!(listing.layers(), [kept], "{what}");
     assert!(!problem.to_string().contains('\u{1b}'), "{problem}");
-    let lock = store.lock_shared().unwrap();
-    let report = store.check(&lock).unwrap();
+    let report = store.check().unwrap();
     assert!(!report.is_sound(), "{what}");
     assert_eq!(report.garbage, [], "{what}: what a manifest in doubt may name is no garbage");
     problem.fault.clone()
@@ -187,7 +207,7 @@ fn names_that_are_none_of_ours_are_told_and_not_followed() {
         for key in more {
             std::fs::write(place.file(key), "?").unwrap();
         }
-        let report = store.check(&store.lock_shared().unwrap()).unwrap();
+        let report = store.check().unwrap();
         for key in more {
             assert!(report.problems.iter().any(|problem| problem.key == key), "{key}: {:?}", report.problems);
         }
@@ -253,6 +273,7 @@ fn a_draft_that_cannot_be_read_back_is_not_written() {
         let drafts = [
             store::Draft { volume_size: extents::Bytes::new(1), ..long() },
             store::Draft { tool: "x\ny".into(), ..long() },
+            store::Draft { host: Some(String::new()), ..long() },
             long().on(id("a")),
             store::Draft { created: std::time::SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 42), ..long() },
         ];

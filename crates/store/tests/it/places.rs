@@ -30,6 +30,58 @@ fn a_store_is_not_made_among_other_things() {
 }
 
 #[test]
+fn what_is_no_place_for_a_store() {
+    let place = Place::folder();
+    let store = place.init();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for made in [Store::open, Store::init] {
+        let refused = made(&Location::folder(file.path()), &place.options).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Usage, "{refused:?}");
+        assert!(refused.to_string().contains("it is a file"), "{refused}");
+    }
+    let link = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(place.file("below"), link.path().join("link")).unwrap();
+    std::fs::create_dir(place.file("below")).unwrap();
+    for below in [place.file("below"), place.file("deep/below"), link.path().join("link")] {
+        let refused = Store::init(&Location::folder(&below), &place.options).unwrap_err();
+        assert!(matches!(refused, Error::Within { .. }), "{refused:?}");
+    }
+    assert_eq!(store.check().unwrap().problems, []);
+    for text in ["s3:/bucket/x", "s3:bucket", "file:/srv/store", "gs:", "az:/c"] {
+        let refused = Location::parse(text).unwrap_err();
+        assert!(refused.to_string().contains("two slashes"), "{refused}");
+    }
+    Location::parse("./s3:/x").unwrap();
+}
+
+/// Names that no object can have: somebody else's files.
+#[test]
+fn files_with_strange_names_are_passed_over() {
+    use std::os::unix::ffi::OsStrExt;
+    let strange: [&[u8]; 6] = [b"a\nb", b"\x1b[2J", b"\xff\xfe", b"a%2Fb", b"a*b", b"#1"];
+    for name in strange {
+        let name = std::ffi::OsStr::from_bytes(name);
+        let place = Place::folder();
+        let store = place.init();
+        let stored = put(&store, "a", None, b"x");
+        for folder in ["", "manifests", "manifests/vg=2Fhome", "layers/vg=2Fhome", "marks", "locks"] {
+            std::fs::create_dir_all(place.file(folder)).unwrap();
+            std::fs::write(place.file(folder).join(name), "theirs").unwrap();
+        }
+        assert_eq!(store.list(None).unwrap().layers(), [&stored], "{name:?}");
+        let report = store.check().unwrap();
+        assert!(report.broken.is_empty(), "{name:?}");
+        let _ = store.garbage().unwrap();
+
+        let other = Place::folder();
+        std::fs::create_dir_all(other.file("")).unwrap();
+        std::fs::write(other.file("").join(name), "theirs").unwrap();
+        let refused = Store::init(&other.location, &other.options).map(drop);
+        assert!(name == "#1" || matches!(refused, Err(Error::NotEmpty { .. })), "{name:?}: {refused:?}");
+    }
+}
+
+#[test]
 fn what_a_newer_or_no_program_made_is_refused() {
     on_both(|place| {
         let store = place.init();
@@ -48,6 +100,7 @@ fn what_a_newer_or_no_program_made_is_refused() {
             let refused = place.open().unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Refused, "{to}: {refused:?}");
             assert_eq!(matches!(refused, Error::Newer { .. }), newer, "{to}: {refused:?}");
+            assert!(newer || refused.hint().unwrap().contains("STORE.md"), "{refused:?}");
         }
         edit(&marker, |bytes| bytes.resize(2 << 20, b' '));
         assert_eq!(place.open().unwrap_err().kind(), ErrorKind::Refused);

@@ -35,6 +35,15 @@ impl Index {
         Ok((link, index))
     }
 
+    /// Refuses records past the end of a volume of `size`, as a format may have them that does not say it.
+    pub(super) fn check_inside(&self, size: Bytes) -> Result<(), Error> {
+        let past = |set: &ExtentSet<Bytes>| set.iter().find(|extent| extent.end() > size);
+        match past(&self.data).or_else(|| past(&self.zero)) {
+            Some(extent) => Err(Error::PastSize { extent, size }),
+            None => Ok(()),
+        }
+    }
+
     fn read_through(
         mut layer: LayerReader<Opened<'_>>,
         input: &LayerInput<'_>,

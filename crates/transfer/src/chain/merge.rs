@@ -50,12 +50,18 @@ struct Segment {
 }
 
 impl<'a> Merge<'a> {
-    /// Reads all inputs through, the oldest layer first, each of one layer. `progress` is told the data of all.
+    /// Reads all inputs through, the oldest layer first, each of one layer. `progress` is told the data of all. `size` is
+    /// that of the volume, and of the first layer's base, wherever a layer does not say it.
     ///
     /// # Errors
     /// There is no input; a layer is cut, altered, not the only one of its input, or has records that do not ascend; or
-    /// it does not follow the one before; or `progress` asks to stop.
-    pub fn plan(inputs: impl IntoIterator<Item = LayerInput<'a>>, progress: &dyn Progress) -> Result<Self, Error> {
+    /// it does not follow the one before; or nobody says how large its volume is, or its records lie past that; or
+    /// `progress` asks to stop.
+    pub fn plan(
+        inputs: impl IntoIterator<Item = LayerInput<'a>>,
+        size: Option<Bytes>,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
         let (mut merged, mut indices, mut links) = (Vec::new(), Vec::new(), Vec::<Link>::new());
         for input in inputs {
             let (link, index) = Index::read(&input, links.last(), progress)?;
@@ -63,7 +69,10 @@ impl<'a> Merge<'a> {
             merged.push(Merged { input, outline: index.outline });
             indices.push(index);
         }
-        let sizes = Sizes::of(&links)?;
+        let sizes = Sizes::of(&links, size)?;
+        for ((link, index), size) in links.iter().zip(&indices).zip(&sizes.after) {
+            index.check_inside(*size).map_err(|error| error.of(&link.name))?;
+        }
         let checks = indices.first_mut().map(|first| ascending(std::mem::take(&mut first.checks))).unwrap_or_default();
         let (segments, zero) = overlay(indices, &sizes);
         let delta = Delta { data: segments.iter().map(|s| s.extent).collect(), zero, same: ExtentSet::new() };
@@ -153,16 +162,16 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(links: &[Link]) -> Result<Self, Error> {
+    fn of(links: &[Link], size: Option<Bytes>) -> Result<Self, Error> {
         let first = links.first().ok_or(Error::NoStream)?;
         let unknown = || Error::NoSize { input: first.name.clone() };
         let base = match first.header.kind {
             Kind::Full => Bytes::ZERO,
-            _ => parent_size(&first.header).ok_or_else(unknown)?,
+            _ => parent_size(&first.header).or(size).ok_or_else(unknown)?,
         };
-        let mut now = first.header.volume_size.ok_or_else(unknown)?;
+        let mut now = first.header.volume_size.or(size).ok_or_else(unknown)?;
         let after = links.iter().map(|link| {
-            now = link.header.volume_size.unwrap_or(now);
+            now = link.header.volume_size.or(size).unwrap_or(now);
             now
         });
         Ok(Self { base, after: after.collect() })

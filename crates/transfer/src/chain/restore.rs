@@ -14,7 +14,7 @@ use crate::patch::Assembler;
 /// How a chain is restored.
 #[derive(Clone, Copy, Debug)]
 pub struct Restore {
-    /// The size of the result where the newest layer does not say it.
+    /// The size of the volume after every layer that does not say it; the newest one must, where this is `None`.
     pub size: Option<Bytes>,
     /// The target's chunk: data is written in whole ones.
     pub chunk: ChunkSize,
@@ -33,8 +33,9 @@ pub struct Restore {
 /// parent. Memory grows with the number of separate ranges.
 ///
 /// # Errors
-/// A layer is cut, altered, not the only one of its input, or not the parent of the one before; the last one is no full
-/// layer, or another one is; or a read or write fails, or `progress` asks to stop.
+/// A layer is cut, altered, not the only one of its input, or not the parent of the one before, or has records past the
+/// size that is given for it; the last one is no full layer, or another one is; or a read or write fails, or `progress`
+/// asks to stop.
 pub fn restore<'a>(
     newest_first: impl IntoIterator<Item = LayerInput<'a>>,
     target: &dyn WriteAt,
@@ -72,6 +73,8 @@ pub fn restore<'a>(
 /// The way from the newest layer to the oldest.
 struct Down<'q, 'w> {
     size: Bytes,
+    /// That of a layer that does not say it.
+    unsaid: Option<Bytes>,
     covered: Covered,
     written: ExtentSet<Bytes>,
     queue: &'q WriteQueue<'w>,
@@ -85,12 +88,25 @@ impl<'q, 'w> Down<'q, 'w> {
         if target.size() < size {
             return Err(Error::TargetTooSmall { size: target.size(), needed: size });
         }
-        Ok(Self { size, covered: Covered::newest(size), written: ExtentSet::new(), queue, piece: how.queue.piece })
+        Ok(Self {
+            size,
+            unsaid: how.size,
+            covered: Covered::newest(size),
+            written: ExtentSet::new(),
+            queue,
+            piece: how.queue.piece,
+        })
     }
 
     /// Writes what is seen of a layer.
     fn layer(&mut self, mut layer: LayerReader<Opened<'_>>, progress: &dyn Progress) -> Result<hyperlayer::End, Error> {
         let mut out = Assembler::new(self.queue, self.piece);
+        let (name, said) = (layer.name().to_owned(), layer.header().volume_size);
+        let unsaid = self.unsaid.filter(|_| said.is_none());
+        // Whatever older layers have past the end of this one's volume was gone by then, and what came later is covered.
+        if let Some(size) = said.or(unsaid) {
+            self.covered.from(size);
+        }
         // Not covered until the layer ends: where records overlap, the later one is right.
         let (mut data, mut zero) = (ExtentSet::new(), ExtentSet::new());
         loop {
@@ -107,6 +123,7 @@ impl<'q, 'w> Down<'q, 'w> {
                     data.insert(all);
                 }
                 Event::Zero(extent) => {
+                    check_inside(extent, unsaid).map_err(|error| error.of(&name))?;
                     let again = data.within(extent).flat_map(|part| self.covered.visible_parts(part));
                     for part in again {
                         out.flush()?;
@@ -114,8 +131,9 @@ impl<'q, 'w> Down<'q, 'w> {
                     }
                     zero.insert(extent);
                 }
+                Event::DataStart(extent) => check_inside(extent, unsaid).map_err(|error| error.of(&name))?,
                 Event::End(_) => break,
-                Event::Header(_) | Event::Check(_) | Event::DataStart(_) => {}
+                Event::Header(_) | Event::Check(_) => {}
             }
         }
         out.flush()?;
@@ -132,5 +150,13 @@ impl<'q, 'w> Down<'q, 'w> {
     fn zero_the_rest(self) -> Result<(), Error> {
         let whole = Extent::whole(self.size).into_iter();
         Ok(whole.flat_map(|whole| self.written.gaps(whole)).try_for_each(|gap| self.queue.zero(gap))?)
+    }
+}
+
+/// Refuses a record past the end of a volume whose size its stream does not say.
+fn check_inside(extent: Extent<Bytes>, unsaid: Option<Bytes>) -> Result<(), Error> {
+    match unsaid.filter(|size| extent.end() > *size) {
+        Some(size) => Err(Error::PastSize { extent, size }),
+        None => Ok(()),
     }
 }

@@ -8,20 +8,22 @@ use std::thread;
 use block_copy::{BufferPool, PooledBuf, Progress, Queue, ReadAt, read_pieces};
 use crossbeam_channel::{Sender, bounded};
 use extents::{Bytes, Extent, ExtentSet};
-use hyperlayer::{End, Event, Kind};
+use hyperlayer::{End, Event};
 
 use super::{Compare, Differences, Unheard};
 use crate::{Error, LayerReader};
 
-/// Compares a volume with what a layer says of it: its data, its zeros, and, where it is full, that all else is zeros; of
-/// that only what lies in `mapped` is read, since the rest is known to be. What the layer has past the volume's end is
-/// not compared: sizes are the caller's to compare. The layer is read to its verified end and must be the only one.
+/// Compares a volume with what a layer says of it: its data and its zeros, and nothing else; or, where it stands for the
+/// whole volume, also that all else is zeros: of that only what lies in `mapped` is read, since the rest is known to be.
+/// What a layer that says its volume's size has past the end of this one is not compared: sizes are the caller's to
+/// compare. The layer is read to its verified end and must be the only one.
 ///
 /// # Errors
-/// The layer is cut or altered, only the rest of one, or has records that replace each other; a read fails, or `progress` asks to stop.
+/// The layer is cut or altered, only the rest of one, has records that replace each other, or does not say its volume's
+/// size and has records past the end of this one; a read fails, or `progress` asks to stop.
 pub fn compare_stream<R: BufRead + Send>(
     volume: &dyn ReadAt,
-    mapped: &ExtentSet<Bytes>,
+    mapped: Option<&ExtentSet<Bytes>>,
     layer: LayerReader<R>,
     how: Compare,
     progress: &dyn Progress,
@@ -30,10 +32,10 @@ pub fn compare_stream<R: BufRead + Send>(
     let mut found = Differences::default();
     let end = thread::scope(|scope| {
         let (expected, arriving) = bounded(1);
-        let whole = Extent::whole(volume.size());
+        let (whole, size) = (Extent::whole(volume.size()), volume.size());
         let decoding = scope.spawn(move || {
             let expect = Expect { out: expected, whole, filling: None, queue: how.queue, pool: pool(how.queue) };
-            expect.layer(layer, mapped, &Unheard(progress))
+            expect.layer(layer, size, mapped, &Unheard(progress))
         });
         // What is read next comes with what it must be; that waits here until it was read.
         let waiting = RefCell::new(VecDeque::new());
@@ -104,15 +106,21 @@ impl Expect {
     fn layer<R: BufRead>(
         mut self,
         mut layer: LayerReader<R>,
-        mapped: &ExtentSet<Bytes>,
+        size: Bytes,
+        mapped: Option<&ExtentSet<Bytes>>,
         progress: &dyn Progress,
     ) -> Result<End, Error> {
         let (mut data, mut zero) = (ExtentSet::new(), ExtentSet::new());
+        let sizes_tell = layer.header().volume_size.is_some();
+        let (name, past) = (layer.name().to_owned(), |extent: Extent<Bytes>| !sizes_tell && extent.end() > size);
         loop {
             if progress.stop_requested() {
                 return Err(block_copy::Error::Stopped.into());
             }
             match layer.next_event()? {
+                Event::DataStart(extent) | Event::Zero(extent) if past(extent) => {
+                    return Err(Error::PastSize { extent, size }.of(&name));
+                }
                 Event::DataStart(extent) => {
                     said_once(&layer, [&data, &zero], extent)?;
                     data.insert(extent);
@@ -128,7 +136,7 @@ impl Expect {
             }
         }
         self.flush()?;
-        if layer.header().kind == Kind::Full {
+        if let Some(mapped) = mapped {
             mapped.difference(&data).iter().try_for_each(|rest| self.zero(rest))?;
         }
         layer.only()

@@ -290,7 +290,10 @@ impl LvmError {
                 "make a snapshot and send that: `lvcreate -s -pr -n NAME {name}`; or let `--snapshot` make one for this \
                  run; or, where nobody writes to it, `lvchange -pr {name}`"
             ),
-            Self::LiveBase { .. } => "name a snapshot that was sent before: `-i OLD`".to_owned(),
+            Self::FreezeError(FreezeError::Written { name, .. }) => {
+                format!("send {name} to a file on another file system, or to a pipe")
+            }
+            Self::LiveBase { .. } => "name as its base a snapshot that was sent before".to_owned(),
             Self::MayHaveChanged { name } => format!(
                 "discard the partial receive (`lvbackup recv --discard-partial`) and send the layer anew; `lvchange -pr \
                  {name}` lets that be continued"

@@ -1,5 +1,6 @@
 //! The two ends of a transfer on LVM: a [`Source`] is read, a [`Receiving`] volume comes to be.
 
+mod doubt;
 mod error;
 mod lineage;
 mod metadata;
@@ -20,12 +21,13 @@ use lvm_cmd::{Activation, ActivationOptions, DEFAULT_SCRATCH_DIR, Executor, Lv, 
 
 use crate::{Base, Error, Identity, identify};
 
+pub use doubt::Doubt;
 pub use error::LvmError;
 pub use lineage::Lineage;
 pub use metadata::deltas;
 pub use own::{Leftovers, Run};
 pub use partial::{PartialVolumes, Replaced, VolumeSite, partial_target};
-pub use receive::{Finish, Receiving, Space};
+pub use receive::{Finish, Receiving, Space, activating};
 pub use select::{Destination, Selection, is_quiet, newest_first};
 pub use snapshot::{Snapshots, TemporarySnapshot};
 pub use source::Source;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lvm_cmd::{Frozen, Kind, Lv, LvName, LvRef, Patience, ProcessLock, Stack, Tag};
+use lvm_cmd::{Frozen, Kind, Lv, LvName, LvRef, Patience, ProcessLock, Stack, Tag, WrittenTo};
 
 use super::Lvm;
 use super::LvmError;
@@ -53,14 +53,16 @@ impl Run {
     }
 
     /// Freezes the file systems that lie above the volumes, on encryption or a partition; one directly on a volume the
-    /// device mapper freezes itself when a snapshot is made. What is not active has none. Starts two commands for each.
+    /// device mapper freezes itself when a snapshot is made. What is not active has none. Until they are thawed nothing may
+    /// write to them, nor does this run: `written_to` names where it does. Starts two commands for each.
     ///
     /// # Errors
-    /// One cannot be frozen; none is then.
+    /// One cannot be frozen, or this run writes to it; none is then.
     pub fn freeze_above<'a, 'v>(
         &self,
         lvm: &Lvm<'a>,
         volumes: impl IntoIterator<Item = &'v LvRef>,
+        written_to: &[WrittenTo],
     ) -> Result<Frozen<'a>, Error> {
         let mut mount_points = Vec::new();
         for volume in volumes {
@@ -70,7 +72,7 @@ impl Run {
             }
         }
         mount_points.dedup();
-        Ok(Frozen::freeze(lvm.exec, lvm.state, &lock_name(self.pid), &mount_points)?)
+        Ok(Frozen::freeze(lvm.exec, lvm.state, &lock_name(self.pid), &mount_points, written_to)?)
     }
 
     /// A name for a volume of this run that is no final one.

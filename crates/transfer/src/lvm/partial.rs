@@ -14,7 +14,7 @@ use lvm_cmd::{
 };
 
 use super::own::remove;
-use super::receive::{check_size, open};
+use super::receive::{check_size, open, whole};
 use super::{Destination, Lvm, LvmError, Source, Space, identify_volume, layer_tag};
 use crate::patch::{chunks_needed, records};
 use crate::receive::Site;
@@ -107,8 +107,7 @@ impl<'a> PartialVolumes<'a> {
                 }
                 let layer = layer.filter(|_| permission == Permission::ReadOnly);
                 let layer: Vec<Tag> = layer.map(layer_tag).transpose()?.into_iter().collect();
-                let permission = Some(permission);
-                change(exec, &name, &Change { add_tags: &layer, permission, ..Change::default() })?;
+                change(exec, &name, &whole(&layer, permission))?;
                 rename(exec, &name, self.target.lv())?;
             }
             // It has its name already.

@@ -185,6 +185,22 @@ impl<'a> Receiving<'a> {
     }
 }
 
+/// What LVM is told of a volume that is whole. One to work with is active after the next boot, as any other; one that is
+/// only kept stays inactive, like thin snapshots.
+pub(super) fn whole(layer: &[Tag], permission: Permission) -> Change<'_> {
+    let skip_activation = (permission == Permission::ReadWrite).then_some(false);
+    Change { add_tags: layer, permission: Some(permission), skip_activation, ..Change::default() }
+}
+
+/// The command that activates a volume that was received as [`Receiving::finish`] leaves it.
+#[must_use]
+pub fn activating(received: &LvRef, permission: Permission) -> String {
+    match permission {
+        Permission::ReadOnly => format!("lvchange -ay -K {received}"),
+        Permission::ReadWrite => format!("lvchange -ay {received}"),
+    }
+}
+
 /// Activates and opens a volume to be written by nobody else.
 pub(super) fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activation<'a>), Error> {
     let lv = volume(lvm.exec, name)?;
@@ -221,8 +237,7 @@ impl<'a> Undo<'a> {
         }
         let layer = finish.layer.as_ref().filter(|_| finish.permission == Permission::ReadOnly);
         let layer: Vec<Tag> = layer.map(layer_tag).transpose()?.into_iter().collect();
-        let permission = Some(finish.permission);
-        change(exec, &self.temporary, &Change { add_tags: &layer, permission, ..Change::default() })?;
+        change(exec, &self.temporary, &whole(&layer, finish.permission))?;
         activation.release().map_err(refused)?;
         rename(exec, &self.temporary, name)?;
         // From here on it is the user's.

@@ -3,7 +3,7 @@
 use lvm_cmd::{LvRef, NewVolume, Permission, Tag, create_snapshot};
 
 use super::own::{remove, temporary_tag};
-use super::{Lvm, Run};
+use super::{Lvm, Run, Selection};
 use crate::{Error, undone};
 
 /// A read-only snapshot of a live volume, removed when this is dropped.
@@ -70,17 +70,15 @@ pub struct Snapshots<'a> {
 }
 
 impl<'a> Snapshots<'a> {
-    /// Makes one of each. Runs one command for each.
+    /// Makes one of each volume to send that somebody may write to. Runs one command for each.
     ///
     /// # Errors
-    /// LVM refuses one; the others are removed.
-    pub fn create<'v>(
-        lvm: Lvm<'a>,
-        run: &mut Run,
-        volumes: impl IntoIterator<Item = &'v LvRef>,
-    ) -> Result<Self, Error> {
+    /// Somebody may write to a base, of which a snapshot would be another layer: none is made. Or LVM refuses one; the
+    /// others are removed.
+    pub fn create(lvm: Lvm<'a>, run: &mut Run, selections: &[Selection]) -> Result<Self, Error> {
+        selections.iter().try_for_each(|selection| selection.check_base_quiet(&lvm))?;
         let mut this = Self::default();
-        for volume in volumes {
+        for volume in selections.iter().flat_map(|selection| selection.live(&lvm)) {
             if this.made.iter().any(|(of, _)| of == volume) {
                 continue;
             }

@@ -97,14 +97,14 @@ impl LedgerFile {
     fn replace(&self, partial: &Partial) -> io::Result<()> {
         let digest = digest(partial).ok_or(io::ErrorKind::InvalidData)?;
         let document = Document { version: VERSION, partial: partial.clone(), digest };
+        make_folders(self.folder())?;
         let beside = self.beside();
-        let mut file = match File::create(&beside) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                DirBuilder::new().recursive(true).mode(0o700).create(self.folder())?;
-                File::create(&beside)?
-            }
-            created => created?,
-        };
+        // Of a run that was killed while it wrote; or, in a shared folder, a link that somebody made.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(&beside)?;
         serde_json::to_writer_pretty(&mut file, &document)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
@@ -113,7 +113,7 @@ impl LedgerFile {
     }
 
     fn sync_folder(&self) -> io::Result<()> {
-        File::open(self.folder())?.sync_all()
+        sync_folder(self.folder())
     }
 
     fn beside(&self) -> PathBuf {
@@ -121,7 +121,7 @@ impl LedgerFile {
     }
 
     fn folder(&self) -> &Path {
-        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        folder_of(&self.path)
     }
 
     fn failed(&self, source: io::Error) -> block_copy::Error {
@@ -133,6 +133,28 @@ impl Ledger for LedgerFile {
     fn keep(&self, partial: &Partial) -> Result<(), block_copy::Error> {
         self.replace(partial).map_err(|source| self.failed(source))
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a folder for us alone and those above it that are missing, so that a power cut takes none of them away.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder_of(folder);
+    make_folders(above)?;
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        // Made by another run just now, it may not be durable yet.
+        _ => sync_folder(above),
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn digest(partial: &Partial) -> Option<String> {

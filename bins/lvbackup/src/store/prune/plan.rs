@@ -1,15 +1,14 @@
 //! What becomes of each layer, and in which order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::SystemTime;
 
 use cli::{Exit, Failure, OrFail, Outcome};
 use extents::Bytes;
 use hyperlayer::LayerId;
 use retention::{Decision, Item, Merging, Policy, UnixSeconds, Verdict, decide};
-use store::{Listing, Series, Stored};
-
-use crate::store::tree;
+use store::{Listing, Series, Stored, tree};
 
 /// What becomes of the layers of one series.
 pub(super) struct Plan<'l> {
@@ -23,6 +22,8 @@ pub(super) struct Planned<'l> {
     pub stored: &'l Stored,
     pub fate: Fate,
     pub reasons: Vec<String>,
+    /// Whether the rules were asked about it: it can be restored, as far as is known.
+    pub counts: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,9 +56,17 @@ impl Fate {
     }
 }
 
+/// What is known of layers that cannot be restored, beside what their manifests say.
+pub(super) struct Broken {
+    /// Those whose objects are missing or cut.
+    pub damaged: BTreeSet<LayerId>,
+    /// Whether they go, the damaged ones and those on them too.
+    pub remove: bool,
+}
+
 impl<'l> Plan<'l> {
     /// Decides about a series. Layers that cannot be restored any more do not count, or they would push out those that
-    /// can; they stay, unless `remove_broken`.
+    /// can; they stay, unless they are to go. One whose object is damaged counts until then: it may come back.
     ///
     /// # Errors
     /// A layer is of a time beyond the calendar.
@@ -65,28 +74,45 @@ impl<'l> Plan<'l> {
         listing: &'l Listing,
         series: &'l Series,
         policy: &Policy,
-        remove_broken: bool,
+        broken: &Broken,
         now: SystemTime,
     ) -> Outcome<Self> {
         let layers = listing.of(series);
         let nodes = tree::chains(&layers);
-        let whole: BTreeSet<_> =
+        let mut whole: BTreeSet<_> =
             nodes.iter().filter(|node| node.chain.is_some()).map(|n| &n.stored.layer.layer).collect();
-        let items = layers.iter().filter(|stored| whole.contains(&stored.layer.layer)).map(|stored| item(stored));
-        let items = items.collect::<Outcome<Vec<_>>>()?;
+        if broken.remove {
+            for lost in tree::without(&layers, &broken.damaged) {
+                whole.remove(&lost.layer.layer);
+            }
+        }
+        let places = layers.iter().enumerate().map(|(nth, stored)| (&stored.layer.layer, nth));
+        let places: BTreeMap<&LayerId, usize> = places.collect();
+        let items = layers.iter().filter(|stored| whole.contains(&stored.layer.layer));
+        let items = items.map(|stored| item(stored, &places)).collect::<Outcome<Vec<_>>>()?;
         let decisions = decide(&items, policy, moment(now)?).or_fail(Exit::Refused)?;
-        let mut decisions: BTreeMap<_, _> = decisions.into_iter().map(|d| (d.id.clone(), d)).collect();
-        let broken = |stored: &Stored| {
-            let fate = if remove_broken && !stored.held { Fate::Remove } else { Fate::Keep };
+        let mut decisions: BTreeMap<_, _> = decisions.into_iter().map(|d| (d.id.id.clone(), d)).collect();
+        let lost = |stored: &Stored| {
+            let fate = if broken.remove && !stored.held { Fate::Remove } else { Fate::Keep };
             let held = if stored.held { "held, " } else { "" };
             (fate, vec![format!("{held}cannot be restored")])
         };
         let planned = layers.iter().map(|stored| {
             let decision = decisions.remove(&stored.layer.layer);
-            let (fate, reasons) = decision.map_or_else(|| broken(stored), of_decision);
-            Planned { stored, fate, reasons }
+            let counts = decision.is_some();
+            let (fate, reasons) = decision.map_or_else(|| lost(stored), of_decision);
+            Planned { stored, fate, reasons, counts }
         });
         Ok(Self { series, layers: planned.collect() })
+    }
+
+    /// Those that stay because of a rule, and cannot be restored without one of `damaged`.
+    pub(super) fn lost_that_stay(&self, damaged: &BTreeSet<LayerId>) -> Vec<&'l Stored> {
+        let all: Vec<_> = self.layers.iter().map(|planned| planned.stored).collect();
+        let stays = self.layers.iter().filter(|planned| planned.counts && !planned.fate.goes());
+        let stays: BTreeSet<_> = stays.map(|planned| &planned.stored.layer.layer).collect();
+        let lost = tree::without(&all, damaged).into_iter();
+        lost.filter(|stored| stays.contains(&stored.layer.layer)).collect()
     }
 
     pub(super) fn rewritten(&self) -> impl Iterator<Item = (&'l Stored, Option<&LayerId>)> {
@@ -113,25 +139,39 @@ impl<'l> Plan<'l> {
     }
 }
 
-fn of_decision(decision: Decision<LayerId>) -> (Fate, Vec<String>) {
+/// A layer's id, ordered as the listing orders the layers: of two of one second, the rules call the same one newest.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Place {
+    nth: usize,
+    id: LayerId,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
+    }
+}
+
+fn of_decision(decision: Decision<Place>) -> (Fate, Vec<String>) {
     let fate = match decision.verdict {
-        Verdict::Rewrite { onto } => Fate::Rewrite { onto },
+        Verdict::Rewrite { onto } => Fate::Rewrite { onto: onto.map(|place| place.id) },
         Verdict::Drop => Fate::Remove,
-        Verdict::Merge { into } => Fate::Merge { into },
+        Verdict::Merge { into } => Fate::Merge { into: into.into_iter().map(|place| place.id).collect() },
         // What is new there, and not known here, stays.
         _ => Fate::Keep,
     };
     (fate, decision.reasons.iter().map(ToString::to_string).collect())
 }
 
-fn item(stored: &Stored) -> Outcome<Item<LayerId>> {
+fn item(stored: &Stored, places: &BTreeMap<&LayerId, usize>) -> Outcome<Item<Place>> {
     let layer = &stored.layer;
+    let place = |id: &LayerId| Place { nth: places.get(id).copied().unwrap_or_default(), id: id.clone() };
     Ok(Item {
-        id: layer.layer.clone(),
+        id: place(&layer.layer),
         taken: moment(layer.created)?,
         tags: stored.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
         held: stored.held,
-        parent: layer.parent.clone(),
+        parent: layer.parent.as_ref().map(place),
     })
 }
 

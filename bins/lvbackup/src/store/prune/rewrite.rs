@@ -5,7 +5,7 @@ use hyperlayer::{Format, Header, LayerId, stream_len};
 use store::{Draft, ExclusiveLock, Identities, Listing, ReadBack, Recipients, Store, Stored};
 use transfer::Merge;
 
-use crate::store::chain;
+use crate::store::{chain, open};
 
 /// The level of what is compressed again.
 const ZSTD_LEVEL: i32 = 3;
@@ -47,7 +47,7 @@ impl Rewriting<'_> {
         let none = Identities::none();
         let identities = self.identities.unwrap_or(&none);
         let reading = Progress::new("reading", None, self.common, self.stop.clone());
-        let merge = Merge::plan(chain::inputs(self.store, &parts, identities), &reading)?;
+        let merge = Merge::plan(chain::inputs(self.store, &parts, identities), None, &reading)?;
         drop(reading);
         let header = merge.header(Format::V1_1)?;
         let plan = merge.records();
@@ -66,6 +66,7 @@ impl Rewriting<'_> {
             chunk_size,
             totals: plan.totals(),
             tool,
+            host: stored.layer.host.clone(),
             tags: stored.tags.clone(),
         };
         let len =
@@ -80,7 +81,9 @@ impl Rewriting<'_> {
         let mut output = Output::start(writer, plain, self.stop.clone()).or_fail(Exit::Failed)?;
         let progress = Progress::new("merging", Some(plan.work()), self.common, self.stop.clone());
         merge.write(&header, &progress, &mut |part| output.put(part))?;
-        let (writer, _) = output.finish().map_err(transfer::Error::output)?;
+        let (mut writer, _) = output.finish().map_err(transfer::Error::output)?;
+        drop(progress);
+        writer.watch(open::watch(self.common, self.stop));
         Ok(writer.finish(draft, ReadBack::Data)?)
     }
 

@@ -17,7 +17,7 @@ use crate::store::when;
 pub(super) fn text(plan: &Plan<'_>, ids: &BTreeMap<&LayerId, &str>, zone: &TimeZone) -> String {
     let short = |id: &LayerId| ids.get(id).map_or_else(|| id.to_string(), ToString::to_string);
     let mut table = Table::new(&["what", "created", "layer", "stored", "why"], &[3]);
-    for Planned { stored, fate, reasons } in &plan.layers {
+    for Planned { stored, fate, reasons, .. } in &plan.layers {
         let why = match fate {
             Fate::Rewrite { onto: Some(onto) } => format!(" (merged, onto {})", short(onto)),
             Fate::Rewrite { onto: None } => " (merged, in full)".to_owned(),
@@ -44,7 +44,7 @@ pub(super) fn garbage_text(garbage: &[Garbage]) -> String {
 
 /// All of it as an object.
 pub(super) fn json(plans: &[Plan<'_>], garbage: &[Garbage], dry_run: bool) -> Value {
-    let layers = plans.iter().flat_map(|plan| &plan.layers).map(|Planned { stored, fate, reasons }| {
+    let layers = plans.iter().flat_map(|plan| &plan.layers).map(|Planned { stored, fate, reasons, .. }| {
         let (onto, into) = match fate {
             Fate::Rewrite { onto } => (onto.as_ref(), None),
             Fate::Merge { into } => (None, Some(into.iter().map(LayerId::as_str).collect::<Vec<_>>())),

@@ -210,29 +210,57 @@ fn discarded() {
 
 /// Without a ledger that can be read, nobody knows how far it was: it can be removed, and nothing else.
 #[test]
-fn a_ledger_that_is_damaged_or_lost() {
+fn a_ledger_that_is_damaged() {
     let folder = Folder::new();
     let chain = folder.chain(0);
-    for lost in [true, false] {
-        let _ = folder.recv(OFTEN).stdin(&chain[..1_500_000]).run().says(5, &[]);
-        let path = folder.path(PARTIAL[1]);
-        if lost {
-            fs::remove_file(path).unwrap();
-        } else {
-            let text = fs::read_to_string(&path).unwrap().replacen("\"layers\": 0", "\"layers\": 1", 1);
-            fs::write(&path, text).unwrap();
-        }
-        for resume in ["", "--resume"] {
-            let _ = folder
-                .recv(&format!("{OFTEN} {resume}"))
-                .stdin(&chain)
-                .run()
-                .says(5, &["remove it: `lvbackup recv --discard-partial"]);
-        }
-        let listed = folder.recv("--list-partial --to-file got.img").run().done();
-        assert!(listed.text().contains("it can only be removed"), "{}", listed.text());
-        let _ = folder.recv("--discard-partial --to-file got.img").run().done();
-        assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
+    let _ = folder.recv(OFTEN).stdin(&chain[..1_500_000]).run().says(5, &[]);
+    let path = folder.path(PARTIAL[1]);
+    let text = fs::read_to_string(&path).unwrap().replacen("\"layers\": 0", "\"layers\": 1", 1);
+    fs::write(&path, text).unwrap();
+    for resume in ["", "--resume"] {
+        let _ = folder
+            .recv(&format!("{OFTEN} {resume}"))
+            .stdin(&chain)
+            .run()
+            .says(5, &["remove it: `lvbackup recv --discard-partial"]);
+    }
+    let listed = folder.recv("--list-partial --to-file got.img").run().done();
+    assert!(listed.text().contains("it can only be removed"), "{}", listed.text());
+    let _ = folder.recv("--discard-partial --to-file got.img").run().done();
+    assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
+}
+
+/// A file that no ledger says to be ours is somebody's: it is neither written nor removed.
+#[test]
+fn a_partial_file_of_nobody_knows_whom() {
+    let folder = Folder::new();
+    folder.write(PARTIAL[0], b"somebody's");
+    let says = ["`.got.img.partial` is in the way", "no `.got.img.partial.json` says", "`rm .got.img.partial`"];
+    for line in [OFTEN.to_owned(), format!("{OFTEN} --resume"), "--discard-partial --to-file got.img".to_owned()] {
+        let _ = folder.recv(&line).stdin(&folder.chain(0)).run().says(1, &says);
+    }
+    assert_eq!(folder.recv("--list-partial --to-file got.img").run().done().text(), "");
+    assert_eq!(folder.read(PARTIAL[0]), b"somebody's");
+    assert_eq!(folder.of_target(), [PARTIAL[0]]);
+}
+
+/// In a shared folder anybody can make a link of a name that is ours.
+#[test]
+fn links_are_not_followed() {
+    let folder = Folder::new();
+    folder.write("victim", b"somebody's");
+    std::os::unix::fs::symlink("victim", folder.path(".got.img.partial.new")).unwrap();
+    let _ = folder.recv(OFTEN).stdin(&folder.chain(0)).run().done();
+    folder.is_received();
+    assert_eq!(folder.read("victim"), b"somebody's");
+
+    fs::remove_file(folder.path("got.img")).unwrap();
+    for missing in ["victim", "missing"] {
+        std::os::unix::fs::symlink(missing, folder.path(PARTIAL[0])).unwrap();
+        let says = ["`.got.img.partial` is a symbolic link, expected a regular file"];
+        let _ = folder.recv(OFTEN).stdin(&folder.chain(0)).run().says(1, &says);
+        assert_eq!((folder.read("victim"), folder.path("missing").exists()), (b"somebody's".to_vec(), false));
+        fs::remove_file(folder.path(PARTIAL[0])).unwrap();
     }
 }
 

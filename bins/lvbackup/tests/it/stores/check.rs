@@ -1,4 +1,5 @@
 use std::fs;
+use std::process::Command;
 
 use store::{Encoding, Recipients};
 
@@ -89,6 +90,54 @@ fn what_is_cut_missing_or_foreign() {
     let _ = filled.run("check store --read-data", 0, &[]);
 }
 
+/// As on a disk that is mounted read-only: where no lock can be written, what only reads goes on.
+#[test]
+fn a_store_that_cannot_be_written_to_is_read() {
+    let filled = Filled::days(2);
+    let locks = filled.folder.path("store/locks");
+    fs::remove_dir_all(&locks).unwrap();
+    fs::write(&locks, "").unwrap();
+    let warns = "warning: nothing keeps others from removing layers meanwhile";
+    for line in [
+        "check store --read-data",
+        "prune store --keep-last 1 --dry-run",
+        "export store --to raw -o exported.img",
+        "restore store --to-file restored.img",
+    ] {
+        let _ = filled.run(line, 0, &[warns]);
+    }
+    let _ = filled.run("list store", 0, &[]);
+    let _ = filled.run("prune store --keep-last 1", 4, &["cannot write", "locks"]);
+    for image in ["exported.img", "restored.img"] {
+        assert!(filled.folder.read(image) == filled.folder.read("1.img"), "{image}");
+    }
+}
+
+#[test]
+fn root_a_store_on_a_full_disk_is_read() {
+    let filled = Filled::days(2);
+    let disk = filled.folder.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let mount = ["-t", "tmpfs", "-o", "size=2m", "none"];
+    if !Command::new("mount").args(mount).arg(&disk).status().is_ok_and(|status| status.success()) {
+        println!("skipped: mounting a tmpfs needs root");
+        return;
+    }
+    super::copy(&filled.folder.path("store"), &disk.join("store"));
+    let mut filler = fs::File::create(disk.join("filler")).unwrap();
+    while std::io::Write::write(&mut filler, &[0; 512]).is_ok() {}
+    drop(filler);
+    let run = |line: &str| filled.folder.tool("lvbackup", line).run();
+    let said =
+        ["restore disk/store --to-file got.img", "check disk/store --read-data", "prune disk/store --keep-last 1"];
+    let said = said.map(run);
+    assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    let [restored, checked, pruned] = said;
+    let _ = restored.says(0, &["warning", "is whole"]);
+    let _ = checked.says(0, &["warning", "2 read to their ends"]);
+    let _ = pruned.says(4, &["make room"]);
+}
+
 #[test]
 fn what_dead_runs_left_is_no_damage() {
     let filled = Filled::days(2);
@@ -113,7 +162,25 @@ fn encrypted_ones_with_and_without_the_key() {
     filled.add(1, Some(0), &Encoding { zstd_level: Some(1), recipients: Recipients::parse([&recipient]).unwrap() });
     let _ = filled.run("check store --read-data", 0, &["2 read to their ends"]);
     let _ = filled.run(&format!("check store --read-data --identity {key}"), 0, &["2 read to their ends"]);
+    // Somebody else's key: nothing is lost because of that.
+    let right = filled.folder.read(key);
+    super::age_key(&filled.folder);
+    let line = format!("check store --read-data --identity {key}");
+    let said = filled.run(&format!("{line} --json"), 3, &["1 layer is encrypted for others", "--identity FILE"]);
+    let found = &json_lines(&said)[0];
+    assert_eq!((&found["lost"], &found["unopened_layers"]), (&serde_json::json!([]), &1.into()));
+    for (more, says) in
+        [(format!("--identity {key}"), "the identity given does not open it"), (String::new(), "no identity is given")]
+    {
+        for command in ["restore store --to-file x.img", "export store --to raw -o x.img"] {
+            let said =
+                filled.run(&format!("{command} {more}"), 3, &["layer day-1 of vg0/data", says, "--identity FILE"]);
+            assert_eq!(said.stderr.matches("layers/vg0=2Fdata/day-1.").count(), 1, "{}", said.stderr);
+        }
+    }
     alter(&filled.file("layers", "day-1"));
+    assert_eq!(lost(&filled, &format!("{line} --json")), ["day-1"]);
+    filled.folder.write(key, &right);
     assert_eq!(lost(&filled, "check store --read-data --json"), ["day-1"]);
     assert_eq!(lost(&filled, &format!("check store --read-data --json --identity {key}")), ["day-1"]);
 }

@@ -62,6 +62,7 @@ fn every_key_of_json() {
         "held",
         "tags",
         "tool",
+        "host",
     ];
     documented.sort_unstable();
     assert_eq!(keys, documented);

@@ -116,6 +116,38 @@ fn chains_stay_whole() {
     let _ = filled.run("check store --read-data", 0, &[]);
 }
 
+/// Of layers of one second the last of the chain is the newest, whatever they are called.
+#[test]
+fn of_one_second() {
+    let filled = Filled::empty();
+    let image = testkit::stamped(1, 0, 64 * 1024);
+    for (name, parent) in [("z", None), ("y", Some("z")), ("x", Some("y"))] {
+        let mut image = image.clone();
+        image[..512].fill(name.as_bytes()[0]);
+        filled.folder.write(&format!("{name}.img"), &image);
+        let line = match parent {
+            None => format!("--full ./{name}.img --layer-id {name} -o {name}.hl"),
+            Some(on) => {
+                format!("--scan {name}.img {on}.img --layer-id {name} --parent-id {on} -d 3 -o {name}.hl")
+            }
+        };
+        let _ = filled.folder.tool("lvdiff", &line).run().done();
+        let stream = filled.folder.read(&format!("{name}.hl"));
+        filled.put("vg0/data", &stream, super::day(0), &Encoding::default());
+    }
+    let newest = |filled: &Filled| {
+        let _ = filled.run("restore store --to-file got.img", 0, &["layer x from"]);
+        assert!(filled.folder.read("got.img") == filled.folder.read("x.img"));
+        fs::remove_file(filled.folder.path("got.img")).unwrap();
+    };
+    newest(&filled);
+    let _ = filled.run("prune store --keep-last 1", 0, &["0 layers"]);
+    newest(&filled);
+    let _ = filled.run("prune store --keep-last 1 --merge", 0, &["2 layers"]);
+    newest(&filled);
+    assert_eq!(filled.layers(), ["x"]);
+}
+
 #[test]
 fn of_each_volume_by_itself() {
     let filled = Filled::days(2);
@@ -145,6 +177,51 @@ fn nothing_goes_that_something_unknown_may_need() {
     let _ = filled.run("prune store", 3, &says);
     fs::write(&manifest, good).unwrap();
     assert_eq!(filled.layers().len(), 4);
+}
+
+/// What stays is there: a layer that only seems to be one does not let a sound one go.
+#[test]
+fn nothing_goes_while_an_object_of_what_stays_is_damaged() {
+    // Days 0 and 1, and the chain of 2 and 3.
+    let filled = Filled::days(2);
+    for (number, on) in [(2, None), (3, Some(2))] {
+        filled.write_image(number);
+        filled.add(number, on, &Encoding::default());
+    }
+    let line = "prune store --keep-last 1";
+    let (base, newest) = (filled.file("layers", "day-2"), filled.file("layers", "day-3"));
+    for object in [&base, &newest] {
+        let bytes = fs::read(object).unwrap();
+        let id = if object == &base { "layer day-2 of vg0/data" } else { "layer day-3 of vg0/data" };
+        for damage in [None, Some(&bytes[1..])] {
+            match damage {
+                None => fs::remove_file(object).unwrap(),
+                Some(cut) => fs::write(object, cut).unwrap(),
+            }
+            for more in ["", "--dry-run", "--merge"] {
+                let says = [id, "that stay", "nothing is removed", "lvbackup check STORE", "--remove-broken"];
+                let _ = filled.run(&format!("{line} {more}"), 3, &says);
+            }
+            assert_eq!(filled.layers(), ["0", "1", "2", "3"]);
+        }
+        fs::write(object, &bytes).unwrap();
+    }
+
+    // What goes need not be sound.
+    let gone = filled.file("layers", "day-1");
+    fs::remove_file(&gone).unwrap();
+    let _ = filled.run("check store", 3, &["prune STORE --remove-broken"]);
+    let _ = filled.run("prune store --keep-last 1 --dry-run", 0, &["2 layers"]);
+
+    // The way on without a copy: what cannot be restored does not count, and goes.
+    fs::remove_file(&base).unwrap();
+    let _ = filled.run("hold store day-1", 0, &[]);
+    let _ = filled.run(&format!("{line} --remove-broken"), 0, &["2 layers"]);
+    assert_eq!(filled.layers(), ["0", "1"], "what is held stays all the same");
+    filled.gives("0", "");
+    let _ = filled.run("unhold store day-1", 0, &[]);
+    let _ = filled.run(&format!("{line} --remove-broken"), 0, &["1 layer "]);
+    let _ = filled.run("check store --read-data", 0, &["1 layer "]);
 }
 
 /// A layer that cannot be restored does not take the place of one that can.

@@ -43,5 +43,5 @@ fn every_command_once() {
     let mut stranger = environment.clone();
     stranger[4].1 = "wrong".to_owned();
     let listed = filled.folder.tool("lvbackup", "list s3://bucket").envs(&stranger).run();
-    let _ = listed.says(4, &["cannot", "when the store can be reached"]);
+    let _ = listed.says(4, &["cannot", "when the store can be reached", "AWS_SECRET_ACCESS_KEY"]);
 }

@@ -1,11 +1,11 @@
 //! The XML of lvm-thin-sendrcv, in blocks of 512 bytes.
 
 use extents::ChunkSize;
-use hyperlayer::{Completeness, Format, Header, Kind, Reader};
+use hyperlayer::{Completeness, ErrorKind, Event, Format, Header, Kind, Reader};
 
 use super::{header, sector_chunks};
 use crate::golden::{check, totals};
-use crate::streams::{accept, golden, refused};
+use crate::streams::{accept, golden, refuse, refused};
 
 #[test]
 fn blocks() {
@@ -72,4 +72,32 @@ fn refused_documents() {
     wrong(format!("<dd>{}", "<block ".repeat(600)), 4, "a line has at least 4097 bytes, at most 4096 are allowed");
     let words = "expected the end of the input or another stream, found `x`";
     wrong("<dd></dd>\n x".to_owned(), 11, words);
+}
+
+/// The newest sender says the size of a block, and where it would have the blocks written.
+#[test]
+fn two_words_before_the_document() {
+    let document = golden("ddxml.xml");
+    let with = |words: &[u8]| [words, document].concat();
+    let (plain, same) = (accept(document), accept(&with(b"/dev/vg0/data\x00512\0")));
+    assert_eq!(same[..same.len() - 1], plain[..plain.len() - 1]);
+
+    let of_4096 = with(b"/dev/vg0/data\x004096\0");
+    let mut reader = Reader::new(&of_4096[..]);
+    let Some(Event::Header(header)) = reader.next_event().unwrap() else { panic!("no header") };
+    assert_eq!(header.chunk_size, Some(crate::streams::chunk_size(4096)));
+
+    let size = |found: &str| format!("the size of a block is {found}, expected a multiple of 512 bytes, at most 2^30");
+    for (words, position, says) in [
+        (&b"/dev/vg0/data\0\0"[..], 14, size("``")),
+        (b"/dev/a\x00513\0", 7, size("`513`")),
+        (b"/dev/a\0-512\0", 7, size("`-512`")),
+        (b"/dev/a\x002147483648\0", 7, size("`2147483648`")),
+    ] {
+        refused(&with(words), position, &says);
+    }
+    refused(b"/dev/vg0/data", 13, "the stream is cut: it ends before `</dd>`");
+    refused(b"/dev/vg0/data\x004", 15, "the stream is cut: it ends before `</dd>`");
+    let endless = [&b"/dev/"[..], &[b'a'; 1 << 20]].concat();
+    assert!(matches!(refuse(&endless).kind, ErrorKind::LineTooLong { .. }));
 }

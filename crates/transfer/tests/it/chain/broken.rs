@@ -4,7 +4,7 @@ use std::io::{self, Cursor};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use block_copy::{Memory, Queue, Silent};
-use extents::{Bytes, ChunkSize, ExtentSet};
+use extents::{Bytes, ChunkSize};
 use hyperlayer::{Digest, Header, Resumes, Totals, Writer};
 use transfer::{
     Compare, Error, ErrorKind, Identity, LayerInput, LayerReader, Merge, Opened, Part, Restore, compare_stream,
@@ -43,7 +43,7 @@ fn refused(streams: &[Vec<u8>], says: &[&str]) {
     let how = Restore { size: None, chunk: ChunkSize::SECTOR, fresh: true, queue: Queue::default() };
     let errors = [
         verify_chain(inputs(streams), &Silent).unwrap_err(),
-        Merge::plan(inputs(streams), &Silent).unwrap_err(),
+        Merge::plan(inputs(streams), None, &Silent).unwrap_err(),
         restore(inputs(streams).into_iter().rev(), &target, how, &Silent).unwrap_err(),
     ];
     for error in errors {
@@ -115,7 +115,7 @@ fn a_layer_that_is_cut_or_altered() {
 fn more_than_one_layer_where_one_is_read_side_by_side() {
     let streams = chain().streams;
     let both = [streams[0].clone(), streams[1..3].concat()];
-    let error = Merge::plan(inputs(&both), &Silent).unwrap_err();
+    let error = Merge::plan(inputs(&both), None, &Silent).unwrap_err();
     assert!(text(&error).contains("`1.hl`: the input holds more than one layer"), "{}", text(&error));
 }
 
@@ -143,7 +143,7 @@ fn the_rest_of_a_layer() {
     let how = Compare { ranges: 1, queue: Queue::default() };
     let layer = LayerReader::open_rest("1.hl", &rest[..], hyperlayer::ReadOptions::default()).unwrap();
     let volume = Memory::new(states[1].clone());
-    let error = compare_stream(&volume, &ExtentSet::new(), layer, how, &Silent).unwrap_err();
+    let error = compare_stream(&volume, None, layer, how, &Silent).unwrap_err();
     assert!(matches!(error, Error::Rest { .. }), "{error}");
 }
 
@@ -153,7 +153,7 @@ fn records_that_do_not_ascend() {
     let stream = b"HYPERLAYER/1.0\nVolume size: 4096\nChunk size: 512\nDelta blocks: 2\n\nW 4 1\n".to_vec();
     let data = |byte: u8| [vec![byte; 512], b"\n".to_vec()].concat();
     let stream = [stream, data(b'a'), b"W 2 1\n".to_vec(), data(b'b')].concat();
-    let error = Merge::plan([input("old.hl", &stream)], &Silent).unwrap_err();
+    let error = Merge::plan([input("old.hl", &stream)], None, &Silent).unwrap_err();
     assert!(error.to_string().contains("bytes 1024..1536 come after byte 2560"), "{error}");
     assert!(error.hint().unwrap().contains("--to-file"));
 }
@@ -172,7 +172,7 @@ fn an_input_that_changes_meanwhile() {
         let stream = if opened.fetch_add(1, Ordering::Relaxed) == 0 { &streams[0] } else { &other };
         Ok::<Opened<'_>, io::Error>(Box::new(Cursor::new(stream)))
     });
-    let merge = Merge::plan([changing, input("1.hl", &streams[1])], &Silent).unwrap();
+    let merge = Merge::plan([changing, input("1.hl", &streams[1])], None, &Silent).unwrap();
     let header = merge.header(hyperlayer::Format::V1_1).unwrap();
     let mut written = Vec::new();
     let mut put = |part: Part| {

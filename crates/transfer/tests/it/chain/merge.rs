@@ -1,4 +1,5 @@
 use block_copy::{Memory, Queue, Silent};
+use extents::Bytes;
 use hyperlayer::{Completeness, Format, Header, Kind, stream_len};
 use proptest::prelude::*;
 use testkit::histories;
@@ -10,13 +11,13 @@ use crate::chain::id;
 
 /// Whether the data is stepped over at first or not, the result is the same.
 fn merge(streams: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
-    let merged = merge_inputs(inputs(streams))?;
-    assert!(merge_inputs(seekable(streams))? == merged);
+    let merged = merge_inputs(inputs(streams), None)?;
+    assert!(merge_inputs(seekable(streams), None)? == merged);
     Ok(merged)
 }
 
-fn merge_inputs(inputs: Vec<LayerInput<'_>>) -> Result<Vec<u8>, Error> {
-    let merge = Merge::plan(inputs, &Silent)?;
+pub(super) fn merge_inputs(inputs: Vec<LayerInput<'_>>, size: Option<Bytes>) -> Result<Vec<u8>, Error> {
+    let merge = Merge::plan(inputs, size, &Silent)?;
     let header = merge.header(Format::V1_1)?;
     let plan = merge.records().clone();
     let mut merged = Vec::new();
@@ -32,7 +33,7 @@ fn merge_inputs(inputs: Vec<LayerInput<'_>>) -> Result<Vec<u8>, Error> {
 }
 
 /// Applies on a base in a volume behind whose end something stale waits.
-fn applied(stream: &[u8], base: &[u8]) -> Vec<u8> {
+pub(super) fn applied(stream: &[u8], base: &[u8]) -> Vec<u8> {
     let incoming = Incoming::open(stream).unwrap();
     let size = incoming.header().volume_size.unwrap().to_usize().unwrap();
     let mut prepared = base.to_vec();
@@ -142,7 +143,7 @@ fn data_that_was_altered() {
         let Some(at) = streams[number].windows(2).rposition(|two| two == b"\nW").map(|at| at + 40) else { continue };
         streams[number][at] ^= 1;
         for inputs in [inputs(&streams), seekable(&streams)] {
-            let error = merge_inputs(inputs).unwrap_err();
+            let error = merge_inputs(inputs, None).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
             assert!(matches!(&error, Error::In { input, .. } if *input == format!("{number}.hl")), "{error}");
         }
@@ -158,7 +159,7 @@ fn what_skimming_refuses_too() {
         (b"HYPERLAYER/1.0\nVolume size: 4096\n\n".to_vec(), "nobody can tell whether it was cut"),
     ] {
         for inputs in [inputs(std::slice::from_ref(&stream)), seekable(std::slice::from_ref(&stream))] {
-            let error = Merge::plan(inputs, &Silent).unwrap_err();
+            let error = Merge::plan(inputs, None, &Silent).unwrap_err();
             assert!(
                 format!("{:?} {error}", std::error::Error::source(&error).map(ToString::to_string)).contains(says),
                 "{error:?}"

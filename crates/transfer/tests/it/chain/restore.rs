@@ -1,11 +1,14 @@
 use block_copy::testing::ThinModel;
 use block_copy::{Memory, Queue, Silent, WriteAt};
 use extents::{Bytes, ChunkSize};
+use hyperlayer::Format;
 use proptest::prelude::*;
-use testkit::histories;
-use transfer::{Error, Identity, Restore, Verified, restore};
+use testkit::{Pair, histories};
+use transfer::{DetectLevel, Error, Identity, Restore, Verified, restore};
 
+use super::merge::{applied, merge_inputs};
 use super::{Chain, example, inputs};
+use crate::Layer;
 
 fn how(chunk: ChunkSize, fresh: bool) -> Restore {
     Restore { size: None, chunk, fresh, queue: Queue { piece: Bytes::new(4096), depth: 3, readers: 2 } }
@@ -41,6 +44,49 @@ proptest! {
         prop_assert!(used[..newest.len()] == *newest, "on what was used");
         prop_assert!(used[newest.len()..] == testkit::stamped(77, 0, newest.len() + 3000)[newest.len()..], "past the end");
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Also where some layers say no sizes at all, and the volume has one that was said beside them.
+    #[test]
+    fn of_layers_in_any_format(mut history in histories(2..6), silent in prop::collection::vec(any::<bool>(), 5)) {
+        let size = history[history.len() - 1].size();
+        let len = size.to_usize().unwrap();
+        for (state, _) in history[1..].iter_mut().zip(&silent).filter(|(_, silent)| **silent) {
+            state.resize(len);
+        }
+        let mut streams = vec![Chain::full(&history[..1]).streams.remove(0)];
+        for (pair, silent) in history.windows(2).zip(&silent) {
+            let layer = Layer::of(&Pair { old: pair[0].clone(), new: pair[1].clone() }, DetectLevel::None);
+            let format = if *silent { Format::ThinSend1_1 } else { Format::V1_1 };
+            streams.push(layer.in_format(format).stream());
+        }
+        let expected = history[history.len() - 1].content();
+
+        let target = Memory::new(testkit::stamped(77, 0, expected.len()));
+        run(&streams, &target, Restore { size: Some(size), ..how(ChunkSize::SECTOR, false) }).unwrap();
+        prop_assert!(target.into_vec() == expected, "restored");
+
+        let merged = merge_inputs(inputs(&streams), Some(size)).unwrap();
+        prop_assert!(applied(&merged, &[]) == expected, "merged");
+    }
+}
+
+/// A layer that says no size is refused where it does not fit into the one that was said.
+#[test]
+fn records_past_the_end() {
+    let mut history = histories_of(2);
+    let small = 8 * 1024;
+    history[1].write(12 * 1024, &testkit::stamped(9, 24, 4096));
+    let pair = Pair { old: history[0].clone(), new: history[1].clone() };
+    let silent = Layer::of(&pair, DetectLevel::None).in_format(Format::ThinSend1_1).stream();
+    let streams = [Chain::full(&history[..1]).streams.remove(0), silent];
+    let how = Restore { size: Some(Bytes::new(small)), ..how(ChunkSize::SECTOR, true) };
+    let error = run(&streams, &Memory::zeroed(16 * 1024), how).unwrap_err();
+    let past = |error: &Error| matches!(error, Error::PastSize { size, .. } if size.get() == small);
+    assert!(matches!(&error, Error::In { input, source } if input == "1.hl" && past(source)), "{error:?}");
 }
 
 /// What lay past the end of a volume that was small for a while is zeros and not an older layer's.

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use lvm_cmd::{Lv, Patience, ProcessLock};
 use testkit::{lv_row, lvs_step};
-use transfer::ErrorKind;
-use transfer::lvm::{Run, TemporarySnapshot};
+use transfer::lvm::{LvmError, Run, Selection, Snapshots, TemporarySnapshot};
+use transfer::{Error, ErrorKind};
 
 use super::{Machine, fails, lv, lv_ref, ok, own_name, removal, removal_command, script};
 
@@ -119,4 +119,29 @@ fn a_snapshot_that_was_not_made_is_not_removed() {
     let mut run = Run::start(&lvm).unwrap();
     let error = TemporarySnapshot::create(lvm, &mut run, &lv_ref("data")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed);
+}
+
+/// Of a base that somebody may write to, a snapshot would be a layer that no receiver can have.
+#[test]
+fn no_snapshot_is_made_of_a_base() {
+    let machine = Machine::new();
+    let pool = lv(&[("lv_name", "pool"), ("lv_attr", "twi-aotz--"), ("thin_id", "")]);
+    let live = |name: &str| lv(&[("lv_name", name), ("lv_attr", "Vwi-aotz--")]);
+    let kept = lv(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k")]);
+    let selection = |base: Option<Lv>| Selection { group: vec![], pool: pool.clone(), new: live("data"), base };
+
+    let exec = script("");
+    let lvm = machine.lvm(&exec);
+    let mut run = Run::start(&lvm).unwrap();
+    let error = Snapshots::create(lvm, &mut run, &[selection(None), selection(Some(live("old")))]).unwrap_err();
+    assert!(matches!(&error, Error::Lvm(cause) if matches!(**cause, LvmError::LiveBase { .. })), "{error:?}");
+    assert_eq!(error.hint().as_deref(), Some("name as its base a snapshot that was sent before"));
+    drop(run);
+
+    let exec = script(&[ok(&snapshot_command()), removal(&own_name(1), TEMPORARY)].concat());
+    let lvm = machine.lvm(&exec);
+    let mut run = Run::start(&lvm).unwrap();
+    let made = Snapshots::create(lvm, &mut run, &[selection(Some(kept)), selection(None)]).unwrap();
+    assert_eq!(*made.in_place_of(&lv_ref("data")), lv_ref(&own_name(1)));
+    made.remove().unwrap();
 }

@@ -4,7 +4,7 @@ use extents::{Bytes, ChunkSize};
 use hyperlayer::{Header, LayerId, Totals};
 use lvm_cmd::{Permission, Scripted};
 use testkit::{lv_row, lvs_step, pool_row};
-use transfer::lvm::{Destination, PartialVolumes, Replaced, VolumeSite, partial_target};
+use transfer::lvm::{Destination, PartialVolumes, Replaced, VolumeSite, activating, partial_target};
 use transfer::receive::Site;
 use transfer::{Error, ErrorKind};
 
@@ -271,6 +271,19 @@ fn the_old_state_gets_another_name() {
     // It stays under its name where the first step fails.
     let error = finish(&[group(&[last, there(UUID)]), fails("lvrename vg0 new new-old")], Some(&replaced)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
+}
+
+/// One to work with is active after the next boot, and as no base it has no layer.
+#[test]
+fn a_writable_one_is_activated_as_any_other() {
+    let machine = Machine::new();
+    let change = "lvchange --permission rw --setactivationskip n vg0/LAST";
+    let steps = [group(&[ours(2, SIZE)]), ok(change), rename()].concat().replace("LAST", &name(2));
+    let exec = script(&steps);
+    let volumes = volumes(&machine, &exec);
+    let new = volumes.finish(3, Some(&LayerId::new("sunday").unwrap()), Permission::ReadWrite, None).unwrap();
+    assert_eq!(activating(&new, Permission::ReadWrite), "lvchange -ay vg0/new");
+    assert_eq!(activating(&new, Permission::ReadOnly), "lvchange -ay -K vg0/new");
 }
 
 /// Only what has our tag and our name, and is of this target.

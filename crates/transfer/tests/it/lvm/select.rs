@@ -1,7 +1,7 @@
 use hyperlayer::{Header, LayerId, Totals};
 use testkit::{lv_row, lvs_step, pool_row};
 use transfer::lvm::{Destination, LvmError, Selection, identify_volume, is_quiet, layer_of, layers_of, newest_first};
-use transfer::{Error, ErrorKind, Identity};
+use transfer::{DetectLevel, Error, ErrorKind, Identity};
 
 use super::{Machine, SIZE, UUID, lv, lv_name, lv_ref, script};
 use crate::chunk;
@@ -155,6 +155,27 @@ fn turned_round() {
     let snapshot = lv(&[("lv_name", "monday"), ("origin", "data"), ("lv_time", "1763696001")]);
     assert!(newest_first(&origin, &snapshot));
     assert!(!newest_first(&snapshot, &origin));
+}
+
+/// What a user should know, of any pair: that it is turned round, that nobody holds the base still.
+#[test]
+fn what_is_odd() {
+    let mut found = find("new", Some("old"), None).unwrap();
+    for (times, attr, detect, says) in [
+        (["1763696001", "1763696000"], "Vri---tz-k", DetectLevel::None, &[][..]),
+        (["1763696000", "1763696001"], "Vri---tz-k", DetectLevel::Every, &["is older than its base `vg0/old`"]),
+        (["1763696001", "1763696000"], "Vwi---tz--", DetectLevel::Sampled, &["`vg0/old` is writable"]),
+        (["1763696001", "1763696000"], "Vwi---tz--", DetectLevel::Every, &[]),
+        (["1763696000", "1763696001"], "Vwi---tz--", DetectLevel::None, &["older than its base", "is writable"]),
+    ] {
+        found.new = lv(&[("lv_name", "new"), ("lv_time", times[0])]);
+        found.base = Some(lv(&[("lv_name", "old"), ("lv_attr", attr), ("lv_time", times[1])]));
+        let doubts: Vec<_> = found.doubts(detect).iter().map(ToString::to_string).collect();
+        assert_eq!(doubts.len(), says.len(), "{doubts:?}");
+        assert!(doubts.iter().zip(says).all(|(doubt, says)| doubt.contains(says)), "{doubts:?}");
+    }
+    found.base = None;
+    assert!(found.doubts(DetectLevel::None).is_empty());
 }
 
 fn destination(base: Option<&str>, pool: &str, new: &str) -> Result<Destination, Error> {
