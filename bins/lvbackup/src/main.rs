@@ -5,14 +5,12 @@
 mod args;
 mod compare;
 mod describe;
-mod hooks;
 mod info;
 mod merge;
 mod recv;
 mod send;
 mod store;
 mod verify;
-mod written;
 
 use std::process::ExitCode;
 

@@ -13,8 +13,6 @@ use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, deltas, layer_of};
 use transfer::receive::ResumeToken;
 use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
-use crate::hooks::Hooks;
-use crate::written::written_to;
 use head::Head;
 
 /// Write a full layer, or what changed since an older one, as a stream
@@ -56,7 +54,7 @@ pub(crate) struct Args {
     freeze: bool,
 
     #[command(flatten)]
-    hooks: Hooks,
+    hooks: cli::Hooks,
 
     /// How much of OLD is hashed into the stream, for the receiver to check: 0 nothing, 1 the first block, 2 samples,
     /// 3 every block that the result depends on
@@ -141,7 +139,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     let snapshots = args.hooks.around(&listed(&names), || {
         let live: Vec<_> = found.iter().flat_map(|selection| selection.live(&lvm)).collect();
-        let frozen = args.freeze.then(|| this.freeze_above(&lvm, live.iter().copied(), &written_to())).transpose()?;
+        let frozen =
+            args.freeze.then(|| this.freeze_above(&lvm, live.iter().copied(), &cli::written_to())).transpose()?;
         let made = Snapshots::create(lvm, &mut this, &found);
         let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
         Ok(match (made, thawed) {

@@ -9,6 +9,7 @@
 mod exit;
 mod failure;
 mod header;
+mod hooks;
 mod input;
 mod main_fn;
 mod output;
@@ -19,10 +20,12 @@ mod root;
 mod signal;
 mod stream;
 mod time;
+mod written;
 
 pub use exit::Exit;
 pub use failure::{Failure, OrFail, Outcome, undone};
 pub use header::{Meta, WriteFormat};
+pub use hooks::Hooks;
 pub use input::{Input, layer_input, open_input, stdin_for_data};
 pub use main_fn::{Common, main, say, say_leftovers, warn};
 pub use output::{Encoding, Output, Written, stdout_for_data, sync};
@@ -33,3 +36,4 @@ pub use root::require_root;
 pub use signal::Stop;
 pub use stream::{Compression, Put, StreamArgs, chunk_size, rate};
 pub use time::now_utc;
+pub use written::written_to;

@@ -17,7 +17,7 @@ pub struct Mounted {
     pub at: PathBuf,
 }
 
-/// All mounts, from what the kernel writes to `mountinfo` (see proc_pid_mountinfo(5)). Runs no command.
+/// All mounts, from what the kernel writes to `mountinfo` (see `proc_pid_mountinfo(5)`). Runs no command.
 ///
 /// # Errors
 /// It cannot be read.

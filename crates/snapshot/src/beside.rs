@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
@@ -21,14 +21,14 @@ pub(crate) fn unfinished(path: &Path, id: &str) -> PathBuf {
 /// Makes the file under that name.
 pub(crate) fn make_file(unfinished: &Path) -> io::Result<(File, FileId)> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(unfinished)?;
-    let id = id_of(&file.metadata()?);
+    let id = FileId::new(&file.metadata()?);
     Ok((file, id))
 }
 
 /// Makes the folder under that name.
 pub(crate) fn make_folder(unfinished: &Path) -> io::Result<FileId> {
     fs::create_dir(unfinished)?;
-    Ok(id_of(&fs::symlink_metadata(unfinished)?))
+    FileId::of(unfinished)
 }
 
 /// Gives it its name, durably; fails where anything has that.
@@ -61,10 +61,5 @@ pub(crate) fn found(path: &Path, made: Option<FileId>) -> io::Result<Found> {
         }
         there => there?,
     };
-    Ok(if made == Some(id_of(&there)) { Found::Ours } else { Found::Other })
-}
-
-fn id_of(there: &fs::Metadata) -> FileId {
-    let born = there.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    FileId { inode: there.ino(), born_ns: born.and_then(|born| u64::try_from(born.as_nanos()).ok()) }
+    Ok(if made == Some(FileId::new(&there)) { Found::Ours } else { Found::Other })
 }

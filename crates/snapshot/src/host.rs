@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use extents::Bytes;
 use lvm_cmd::{
-    ExecError, Executor, LoopDevice, LoopError, Lv, MountError, NameError, NewVolume, Permission, ReportError, Room,
-    VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot, detach_loop, drop_missing,
+    ExecError, Executor, Kind, LoopDevice, LoopError, Lv, MountError, NameError, NewVolume, Permission, ReportError,
+    Room, VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot, detach_loop, drop_missing,
     extend_group, loop_devices, mount, mounted, names_on, physical_volumes, reduce_group, remove_pv, tag_pv, unmount,
     volumes,
 };
@@ -351,4 +351,21 @@ pub enum SiteError {
     /// A name of ours.
     #[error(transparent)]
     Name(#[from] NameError),
+}
+
+impl SiteError {
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Volume(error) => error.kind(),
+            Self::Report(error) => error.kind(),
+            Self::Exec(error) => error.kind(),
+            Self::Loop(error) => error.kind(),
+            Self::Mount(error) => error.kind(),
+            Self::LoopInUse { .. } => Kind::Busy,
+            Self::Allocate { .. } => Kind::Environment,
+            _ => Kind::Failed,
+        }
+    }
 }

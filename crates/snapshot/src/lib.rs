@@ -22,6 +22,6 @@ mod work;
 
 pub use host::{HostSite, SiteError};
 pub use journal::{DEFAULT_JOURNAL_DIR, Journal, JournalError};
-pub use plan::{Action, Facts, Found, Physical, PlanError, is_lost, recovery, removal, revival};
-pub use record::{FileId, MountPoint, Phase, Progress, Record, Step, TmpFile, is_tagged};
-pub use work::{Site, carry_out, make, make_step, recover, remove, to_recover};
+pub use plan::{Action, Facts, Found, Physical, PlanError, is_lost, recovery, removal, revival, unmounting};
+pub use record::{FileId, MountPoint, Phase, Progress, Record, Step, TmpFile, tagged_id};
+pub use work::{Site, begin, carry_out, finish, make, make_step, recover, remove, to_recover};

@@ -155,13 +155,7 @@ pub enum PlanError {
 /// # Errors
 /// See [`PlanError`].
 pub fn removal(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError> {
-    let mut actions: Vec<Action> = facts.mounts.iter().cloned().map(Action::Unmount).collect();
-    if facts.folder == Found::Ours {
-        actions.push(Action::RemoveFolder);
-    }
-    if facts.unfinished_folder {
-        actions.push(Action::RemoveUnfinishedFolder);
-    }
+    let mut actions = unmounting(facts);
     let mut has_loop = !facts.loops.is_empty();
     let mut physical = facts.physical;
     if matches!(physical, Physical::Missing { .. }) && facts.file == Found::Ours && !has_loop {
@@ -194,6 +188,19 @@ pub fn removal(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError>
         actions.push(Action::RemoveUnfinishedFile);
     }
     Ok(actions)
+}
+
+/// What unmounts it, and removes the folder that was made for that.
+#[must_use]
+pub fn unmounting(facts: &Facts) -> Vec<Action> {
+    let mut actions: Vec<Action> = facts.mounts.iter().cloned().map(Action::Unmount).collect();
+    if facts.folder == Found::Ours {
+        actions.push(Action::RemoveFolder);
+    }
+    if facts.unfinished_folder {
+        actions.push(Action::RemoveUnfinishedFolder);
+    }
+    actions
 }
 
 /// What makes a snapshot that was made once available again, as after a boot; nothing where it is, or where it is gone.

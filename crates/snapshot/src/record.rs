@@ -62,6 +62,22 @@ pub struct FileId {
     pub born_ns: Option<u64>,
 }
 
+impl FileId {
+    /// That of what has this name.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn of(path: &std::path::Path) -> std::io::Result<Self> {
+        std::fs::symlink_metadata(path).map(|there| Self::new(&there))
+    }
+
+    pub(crate) fn new(there: &std::fs::Metadata) -> Self {
+        let born = there.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        let born_ns = born.and_then(|born| u64::try_from(born.as_nanos()).ok());
+        Self { inode: std::os::unix::fs::MetadataExt::ino(there), born_ns }
+    }
+}
+
 /// The space for a classic snapshot in a group that has none.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,8 +149,7 @@ pub struct Record {
 const TAG: &str = "hyperlayer.snapshot=";
 
 impl Record {
-    /// The tag that the volume has from its first moment on. It says all that is needed to undo everything where the
-    /// record itself is lost.
+    /// The tag that the volume has from its first moment on, and the physical volume as long as a group has it.
     ///
     /// # Errors
     /// Never: the id is letters and digits.
@@ -159,8 +174,8 @@ impl Record {
     }
 }
 
-/// Whether a volume carries the tag of a snapshot that these tools made.
+/// The id in the tag of a volume, or of a physical volume, that these tools made.
 #[must_use]
-pub fn is_tagged(volume: &lvm_cmd::Lv) -> bool {
-    volume.tags.iter().any(|tag| tag.as_str().starts_with(TAG))
+pub fn tagged_id(tag: &Tag) -> Option<String> {
+    tag.as_str().strip_prefix(TAG).map(str::to_owned)
 }

@@ -35,13 +35,29 @@ pub trait Site {
 /// # Errors
 /// A step failed; what was begun is in the record.
 pub fn make<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
-    record.phase = Phase::Making;
-    journal.keep(record)?;
+    begin(record, journal)?;
     for step in record.to_make() {
         make_step(site, step, record, journal)?;
     }
+    Ok(finish(record, journal)?)
+}
+
+/// Records that a snapshot is about to be made, for who does the steps himself.
+///
+/// # Errors
+/// It cannot be kept.
+pub fn begin(record: &mut Record, journal: &Journal) -> Result<(), JournalError> {
+    record.phase = Phase::Making;
+    journal.keep(record)
+}
+
+/// Records that all steps are done.
+///
+/// # Errors
+/// It cannot be kept.
+pub fn finish(record: &mut Record, journal: &Journal) -> Result<(), JournalError> {
     record.phase = Phase::Made;
-    Ok(journal.keep(record)?)
+    journal.keep(record)
 }
 
 /// Does one step of a snapshot that is made.

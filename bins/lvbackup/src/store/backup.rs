@@ -14,8 +14,6 @@ use transfer::lvm::{Lineage, Lvm, Run, Selection, Source, TemporarySnapshot, lay
 use transfer::{DetectLevel, Layer, Plan, Style, diff};
 
 use super::open;
-use crate::hooks::Hooks;
-use crate::written::written_to;
 
 /// Back up a volume into a store: a snapshot, its layer, and the snapshot kept for the next one
 ///
@@ -71,7 +69,7 @@ pub(crate) struct Args {
     freeze: bool,
 
     #[command(flatten)]
-    hooks: Hooks,
+    hooks: cli::Hooks,
 
     /// How much of the parent is hashed into the layer, 0 to 3; a receiver that applies it checks its base by that
     #[arg(short, long, value_name = "LEVEL", default_value = "2")]
@@ -143,7 +141,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     snapshot_name(&args.volume, store.id(), Timestamp::now())?;
 
     let snapshot = args.hooks.around(&args.volume.to_string(), || {
-        let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume], &written_to())).transpose()?;
+        let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume], &cli::written_to())).transpose()?;
         let made = TemporarySnapshot::create(lvm, &mut this, &args.volume);
         let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
         Ok(match (made, thawed) {

@@ -59,7 +59,7 @@ fn what_dies_while_it_is_made_leaves_nothing() {
             assert_eq!(world, before(&record), "killed after {life} moments");
             assert_eq!(journal.read(&record.snapshot).unwrap(), None);
         }
-        assert!(killed >= 4 && killed < 2 * LONG, "{killed}");
+        assert!((4..2 * LONG).contains(&killed), "{killed}");
     }
 }
 

@@ -12,21 +12,21 @@ use snapshot::{
 /// All that is there.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct World {
-    pub file: Found,
-    pub unfinished_file: bool,
-    pub has_loop: bool,
-    pub label: bool,
-    pub in_group: bool,
-    pub volume: Found,
-    pub is_active: bool,
-    pub folder: Found,
-    pub unfinished_folder: bool,
-    pub mounted: bool,
+    pub(crate) file: Found,
+    pub(crate) unfinished_file: bool,
+    pub(crate) has_loop: bool,
+    pub(crate) label: bool,
+    pub(crate) in_group: bool,
+    pub(crate) volume: Found,
+    pub(crate) is_active: bool,
+    pub(crate) folder: Found,
+    pub(crate) unfinished_folder: bool,
+    pub(crate) mounted: bool,
 }
 
 impl World {
     /// As after a boot.
-    pub fn boot(&mut self) {
+    pub(crate) fn boot(&mut self) {
         (self.has_loop, self.is_active, self.mounted) = (false, false, false);
     }
 }
@@ -52,13 +52,13 @@ impl From<PlanError> for Fault {
 }
 
 pub(crate) struct Model {
-    pub world: RefCell<World>,
+    pub(crate) world: RefCell<World>,
     /// How many moments the run still lives; `None`: for ever.
     life: Cell<Option<u32>>,
 }
 
 impl Model {
-    pub fn new(world: World, life: Option<u32>) -> Self {
+    pub(crate) fn new(world: World, life: Option<u32>) -> Self {
         Self { world: RefCell::new(world), life: Cell::new(life) }
     }
 

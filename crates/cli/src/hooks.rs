@@ -4,11 +4,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::process::{Command, ExitStatus, Stdio};
 
-use cli::{Exit, Failure, OrFail, Outcome};
+use crate::{Exit, Failure, OrFail, Outcome};
 
 /// Commands to run around a snapshot.
 #[derive(clap::Args, Clone, Debug, Default)]
-pub(crate) struct Hooks {
+pub struct Hooks {
     /// Run COMMAND in a shell before the snapshot is made; if it fails, none is made. It finds the volumes in
     /// `$HYPERLAYER_VOLUMES`
     #[arg(long, value_name = "COMMAND")]
@@ -22,7 +22,8 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     /// Whether there is one.
-    pub(crate) fn are_any(&self) -> bool {
+    #[must_use]
+    pub fn are_any(&self) -> bool {
         self.pre.is_some() || self.post.is_some()
     }
 
@@ -31,7 +32,7 @@ impl Hooks {
     ///
     /// # Errors
     /// That of the work, or of a command.
-    pub(crate) fn around<T>(&self, volumes: &str, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    pub fn around<T>(&self, volumes: &str, work: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         let before = self.pre.as_ref().map(|pre| start("--pre", pre, volumes, "")).transpose()?;
         let done = before.map_or(Ok(()), Started::succeeded).and_then(|()| work());
         let Some(post) = &self.post else { return done };

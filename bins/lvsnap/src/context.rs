@@ -1,0 +1,90 @@
+//! What every command works with.
+
+use std::time::Duration;
+
+use cli::{Exit, Failure, OrFail, Outcome};
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvRef, Patience, ProcessLock, StateDir, VgName};
+use snapshot::{DEFAULT_JOURNAL_DIR, Journal, Record, SiteError};
+
+/// The host's programs, and the two folders that runs know each other by.
+pub(crate) struct Context {
+    pub(crate) exec: Host,
+    pub(crate) state: StateDir,
+    pub(crate) journal: Journal,
+}
+
+impl Context {
+    /// As root only.
+    ///
+    /// # Errors
+    /// Not root, or `/proc` is not there.
+    pub(crate) fn new() -> Outcome<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(Failure::msg(Exit::Surroundings, "LVM needs root").hint("run it with `sudo`"));
+        }
+        let state = StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?;
+        Ok(Self { exec: Host::new(), state, journal: Journal::new(DEFAULT_JOURNAL_DIR) })
+    }
+
+    /// Nobody else makes, changes or removes this snapshot meanwhile.
+    ///
+    /// # Errors
+    /// Somebody does.
+    pub(crate) fn lock(&self, snapshot: &LvRef) -> Outcome<ProcessLock> {
+        let name = format!("snapshot-{}", snapshot.dm_name());
+        let lock = ProcessLock::acquire(&self.state, &name, Patience::new(Duration::ZERO));
+        lock.map_err(|error| {
+            Failure::from(transfer::Error::from(error)).context(format!("another run works on `{snapshot}`"))
+        })
+    }
+
+    /// What is recorded of a snapshot that was made.
+    ///
+    /// # Errors
+    /// Nothing is.
+    pub(crate) fn record(&self, snapshot: &LvRef) -> Outcome<Record> {
+        if let Some(record) = self.journal.read(snapshot).map_err(|error| of_site(error.into()))? {
+            return Ok(record);
+        }
+        if let Some(record) = crate::lost::find(self)?.into_iter().find(|record| record.snapshot == *snapshot) {
+            cli::say(&format!(
+                "lvsnap: warning: the record of `{snapshot}` is gone; what its tags say is gone by, a mount point is not removed"
+            ));
+            return Ok(record);
+        }
+        Err(Failure::msg(Exit::Failed, format!("`{snapshot}` is no snapshot that lvsnap made"))
+            .hint("`lvsnap list` shows those; `lvs` all others, which only `lvremove` removes"))
+    }
+}
+
+/// `VG/LV` or a path of it.
+///
+/// # Errors
+/// Neither.
+pub(crate) fn volume(text: &str, group: Option<&VgName>) -> Outcome<LvRef> {
+    LvRef::parse(text, group).or_fail(Exit::Usage)
+}
+
+/// What the steps failed with.
+pub(crate) fn of_site(error: SiteError) -> Failure {
+    match error {
+        SiteError::Volume(error) => transfer::Error::from(error).into(),
+        SiteError::Report(error) => transfer::Error::from(error).into(),
+        SiteError::Stopped => Failure::msg(Exit::Failed, "stopped"),
+        other => {
+            let exit = match other.kind() {
+                lvm_cmd::Kind::Environment => Exit::Surroundings,
+                _ => Exit::Failed,
+            };
+            Failure::new(exit, other)
+        }
+    }
+}
+
+/// What is left of a snapshot because of `cause`, and how it goes.
+pub(crate) fn left(record: &Record, cause: Failure) -> Failure {
+    let name = &record.snapshot;
+    cause
+        .leaving(format!("something of the snapshot `{name}` is left"))
+        .hint(format!("`lvsnap recover {name}` shows what, and with `--yes` removes it"))
+}

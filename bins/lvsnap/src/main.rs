@@ -1,0 +1,31 @@
+//! `lvsnap` makes, mounts, lists, recovers and removes snapshots.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod context;
+mod create;
+mod list;
+mod lost;
+mod mounting;
+mod recover;
+mod remove;
+mod wanted;
+
+use std::process::ExitCode;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    cli::main("lvsnap", Args::common, |args, stop| {
+        let common = args.common();
+        match args.command {
+            Command::Create(of) => create::run(&of, common, stop),
+            Command::Remove(of) => remove::run(&of, common),
+            Command::Mount(of) => mounting::mount(&of, common),
+            Command::Umount(of) => mounting::unmount(&of, common),
+            Command::List(of) => list::run(&of),
+            Command::Recover(of) => recover::run(&of, common),
+        }
+    })
+}

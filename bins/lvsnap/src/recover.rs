@@ -1,0 +1,97 @@
+//! `lvsnap recover`.
+
+use cli::{Common, Exit, Failure, Outcome, say};
+use snapshot::{HostSite, Phase, Record, recover, remove, to_recover};
+
+use crate::context::{Context, left, of_site, volume};
+use crate::lost;
+
+/// Show what crashes and boots have left to do, and do it
+///
+/// What was being made or removed is removed. What was made and lost its loop device, its activation or its mount in a boot gets
+/// them back; what lost its temporary file is removed.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// One snapshot only
+    #[arg(value_name = "VG/SNAPSHOT")]
+    snapshot: Option<String>,
+
+    /// Do it; without this it is only shown
+    #[arg(long)]
+    yes: bool,
+
+    /// Remove also what could be had again
+    #[arg(long, requires = "snapshot")]
+    remove: bool,
+}
+
+/// Shows it, or does it.
+///
+/// # Errors
+/// [`Exit::Unfinished`] where something is left to do.
+pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+    let only = args.snapshot.as_deref().map(|text| volume(text, None)).transpose()?;
+    let context = Context::new()?;
+    let mut failures = Vec::new();
+    let mut records = Vec::new();
+    for record in context.journal.all().map_err(|error| of_site(error.into()))? {
+        match record {
+            Ok(record) => records.push(record),
+            Err(error) => failures.push(of_site(error.into())),
+        }
+    }
+    records.extend(lost::find(&context)?);
+    records.retain(|record| only.as_ref().is_none_or(|only| *only == record.snapshot));
+    if let (Some(only), true) = (&only, records.is_empty() && failures.is_empty()) {
+        return Err(Failure::msg(Exit::Failed, format!("nothing is known of a snapshot `{only}`"))
+            .hint("`lvsnap list` shows what is"));
+    }
+    let mut to_do = 0;
+    for record in &mut records {
+        match one(args, common, &context, record) {
+            Ok(left) => to_do += left,
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if let Some(first) = failures.pop() {
+        failures.iter().for_each(|failure| say(&failure.render("lvsnap")));
+        return Err(first);
+    }
+    match to_do {
+        0 => {
+            if !common.quiet {
+                say("lvsnap: nothing is left to do");
+            }
+            Ok(())
+        }
+        _ => Err(Failure::msg(Exit::Unfinished, "this is left to do").hint("`--yes` does it")),
+    }
+}
+
+/// Gives how much is left to do.
+fn one(args: &Args, common: Common, context: &Context, record: &mut Record) -> Outcome<usize> {
+    let name = record.snapshot.clone();
+    let _lock = context.lock(&name)?;
+    // It may have been finished meanwhile, by the run that made it.
+    if let Some(now) = context.journal.read(&name).map_err(|error| of_site(error.into()))? {
+        *record = now;
+    }
+    let site = HostSite::new(&context.exec, &|_| true);
+    if args.remove {
+        record.phase = Phase::Removing;
+    }
+    let actions = to_recover(&site, record).map_err(of_site)?;
+    for action in &actions {
+        if !common.quiet {
+            say(&format!("lvsnap: {}: {}", if args.yes { "doing" } else { "to do" }, action.says(record)));
+        }
+    }
+    if !args.yes {
+        // A record of which nothing is left is something to do as well.
+        return Ok(actions.len() + usize::from(actions.is_empty() && record.phase != Phase::Made));
+    }
+    let done =
+        if args.remove { remove(&site, record, &context.journal) } else { recover(&site, record, &context.journal) };
+    done.map_err(|cause| left(record, of_site(cause)))?;
+    Ok(0)
+}

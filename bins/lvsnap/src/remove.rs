@@ -1,0 +1,34 @@
+//! `lvsnap remove`.
+
+use cli::{Common, Outcome, say};
+use snapshot::{HostSite, remove};
+
+use crate::context::{Context, left, of_site, volume};
+
+/// Remove a snapshot, and all that was made for it
+///
+/// It is unmounted, wherever it is mounted, and removed; its space is taken out of the group; the loop device, the temporary file
+/// and the folder that was made for the mount go. Nothing goes that lvsnap did not make.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The snapshot
+    #[arg(value_name = "VG/SNAPSHOT")]
+    snapshot: String,
+}
+
+/// Removes it.
+///
+/// # Errors
+/// See the exit status in the help.
+pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+    let name = volume(&args.snapshot, None)?;
+    let context = Context::new()?;
+    let _lock = context.lock(&name)?;
+    let mut record = context.record(&name)?;
+    let site = HostSite::new(&context.exec, &|_| true);
+    remove(&site, &mut record, &context.journal).map_err(|cause| left(&record, of_site(cause)))?;
+    if !common.quiet {
+        say(&format!("lvsnap: removed `{name}`, and all that was made for it"));
+    }
+    Ok(())
+}

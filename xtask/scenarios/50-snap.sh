@@ -1,0 +1,90 @@
+# Snapshots of a group without free space: made in a file, mounted, listed, and all of it removed; what was there stays.
+. lib.sh
+
+mkdir mnt
+make_full() {
+    local vg=$1 kind=$2
+    truncate -s 128m "/scratch/$vg.pv"
+    vgcreate -q -q -y "$vg" "$(losetup --find --show "/scratch/$vg.pv")"
+    # XFS takes no less.
+    lvcreate -q -q -y -l 100%FREE -n data "$vg"
+    mkfs.$kind -q "/dev/$vg/data"
+    mkdir "mnt/$vg"
+    mount "/dev/$vg/data" "mnt/$vg"
+    head -c 8M /dev/urandom >"mnt/$vg/before"
+    sync -f "mnt/$vg"
+    remember "$vg"
+}
+# All that a snapshot is made of, whoever has it.
+reality() {
+    losetup --list --noheadings --output BACK-FILE | sort
+    pvs --noheadings -o pv_name,vg_name | sort
+    findmnt -rn -o TARGET,SOURCE | sort
+    ls -A /scratch /var/lib/hyperlayer/snapshots mnt 2>/dev/null
+}
+
+for kind in ext4 xfs; do
+    [ $kind = ext4 ] || continue
+    make_full full $kind
+    reality >before
+    expect_exit 2 lvsnap create full/data snap
+    stderr_has '--size 4g' lvsnap
+    expect_exit 1 lvsnap create full/data snap --size 16m
+    reality | diff before -
+    no_leftovers full
+    expect_exit 0 lvsnap create full/data snap --size 16m --tmp-file /scratch/space.img --mount "$PWD/mnt/snap"
+    stderr_has 'mounted at' lvsnap
+    # What comes after it is not in it.
+    echo after >mnt/full/after
+    rm mnt/full/before
+    sync -f mnt/full
+    [ "$(ls mnt/snap | grep -v lost+found)" = before ]
+    [ "$(stat -c %s mnt/snap/before)" = 8388608 ]
+    lvsnap list
+    lvsnap list | grep -E '^full/snap +data +classic +16.0 MiB +[0-9]+% +2.* made +/'
+    lvsnap list --json | grep -F '"state":"made"'
+    # What is taken stays whose it is.
+    reality >with
+    expect_exit 1 lvsnap create full/data snap --size 16m --tmp-file /scratch/other.img
+    expect_exit 2 lvsnap create full/data data --size 16m --tmp-file /scratch/other.img
+    expect_exit 1 lvsnap create full/data other --size 16m --tmp-file /scratch/space.img
+    expect_exit 1 lvsnap remove full/data
+    expect_exit 0 lvsnap umount full/snap
+    [ ! -e mnt/snap ]
+    expect_exit 0 lvsnap mount full/snap "$PWD/mnt/snap"
+    reality | diff with -
+    expect_exit 0 lvsnap recover
+    # As after a boot: nothing of it is active, and the loop device is gone.
+    umount mnt/snap mnt/full
+    vgchange -q -q -an full
+    losetup -d "$(losetup --list --noheadings --output NAME,BACK-FILE | awk '$2 == "/scratch/space.img" { print $1 }')"
+    expect_exit 5 lvsnap recover
+    stderr_has 'attach `/scratch/space.img`' lvsnap
+    expect_exit 0 lvsnap recover --yes
+    mount /dev/full/data mnt/full
+    [ -e mnt/snap/before ]
+    expect_exit 0 lvsnap remove full/snap
+    reality | diff before -
+    no_leftovers full
+    umount mnt/full
+done
+
+# Of a thin volume, without anything else; and what is thin can be classic as well.
+make_pool src pool 96m 64k
+make_volume src/pool data 32m
+mkfs.ext4 -q /dev/src/data
+remember src
+expect_exit 0 lvsnap create src/data thin
+[[ $(property src/thin lv_attr) == Vri-* ]]
+expect_exit 0 lvsnap mount src/thin "$PWD/mnt/thin"
+expect_exit 0 lvsnap create src/data classic --size 8m --writable
+[[ $(property src/classic lv_attr) == swi-a* ]]
+[ "$(lvsnap list | grep -c made)" = 2 ]
+# The records are gone, and the tags are not.
+rm -r /var/lib/hyperlayer/snapshots
+lvsnap list --json | grep -c '"recorded":false'
+expect_exit 0 lvsnap remove src/classic
+umount mnt/thin
+rmdir mnt/thin
+expect_exit 0 lvsnap remove src/thin
+no_leftovers src

@@ -1,0 +1,49 @@
+# limit: 1200
+# A run that is killed at each of its steps is undone by `lvsnap recover`, to the last file.
+. lib.sh
+trap - DEBUG
+
+mkdir mnt
+truncate -s 64m /scratch/full.pv
+vgcreate -q -q -y full "$(losetup --find --show /scratch/full.pv)"
+lvcreate -q -q -y -l 100%FREE -n data full
+mkfs.ext4 -q /dev/full/data
+remember full
+reality() {
+    losetup --list --noheadings --output BACK-FILE | sort
+    pvs --noheadings -o pv_name,vg_name | sort
+    findmnt -rn -o TARGET,SOURCE | sort
+    ls -A /scratch /var/lib/hyperlayer/snapshots mnt 2>/dev/null
+}
+mkdir -p /var/lib/hyperlayer/snapshots
+reality >before
+make="lvsnap -q create full/data snap --size 8m --tmp-file /scratch/space.img --mount $PWD/mnt/snap"
+
+# killed_at NUMBER COMMAND...: at its NUMBERth change of a record. Fails where it has fewer.
+killed_at() {
+    local number=$1 status=0
+    shift
+    # The kernel's own count of its renames: each record is written beside and renamed.
+    strace -f -qq -o trace -e trace=rename -e inject=rename:signal=KILL:when=$number "$@" || status=$?
+    [ $status = 137 ]
+}
+
+for ((n = 1; ; n++)); do
+    killed_at $n $make || break
+    echo "$SECONDS s: killed at record $n of making" >&2
+    lvsnap recover full/snap || [ $? = 5 ]
+    lvsnap -q recover --yes
+    reality | diff before -
+    no_leftovers full
+done
+[ $n -ge 14 ]
+lvsnap -q remove full/snap
+for ((n = 1; ; n++)); do
+    $make
+    killed_at $n lvsnap -q remove full/snap || break
+    echo "$SECONDS s: killed at record $n of removing" >&2
+    lvsnap -q recover --yes
+    reality | diff before -
+    no_leftovers full
+done
+[ $n -ge 6 ]
