@@ -1,7 +1,7 @@
 # Snapshots of a group without free space: made in a file, mounted, listed, and all of it removed; what was there stays.
 . lib.sh
 
-mkdir mnt
+mkdir -p mnt /var/lib/hyperlayer/snapshots
 make_full() {
     local vg=$1 kind=$2
     truncate -s 128m "/scratch/$vg.pv"
@@ -20,53 +20,53 @@ reality() {
     losetup --list --noheadings --output BACK-FILE | sort
     pvs --noheadings -o pv_name,vg_name | sort
     findmnt -rn -o TARGET,SOURCE | sort
-    ls -A /scratch /var/lib/hyperlayer/snapshots mnt 2>/dev/null
+    ls -A /scratch /var/lib/hyperlayer/snapshots mnt 2>/dev/null || true
 }
 
 for kind in ext4 xfs; do
     [ $kind = ext4 ] || continue
-    make_full full $kind
+    make_full tight $kind
     reality >before
-    expect_exit 2 lvsnap create full/data snap
+    expect_exit 2 lvsnap create tight/data snap
     stderr_has '--size 4g' lvsnap
-    expect_exit 1 lvsnap create full/data snap --size 16m
+    expect_exit 1 lvsnap create tight/data snap --size 16m
     reality | diff before -
-    no_leftovers full
-    expect_exit 0 lvsnap create full/data snap --size 16m --tmp-file /scratch/space.img --mount "$PWD/mnt/snap"
+    no_leftovers tight
+    expect_exit 0 lvsnap create tight/data snap --size 16m --tmp-file /scratch/space.img --mount "$PWD/mnt/snap"
     stderr_has 'mounted at' lvsnap
     # What comes after it is not in it.
-    echo after >mnt/full/after
-    rm mnt/full/before
-    sync -f mnt/full
+    echo after >mnt/tight/after
+    rm mnt/tight/before
+    sync -f mnt/tight
     [ "$(ls mnt/snap | grep -v lost+found)" = before ]
     [ "$(stat -c %s mnt/snap/before)" = 8388608 ]
     lvsnap list
-    lvsnap list | grep -E '^full/snap +data +classic +16.0 MiB +[0-9]+% +2.* made +/'
+    lvsnap list | grep -E '^tight/snap +data +classic +16.0 MiB +[0-9]+% +2.* made +/'
     lvsnap list --json | grep -F '"state":"made"'
     # What is taken stays whose it is.
     reality >with
-    expect_exit 1 lvsnap create full/data snap --size 16m --tmp-file /scratch/other.img
-    expect_exit 2 lvsnap create full/data data --size 16m --tmp-file /scratch/other.img
-    expect_exit 1 lvsnap create full/data other --size 16m --tmp-file /scratch/space.img
-    expect_exit 1 lvsnap remove full/data
-    expect_exit 0 lvsnap umount full/snap
+    expect_exit 1 lvsnap create tight/data snap --size 16m --tmp-file /scratch/other.img
+    expect_exit 2 lvsnap create tight/data data --size 16m --tmp-file /scratch/other.img
+    expect_exit 1 lvsnap create tight/data other --size 16m --tmp-file /scratch/space.img
+    expect_exit 1 lvsnap remove tight/data
+    expect_exit 0 lvsnap umount tight/snap
     [ ! -e mnt/snap ]
-    expect_exit 0 lvsnap mount full/snap "$PWD/mnt/snap"
+    expect_exit 0 lvsnap mount tight/snap "$PWD/mnt/snap"
     reality | diff with -
     expect_exit 0 lvsnap recover
     # As after a boot: nothing of it is active, and the loop device is gone.
-    umount mnt/snap mnt/full
-    vgchange -q -q -an full
+    umount mnt/snap mnt/tight
+    vgchange -q -q -an tight
     losetup -d "$(losetup --list --noheadings --output NAME,BACK-FILE | awk '$2 == "/scratch/space.img" { print $1 }')"
     expect_exit 5 lvsnap recover
     stderr_has 'attach `/scratch/space.img`' lvsnap
     expect_exit 0 lvsnap recover --yes
-    mount /dev/full/data mnt/full
+    mount /dev/tight/data mnt/tight
     [ -e mnt/snap/before ]
-    expect_exit 0 lvsnap remove full/snap
+    expect_exit 0 lvsnap remove tight/snap
     reality | diff before -
-    no_leftovers full
-    umount mnt/full
+    no_leftovers tight
+    umount mnt/tight
 done
 
 # Of a thin volume, without anything else; and what is thin can be classic as well.

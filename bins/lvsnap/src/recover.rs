@@ -33,6 +33,13 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
     let only = args.snapshot.as_deref().map(|text| volume(text, None)).transpose()?;
     let context = Context::new()?;
     let mut failures = Vec::new();
+    if args.yes {
+        for half in context.journal.halves() {
+            // Who has the lock is writing it.
+            let Ok(_lock) = context.lock(&half) else { continue };
+            failures.extend(context.journal.remove_half(&half).err().map(|error| of_site(error.into())));
+        }
+    }
     let mut records = Vec::new();
     for record in context.journal.all().map_err(|error| of_site(error.into()))? {
         match record {

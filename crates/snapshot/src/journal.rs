@@ -14,6 +14,8 @@ use crate::Record;
 pub const DEFAULT_JOURNAL_DIR: &str = "/var/lib/hyperlayer/snapshots";
 
 const VERSION: u64 = 1;
+/// The extension of a record that is being written.
+const HALF: &str = "new";
 /// Far more than any has.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -68,6 +70,27 @@ impl Journal {
         Ok(paths.iter().filter_map(|path| read(path).transpose()).collect())
     }
 
+    /// The snapshots of which a run that died has left half a record beside, or before, the one that counts.
+    #[must_use]
+    pub fn halves(&self) -> Vec<LvRef> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let name = |entry: fs::DirEntry| {
+            let path = entry.path();
+            let is_half = path.extension().is_some_and(|extension| extension == HALF);
+            LvRef::from_dm_name(path.file_stem().filter(|_| is_half)?.to_str()?).ok()
+        };
+        entries.filter_map(name).collect()
+    }
+
+    /// Removes such a half. Whoever has the snapshot's lock is alone.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn remove_half(&self, snapshot: &LvRef) -> Result<(), JournalError> {
+        let path = self.path(snapshot).with_extension(HALF);
+        remove_if_there(&path).map_err(|source| JournalError::System { path, source })
+    }
+
     /// Returns when this is what will be read, whatever happens.
     ///
     /// # Errors
@@ -94,12 +117,8 @@ impl Journal {
     fn replace(&self, path: &Path, record: &Record) -> io::Result<()> {
         self.make_folder()?;
         let document = Document { version: VERSION, record: record.clone(), digest: digest(record)? };
-        let beside = path.with_extension("new");
-        // Of a run that was killed while it wrote. Whoever has the snapshot's lock is alone.
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let beside = path.with_extension(HALF);
+        remove_if_there(&beside)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         serde_json::to_writer_pretty(&mut file, &document)?;
         file.write_all(b"\n")?;
@@ -141,6 +160,13 @@ fn read(path: &Path) -> Result<Option<Record>, JournalError> {
 
 fn digest(record: &Record) -> io::Result<String> {
     Ok(blake3::hash(&serde_json::to_vec(record)?).to_hex().to_string())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

@@ -42,3 +42,21 @@ fn what_was_altered_says_nothing() {
         assert!(journal.all().unwrap().pop().unwrap().is_err());
     }
 }
+
+#[test]
+fn half_a_record_counts_for_nothing_and_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::new(folder.path());
+    let record = record(false, None);
+    let half = journal.path(&record.snapshot).with_extension("new");
+    fs::write(&half, "{").unwrap();
+    assert!(journal.all().unwrap().is_empty());
+    assert_eq!(journal.halves(), [record.snapshot.clone()]);
+    journal.remove_half(&record.snapshot).unwrap();
+    assert!(!half.exists() && journal.halves().is_empty());
+    // Another one is written over it.
+    fs::write(&half, "{").unwrap();
+    journal.keep(&record).unwrap();
+    assert_eq!(journal.read(&record.snapshot).unwrap(), Some(record));
+    assert!(!half.exists());
+}
