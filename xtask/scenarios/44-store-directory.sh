@@ -15,7 +15,7 @@ lvs --noheadings -o lv_name,lv_attr,lv_tags src
 [ "$(lvs --noheadings -o lv_name src | grep -c data-)" = 1 ]
 remember src
 
-backing_up
+backing_up 512k
 kill -KILL $backup
 ! wait $backup
 being_received src

@@ -11,14 +11,16 @@ serve() {
 }
 serve
 export $(cat s3.env)
-make_source 16m
+make_source 32m
 expect_exit 0 lvbackup init "$STORE"
 generation 1
 generation 2
 remember src
 
-# The backup fails and says so, and the same command finishes when the server is there again.
-backing_up
+# The backup fails and says so, and the same command finishes when the server is there again. A part is there by then.
+write_pattern src/data 16m 16m large
+backing_up 2m
+within 60 sh -c 'find s3 -type f -size +7M | grep .'
 kill -KILL $server
 wait $server || true
 status=0
@@ -27,12 +29,12 @@ cat backup.stderr
 [ $status = 1 ] || [ $status = 4 ]
 no_leftovers src
 serve
-expect_exit 0 lvbackup list "$STORE"
+discard src/data 16m 16m
 generation 3
 stderr_has "(delta on $(cat g2.layer))" lvbackup
 
 # Killed itself.
-backing_up
+backing_up 512k
 kill -KILL $backup
 ! wait $backup
 generation 4 --full

@@ -6,6 +6,7 @@ trap - DEBUG
 
 mkdir -p s3/bucket
 s3-server s3 9000 >s3.env &
+server=$!
 within 10 grep AWS_ENDPOINT s3.env
 export $(cat s3.env)
 make_source 16m
@@ -44,3 +45,4 @@ for STORE in "$PWD/store" s3://bucket/store; do
     # What was never kept is gone from the disk as well: no more than the layers, their manifests and marks.
     [ "$(find store s3 -type f -size +64k 2>/dev/null | wc -l)" -le 20 ]
 done
+kill $server
