@@ -5,8 +5,11 @@
 mod args;
 mod context;
 mod create;
+mod ids;
 mod list;
 mod lost;
+mod making;
+mod mount_point;
 mod mounting;
 mod recover;
 mod remove;

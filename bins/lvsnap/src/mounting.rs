@@ -6,7 +6,7 @@ use cli::{Common, Exit, Failure, Outcome, say};
 use snapshot::{HostSite, Site, Step, make_step, unmounting};
 
 use crate::context::{Context, left, of_site, volume};
-use crate::wanted::{mount_point, resolved};
+use crate::mount_point::{mount_point, resolved};
 
 /// Mount a snapshot, read-only and so that nothing on it is replayed
 #[derive(clap::Args, Debug)]

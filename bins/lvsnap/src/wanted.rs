@@ -1,134 +1,154 @@
-//! From what is asked for to what is recorded, and how a file system is mounted beside its origin.
+//! From what is asked for to what is recorded.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cli::{Exit, Failure, OrFail, Outcome};
-use extents::Bytes;
-use lvm_cmd::{Uuid, file_system};
-use snapshot::MountPoint;
+use cli::{Exit, Failure, Hooks, OrFail, Outcome};
+use extents::{Bytes, human};
+use lvm_cmd::{LvRef, LvType, find, groups, volumes};
+use snapshot::{MountPoint, Phase, Record, TmpFile};
 
-use crate::context::Context;
+use crate::context::{Context, left, of_site};
+use crate::ids::{random_hex, random_uuid};
+use crate::mount_point::{is_to_be_made, mount_point, resolved};
+
+/// A snapshot that somebody asks for, by whichever command.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) origin: LvRef,
+    pub(crate) snapshot: LvRef,
+    /// How much space a classic one has; `None` for a thin one.
+    pub(crate) size: Option<Bytes>,
+    /// Where that comes from.
+    pub(crate) space: Space,
+    /// Where it is to be mounted.
+    pub(crate) mount: Option<PathBuf>,
+    pub(crate) writable: bool,
+    /// Whether the file systems above the origin are frozen meanwhile.
+    pub(crate) freeze: bool,
+    pub(crate) hooks: Hooks,
+}
+
+/// Where the space of a classic snapshot comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Space {
+    /// What is free in the volume group.
+    Group,
+    /// A temporary file.
+    File {
+        /// Which must not be there.
+        path: PathBuf,
+        /// Whether its space is written, or only reserved.
+        write: bool,
+        /// The loop device to take; any free one without.
+        loop_device: Option<PathBuf>,
+    },
+}
 
 /// How much longer a temporary file is than the snapshot in it: LVM's label and metadata, and what is lost to whole
 /// extents.
 const MARGIN_BYTES: u64 = 16 << 20;
 
 /// The length of a temporary file for a snapshot of `size` in a group with extents of `extent`.
-pub(crate) fn file_len(size: Bytes, extent: Bytes) -> Bytes {
+fn file_len(size: Bytes, extent: Bytes) -> Bytes {
     let extents = size.get().div_ceil(extent.get().max(1));
     Bytes::new(extents.saturating_mul(extent.get()).saturating_add(MARGIN_BYTES.max(extent.get())))
 }
 
-/// `count` random hex digits.
-pub(crate) fn random_hex(count: usize) -> Outcome<String> {
-    Ok(random(count)?.iter().map(|byte| char::from(b"0123456789abcdef"[usize::from(byte % 16)])).collect())
-}
-
-/// An id for a physical volume, in LVM's form.
-pub(crate) fn random_uuid() -> Outcome<Uuid> {
-    const LETTERS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let letters: Vec<char> = random(32)?.iter().map(|byte| char::from(LETTERS[usize::from(byte % 62)])).collect();
-    let mut text = String::new();
-    let mut letters = letters.into_iter();
-    for (n, length) in [6, 4, 4, 4, 4, 4, 6].into_iter().enumerate() {
-        text.extend((n > 0).then_some('-'));
-        text.extend(letters.by_ref().take(length));
+impl Wanted {
+    /// What is recorded of it before anything is made.
+    ///
+    /// # Errors
+    /// It cannot be made, and why; nothing was changed.
+    pub(crate) fn record(&self, context: &Context) -> Outcome<Record> {
+        let (origin, snapshot) = (&self.origin, &self.snapshot);
+        let refused = |text: String| Failure::msg(Exit::Failed, text);
+        if origin == snapshot {
+            return Err(Failure::msg(Exit::Usage, format!("the snapshot cannot be called as its origin, `{origin}`")));
+        }
+        if let Some(old) = context.journal.read(snapshot).map_err(|error| of_site(error.into()))? {
+            return Err(match old.phase {
+                Phase::Made => refused(format!("`{snapshot}` is there already, made {}", old.since)),
+                _ => left(&old, refused("a run that made or removed it was interrupted".to_owned())),
+            });
+        }
+        let group = volumes(&context.exec, origin.vg()).map_err(transfer::Error::from)?;
+        let source = find(&group, origin).map_err(transfer::Error::from)?;
+        if group.iter().any(|lv| lv.name == *snapshot) {
+            return Err(refused(format!("there is a volume `{snapshot}` already")).hint("choose another name"));
+        }
+        match source.attr.lv_type() {
+            LvType::ThinPool => return Err(refused(format!("`{origin}` is a pool, not a volume"))),
+            _ if source.attr.is_classic_snapshot() => {
+                return Err(refused(format!("`{origin}` is a classic snapshot itself; LVM makes none of one")));
+            }
+            LvType::ThinVolume => {}
+            LvType::Other(_) if self.size.is_none() => {
+                return Err(Failure::msg(
+                    Exit::Usage,
+                    format!("`{origin}` is no thin volume: its snapshot needs space for what is overwritten"),
+                )
+                .hint("say how much: `--size 4g`"));
+            }
+            LvType::Other(_) => {}
+        }
+        let file = match &self.space {
+            Space::Group => None,
+            Space::File { path, write, loop_device } => {
+                let tmp = self.tmp_file(context, resolved(path)?)?;
+                Some(TmpFile { write: *write, loop_device: loop_device.clone(), ..tmp })
+            }
+        };
+        let mount = self.mount.as_ref().map(|at| -> Outcome<_> {
+            let at = resolved(at)?;
+            Ok(match source.attr.is_active() {
+                true => mount_point(context, &origin.dm_path(), &at)?,
+                // What is on it is seen when the snapshot is there.
+                false => {
+                    let make = is_to_be_made(&at)?;
+                    MountPoint { path: at, make, made: None, file_system: String::new(), options: String::new() }
+                }
+            })
+        });
+        Ok(Record {
+            id: random_hex(16)?,
+            snapshot: snapshot.clone(),
+            origin: origin.clone(),
+            origin_uuid: source.uuid.clone(),
+            since: cli::now_utc(),
+            cow_size: self.size,
+            writable: self.writable,
+            file,
+            mount: mount.transpose()?,
+            phase: Phase::Making,
+            steps: std::collections::BTreeMap::new(),
+        })
     }
-    text.parse().or_fail(Exit::Failed)
-}
 
-fn random(count: usize) -> Outcome<Vec<u8>> {
-    let mut bytes = vec![0; count];
-    let mut filled = 0;
-    while filled < count {
-        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
-            .or_fail(Exit::Failed)?;
+    fn tmp_file(&self, context: &Context, path: PathBuf) -> Outcome<TmpFile> {
+        let group = groups(&context.exec).map_err(transfer::Error::from)?;
+        let extent = group.iter().find(|group| group.name == *self.origin.vg()).map(|group| group.extent_size);
+        let len = file_len(self.size.unwrap_or_default(), extent.unwrap_or_default());
+        if path.symlink_metadata().is_ok() {
+            return Err(Failure::msg(Exit::Failed, format!("`{}` is there already", path.display()))
+                .hint("name a file that is not there: it is made, and removed with the snapshot"));
+        }
+        let folder = path.parent().unwrap_or(&path);
+        let space = rustix::fs::statvfs(folder).or_fail(Exit::Failed)?;
+        let free = Bytes::new(space.f_bavail.saturating_mul(space.f_frsize) / 10 * 9);
+        if len > free {
+            return Err(Failure::msg(
+                Exit::Surroundings,
+                format!(
+                    "`{}` needs {}, and nine tenths of what is free in `{}` are {}",
+                    path.display(),
+                    human(len),
+                    folder.display(),
+                    human(free)
+                ),
+            ));
+        }
+        Ok(TmpFile { path, len, write: false, loop_device: None, pv: random_uuid()?, made: None })
     }
-    Ok(bytes)
-}
-
-/// What to give mount(8) for a file system of a snapshot, beside its origin, which may be mounted too; read-only, and so
-/// that nothing is replayed.
-///
-/// # Errors
-/// It cannot be mounted like that; the text says why.
-pub(crate) fn mount_options(kind: &str) -> Result<&'static str, &'static str> {
-    match kind {
-        "ext3" | "ext4" => Ok("ro,noload"),
-        // It knows file systems by their ids, and refuses the second one of an id.
-        "xfs" => Ok("ro,nouuid,norecovery"),
-        "f2fs" => Ok("ro,norecovery"),
-        "btrfs" => Err(
-            "btrfs knows its devices by the file system's id, and may mix up the snapshot and its origin, which have the same",
-        ),
-        "zfs_member" => Err("it is a part of a ZFS pool"),
-        "LVM2_member" => Err("it is a physical volume of LVM; activate what is on it by `vgimportclone`"),
-        "crypto_LUKS" => Err("it is encrypted; open it by `cryptsetup open --readonly`, and mount what that makes"),
-        "linux_raid_member" => Err("it is a part of a RAID"),
-        "swap" => Err("it is swap space"),
-        _ => Ok("ro"),
-    }
-}
-
-/// Where the file system on a device is to be mounted.
-///
-/// # Errors
-/// There is none, or one that cannot be mounted like that.
-pub(crate) fn mount_point(context: &Context, node: &Path, at: &Path) -> Outcome<MountPoint> {
-    let make = is_to_be_made(at)?;
-    let (file_system, options) = how_to_mount(context, node)?;
-    Ok(MountPoint { path: at.to_owned(), make, made: None, file_system, options })
-}
-
-/// What is on a device, and the options for it.
-///
-/// # Errors
-/// There is nothing, or what cannot be mounted.
-pub(crate) fn how_to_mount(context: &Context, node: &Path) -> Outcome<(String, String)> {
-    let found = file_system(&context.exec, node).or_fail(Exit::Failed)?;
-    let Some(file_system) = found else {
-        return Err(Failure::msg(Exit::Refused, format!("there is no file system on `{}`", node.display())));
-    };
-    let options = mount_options(&file_system)
-        .map_err(|why| Failure::msg(Exit::Refused, format!("`{}` is not mounted: {why}", node.display())))?;
-    Ok((file_system, options.to_owned()))
-}
-
-/// Whether the folder is to be made; it may also be there and be empty.
-///
-/// # Errors
-/// It can be no mount point.
-pub(crate) fn is_to_be_made(at: &Path) -> Outcome<bool> {
-    let refused = |why: &str| Err(Failure::msg(Exit::Failed, format!("`{}` {why}", at.display())));
-    if !at.is_absolute() {
-        return Err(Failure::msg(Exit::Usage, format!("`{}` is no absolute path", at.display())));
-    }
-    match std::fs::symlink_metadata(at) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match at.parent() {
-            Some(parent) if parent.is_dir() => Ok(true),
-            _ => refused("cannot be made: the folder that it is to lie in is not there"),
-        },
-        Err(error) => Err(Failure::new(Exit::Failed, error).context(format!("cannot look at `{}`", at.display()))),
-        Ok(there) if !there.is_dir() => refused("is no folder"),
-        Ok(_) => match std::fs::read_dir(at).or_fail(Exit::Failed)?.next() {
-            Some(_) => refused("is not empty"),
-            None => Ok(false),
-        },
-    }
-}
-
-/// A path as it is recorded: absolute, its folder without symbolic links.
-///
-/// # Errors
-/// It is not absolute, or its folder is not there.
-pub(crate) fn resolved(path: &Path) -> Outcome<PathBuf> {
-    let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute()) else {
-        return Err(Failure::msg(Exit::Usage, format!("`{}` is no absolute path of a file", path.display())));
-    };
-    let parent = parent.canonicalize().or_fail(Exit::Failed);
-    let parent =
-        parent.map_err(|failure| failure.context(format!("cannot look at the folder of `{}`", path.display())))?;
-    Ok(parent.join(name))
 }
 
 #[cfg(test)]
@@ -140,39 +160,6 @@ mod tests {
         let mib = |count: u64| Bytes::new(count << 20);
         for (size, extent, len) in [(100, 4, 116), (101, 4, 120), (100, 64, 192), (1, 1, 17)] {
             assert_eq!(file_len(mib(size), mib(extent)), mib(len), "{size} in extents of {extent}");
-        }
-    }
-
-    #[test]
-    fn ids_are_of_lvms_form_and_differ() {
-        assert_ne!(random_uuid().unwrap(), random_uuid().unwrap());
-        let id = random_hex(16).unwrap();
-        assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    }
-
-    #[test]
-    fn what_cannot_be_mounted_beside_its_origin_is_refused() {
-        assert_eq!(mount_options("xfs"), Ok("ro,nouuid,norecovery"));
-        assert_eq!(mount_options("ext4"), Ok("ro,noload"));
-        assert_eq!(mount_options("vfat"), Ok("ro"));
-        assert!(mount_options("btrfs").unwrap_err().contains("id"));
-    }
-
-    #[test]
-    fn a_mount_point_is_absent_or_an_empty_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        assert!(is_to_be_made(&at("new")).unwrap());
-        std::fs::create_dir(at("empty")).unwrap();
-        assert!(!is_to_be_made(&at("empty")).unwrap());
-        std::fs::write(at("file"), "").unwrap();
-        for (path, exit) in [
-            (at("file"), Exit::Failed),
-            (at("a/b"), Exit::Failed),
-            (folder.path().to_owned(), Exit::Failed),
-            ("relative".into(), Exit::Usage),
-        ] {
-            assert_eq!(is_to_be_made(&path).unwrap_err().exit(), exit, "{}", path.display());
         }
     }
 }
