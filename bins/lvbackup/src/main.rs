@@ -15,9 +15,10 @@ mod verify;
 use std::process::ExitCode;
 
 use args::{Args, Command};
+use clap::Parser;
 
 fn main() -> ExitCode {
-    cli::main("lvbackup", Args::common, |args, stop| {
+    cli::main("lvbackup", Args::parse(), Args::common, |args, stop| {
         let common = args.common();
         match args.command {
             Command::Init(of) => store::init::run(&of, common),

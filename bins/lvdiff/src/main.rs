@@ -9,11 +9,13 @@ mod send;
 
 use std::process::ExitCode;
 
+use clap::Parser;
 use cli::OrFail;
 
 fn main() -> ExitCode {
     cli::main(
         "lvdiff",
+        args::Args::parse(),
         |args: &args::Args| args.common,
         |args, stop| {
             args.style().check().or_fail(cli::Exit::Usage)?;

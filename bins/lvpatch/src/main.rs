@@ -10,9 +10,11 @@ mod report;
 
 use std::process::ExitCode;
 
+use clap::Parser;
 fn main() -> ExitCode {
     cli::main(
         "lvpatch",
+        args::Args::parse(),
         |args: &args::Args| args.common,
         |args, stop| {
             let images = args.output.is_some() || args.base.is_some();

@@ -11,6 +11,7 @@ mod lost;
 mod making;
 mod mount_point;
 mod mounting;
+mod original;
 mod recover;
 mod remove;
 mod wanted;
@@ -18,9 +19,11 @@ mod wanted;
 use std::process::ExitCode;
 
 use args::{Args, Command};
+use clap::Parser;
 
 fn main() -> ExitCode {
-    cli::main("lvsnap", Args::common, |args, stop| {
+    let given = original::translated(std::env::args_os().collect()).unwrap_or_else(|error| error.exit());
+    cli::main("lvsnap", Args::parse_from(given), Args::common, |args, stop| {
         let common = args.common();
         match args.command {
             Command::Create(of) => create::run(&of, common, stop),

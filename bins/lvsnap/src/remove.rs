@@ -14,6 +14,10 @@ pub(crate) struct Args {
     /// The snapshot
     #[arg(value_name = "VG/SNAPSHOT")]
     snapshot: String,
+
+    /// Leave the folder that was made for the mount
+    #[arg(long)]
+    keep_folder: bool,
 }
 
 /// Removes it.
@@ -25,6 +29,10 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
     let context = Context::new()?;
     let _lock = context.lock(&name)?;
     let mut record = context.record(&name)?;
+    if let Some(at) = record.mount.as_mut().filter(|_| args.keep_folder) {
+        // It is the user's own now.
+        (at.make, at.made) = (false, None);
+    }
     let site = HostSite::new(&context.exec, &|_| true);
     remove(&site, &mut record, &context.journal).map_err(|cause| left(&record, of_site(cause)))?;
     if !common.quiet {

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{Exit, Failure, Outcome, Shown, Stop};
@@ -33,14 +32,14 @@ impl Common {
     }
 }
 
-/// The body of a binary's `main`: parses the command line, takes over the signals, runs, and turns the outcome into the
-/// exit code, with the failure's text on standard error.
-pub fn main<A: Parser>(
+/// The body of a binary's `main` after its command line is parsed: takes over the signals, runs, and turns the outcome into
+/// the exit code, with the failure's text on standard error.
+pub fn main<A>(
     program: &'static str,
+    args: A,
     common: impl FnOnce(&A) -> Common,
     run: impl FnOnce(A, &Stop) -> Outcome,
 ) -> ExitCode {
-    let args = A::parse();
     tracing_subscriber::fmt()
         .with_max_level(common(&args).level())
         .with_writer(std::io::stderr)
