@@ -9,6 +9,8 @@ mod ids;
 mod list;
 mod lost;
 mod making;
+#[cfg(test)]
+mod man;
 mod mount_point;
 mod mounting;
 mod original;
