@@ -24,7 +24,7 @@ killed_at() {
     local number=$1 status=0
     shift
     # The kernel's own count of its renames: each record is written beside and renamed.
-    strace -f --seccomp-bpf -qq -o trace -e trace=rename -e inject=rename:signal=KILL:when=$number "$@" || status=$?
+    strace -qq -o trace -e trace=rename -e inject=rename:signal=KILL:when=$number "$@" || status=$?
     [ $status = 137 ]
 }
 

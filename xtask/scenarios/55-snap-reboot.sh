@@ -8,9 +8,9 @@ mount "$DISK2" keep
 mkdir -p keep/hyperlayer keep/mnt /var/lib/hyperlayer
 mount --bind keep/hyperlayer /var/lib/hyperlayer
 
-# The group's own disk, which is there from the beginning of each boot.
+# The group's own disk, which is there from the beginning of each boot, and has what was written to it.
 disk() {
-    losetup --find --show "$PWD/keep/tight.pv"
+    losetup --find --show --direct-io=on "$PWD/keep/tight.pv"
     vgchange -q -q -ay tight || echo 'the group misses something'
 }
 make="lvsnap -q create tight/data snap --size 16m --tmp-file $PWD/keep/space.img --mount $PWD/keep/mnt/snap"
@@ -18,8 +18,12 @@ make="lvsnap -q create tight/data snap --size 16m --tmp-file $PWD/keep/space.img
 stopped_at() {
     local number=$1
     shift
-    strace -f --seccomp-bpf -qq -o trace -e trace=rename -e inject=rename:signal=STOP:when=$number -- "$@" &
+    strace -qq -o trace -e trace=rename -e inject=rename:signal=STOP:when=$number -- "$@" &
     within 60 grep -F 'stopped by SIGSTOP' trace
+}
+listed() {
+    lvsnap list | tee list
+    grep -E "$1" list
 }
 # The group, its origin's content and all files are as they were.
 as_before() {
@@ -37,7 +41,7 @@ as_before() {
 case $BOOT in
 1)
     truncate -s 64m keep/tight.pv
-    vgcreate -q -q -y tight "$(losetup --find --show "$PWD/keep/tight.pv")"
+    vgcreate -q -q -y tight "$(losetup --find --show --direct-io=on "$PWD/keep/tight.pv")"
     lvcreate -q -q -y -l 100%FREE -n data tight
     mkfs.ext4 -q /dev/tight/data
     head -c 4M /dev/urandom >keep/content
@@ -53,17 +57,17 @@ case $BOOT in
 2)
     disk
     [ ! -e /dev/tight/snap ]
-    lvsnap list | grep -E '^tight/snap .* inactive'
+    listed '^tight/snap .* inactive'
     expect_exit 5 lvsnap recover
     expect_exit 0 lvsnap recover --yes
     cmp keep/content keep/mnt/snap/content
-    lvsnap list | grep -E '^tight/snap .* made '
+    listed '^tight/snap .* made '
     stopped_at 4 lvsnap remove tight/snap
     power_cut
     ;;
 3)
     disk
-    lvsnap list | grep -E '^tight/snap .* unfinished'
+    listed '^tight/snap .* unfinished'
     expect_exit 0 lvsnap recover --yes
     vgchange -q -q -ay tight
     as_before
@@ -84,7 +88,7 @@ case $BOOT in
     # The file is lost: nobody can have the snapshot back, and the group is whole again without it.
     rm keep/space.img
     disk
-    lvsnap list | grep -E '^tight/snap .* lost'
+    listed '^tight/snap .* lost'
     expect_exit 5 lvsnap recover
     expect_exit 0 lvsnap recover --yes
     vgchange -q -q -ay tight

@@ -166,16 +166,22 @@ impl Site for HostSite<'_> {
         match step {
             Step::File => self.make_file(record, journal),
             Step::Loop => self.act(&Action::Attach, record),
-            Step::PhysicalVolume => match &record.file {
-                Some(tmp) => Ok(create_pv(self.exec, &self.loop_device(record)?, &tmp.pv)?),
-                None => Ok(()),
-            },
+            Step::PhysicalVolume => {
+                if let Some(tmp) = &record.file {
+                    create_pv(self.exec, &self.loop_device(record)?, &tmp.pv)?;
+                }
+                sync_file(record)
+            }
             Step::Group => {
                 let device = self.loop_device(record)?;
                 extend_group(self.exec, record.snapshot.vg(), &device)?;
-                Ok(tag_pv(self.exec, &device, &record.tag()?)?)
+                tag_pv(self.exec, &device, &record.tag()?)?;
+                sync_file(record)
             }
-            Step::Volume => self.make_volume(record),
+            Step::Volume => {
+                self.make_volume(record)?;
+                sync_file(record)
+            }
             Step::Folder => Self::make_folder(record, journal),
             Step::Mount => self.act(&Action::Mount, record),
         }
@@ -250,6 +256,12 @@ impl Site for HostSite<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// LVM writes around the device's cache, and thereby into that of the file, from which a power cut would take it.
+fn sync_file(record: &Record) -> Result<(), SiteError> {
+    let Some(tmp) = &record.file else { return Ok(()) };
+    fs::File::open(&tmp.path).and_then(|file| file.sync_all()).map_err(system(&tmp.path))
 }
 
 fn remove_ours(

@@ -81,6 +81,10 @@ pub fn remove<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Resu
     journal.keep(record)?;
     for action in removal(record, &site.look(record)?)? {
         carry_out(site, &action, record, journal)?;
+        if action == Action::Attach {
+            // What is on it is seen only now. It is attached once: the next plan finds it so.
+            return remove(site, record, journal);
+        }
     }
     Ok(journal.forget(&record.snapshot)?)
 }
