@@ -1,4 +1,4 @@
-# limit: 1200
+# limit: 600
 # A run that is killed at each of its steps is undone by `lvsnap recover`, to the last file.
 . lib.sh
 trap - DEBUG
@@ -28,22 +28,24 @@ killed_at() {
     [ $status = 137 ]
 }
 
-for ((n = 1; ; n++)); do
+# Of two records around a step the second one matters: the step is done, and only that it was begun is recorded. The third is
+# that of the file before it has its name.
+for n in 3 {4..100..2}; do
     killed_at $n $make || break
     echo "$SECONDS s: killed at record $n of making" >&2
-    lvsnap recover || [ $? = 5 ] || [ $n = 1 ]
     lvsnap -q recover --yes
     reality | diff before -
     no_leftovers tight
 done
-[ $n -ge 14 ]
-lvsnap -q remove tight/snap
-for ((n = 1; ; n++)); do
-    $make
+[ $n -ge 16 ]
+# Before the first one nothing is removed yet.
+for n in {2..100}; do
+    [ -e /scratch/space.img ] || $make
     killed_at $n lvsnap -q remove tight/snap || break
     echo "$SECONDS s: killed at record $n of removing" >&2
+    [ $n != 5 ] || expect_exit 5 lvsnap recover
     lvsnap -q recover --yes
     reality | diff before -
     no_leftovers tight
 done
-[ $n -ge 6 ]
+[ $n -ge 7 ]

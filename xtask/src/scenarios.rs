@@ -56,9 +56,11 @@ pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
     let guest = Guest::prepare(false)?;
     let binaries = build_all()?;
     let guests = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_GUESTS);
+    let len = |file: &PathBuf| fs::metadata(file).map_or(0, |file| file.len());
+    let lens: Vec<_> = scenarios.iter().map(|file| (file.clone(), len(file))).collect();
     let tallies: Vec<_> = std::thread::scope(|scope| {
         let (guest, binaries) = (&guest, &binaries);
-        let shares = (1..).zip(shares(scenarios, guests));
+        let shares = (1..).zip(shares(&lens, guests));
         let run = shares.map(|(n, share)| {
             scope.spawn(move || in_one_guest(guest, binaries, &format!("scenarios-{n}"), &share, limits))
         });
@@ -74,10 +76,20 @@ pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Every `count`-th of them, so that long neighbours go to different guests.
-fn shares(scenarios: &[PathBuf], count: usize) -> Vec<Vec<&Path>> {
-    let share = |first| scenarios.iter().skip(first).step_by(count).map(PathBuf::as_path).collect();
-    (0..count.min(scenarios.len())).map(share).collect()
+/// Shared out so that all guests have about as much to do: how long one takes is guessed by how long its text is. The longest
+/// first, to whoever has least; each share in the order of its names.
+fn shares(scenarios: &[(PathBuf, u64)], count: usize) -> Vec<Vec<&Path>> {
+    let mut longest_first: Vec<_> = scenarios.iter().collect();
+    longest_first.sort_by_key(|(_, len)| std::cmp::Reverse(*len));
+    let mut shares = vec![(0, Vec::new()); count.min(scenarios.len())];
+    for (file, len) in longest_first {
+        if let Some((total, share)) = shares.iter_mut().min_by_key(|(total, _)| *total) {
+            *total += len;
+            share.push(file.as_path());
+        }
+    }
+    shares.iter_mut().for_each(|(_, share)| share.sort());
+    shares.into_iter().map(|(_, share)| share).collect()
 }
 
 fn in_one_guest(
@@ -165,12 +177,12 @@ mod tests {
 
     #[test]
     fn each_scenario_is_in_one_share() {
-        let names: Vec<PathBuf> = ["a", "b", "c"].map(PathBuf::from).into();
+        let files = [("a", 10), ("b", 50), ("c", 30), ("d", 25)].map(|(name, len)| (PathBuf::from(name), len));
         fn paths<'a>(names: &'a [&str]) -> Vec<&'a Path> {
             names.iter().map(Path::new).collect()
         }
-        assert_eq!(shares(&names, 2), [paths(&["a", "c"]), paths(&["b"])]);
-        assert_eq!(shares(&names, 4), [paths(&["a"]), paths(&["b"]), paths(&["c"])]);
+        assert_eq!(shares(&files, 2), [paths(&["a", "b"]), paths(&["c", "d"])]);
+        assert_eq!(shares(&files[..2], 4), [paths(&["b"]), paths(&["a"])]);
         assert!(shares(&[], 2).is_empty());
     }
 }

@@ -14,15 +14,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("transfer", &["extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy"]),
     ("store", &["extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy", "retention", "transfer"]),
     ("replicate", &["extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy", "retention", "transfer"]),
-    ("cli", &["extents", "hyperlayer", "block-copy", "transfer", "store"]),
+    ("snapshot", &["extents", "lvm-cmd"]),
+    ("cli", &["extents", "hyperlayer", "lvm-cmd", "block-copy", "transfer", "store"]),
     ("testkit", &["extents"]),
     ("s3-server", &[]),
     ("xtask", &[]),
 ];
 
-/// What a crate's tests may use besides: those of `cli` look at the texts of errors that come from below `transfer`,
-/// those of `store` need a service to talk to.
-const FOR_TESTS: &[(&str, &[&str])] = &[("cli", &["lvm-cmd"]), ("store", &["s3-server"])];
+/// What a crate's tests may use besides: those of `store` need a service to talk to.
+const FOR_TESTS: &[(&str, &[&str])] = &[("store", &["s3-server"])];
 
 /// A program may use every crate, but no other program.
 const CRATES: &[&str] = &[
@@ -35,6 +35,7 @@ const CRATES: &[&str] = &[
     "transfer",
     "store",
     "replicate",
+    "snapshot",
     "cli",
 ];
 
