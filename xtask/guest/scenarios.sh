@@ -22,7 +22,7 @@ clean_up() {
     left=$(xargs -r -d '\n' ps -o args= -p <$group/cgroup.procs)
     [ -z "$left" ] || echo "still running: $left"
     echo 1 >$group/cgroup.kill
-    dmsetup status --target thin-pool | while read -r pool line; do
+    dmsetup status --target thin-pool | grep thin-pool | while read -r pool line; do
         set -- $line
         if [ "$7" != - ]; then
             echo "$pool still holds a metadata snapshot"

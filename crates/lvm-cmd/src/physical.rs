@@ -38,13 +38,15 @@ pub fn reduce_group(exec: &dyn Executor, group: &VgName, device: &Path) -> Resul
     exec.run(&Command::new(Program::Vgreduce).arg(group.as_str()).arg(device)).map(drop)
 }
 
-/// Takes all physical volumes away from a group whose devices are not there, and every volume that has a part of one.
-/// Runs one command.
+/// Takes all physical volumes away from a group whose devices are not there. Runs one command.
+///
+/// Without `--force`, which LVM would let remove every volume that has a part of one: to it, the *origin* of a snapshot on a
+/// missing physical volume is such a volume as well (lvm2 2.03.16, seen).
 ///
 /// # Errors
-/// LVM refuses.
+/// LVM refuses: a volume has a part of one.
 pub fn drop_missing(exec: &dyn Executor, group: &VgName) -> Result<(), ExecError> {
-    exec.run(&Command::new(Program::Vgreduce).args(["--removemissing", "--force", group.as_str()])).map(drop)
+    exec.run(&Command::new(Program::Vgreduce).args(["--removemissing", group.as_str()])).map(drop)
 }
 
 /// Takes LVM's label off a device that no group has. Runs one command.

@@ -67,7 +67,7 @@ pub enum Action {
     RemoveUnfinishedFolder,
     /// Remove the snapshot.
     RemoveVolume,
-    /// Take the missing physical volume, and the snapshot on it, away from the group.
+    /// Take the missing physical volume away from the group, when no volume has a part of it any more.
     DropMissing,
     /// Take the physical volume away from the group.
     ReduceGroup,
@@ -116,9 +116,7 @@ impl Action {
             Self::RemoveFolder => format!("remove the empty folder `{folder}`"),
             Self::RemoveUnfinishedFolder => format!("remove the folder that was to become `{folder}`"),
             Self::RemoveVolume => format!("remove the snapshot `{snapshot}`"),
-            Self::DropMissing => {
-                format!("take the snapshot `{snapshot}` and its space, which is gone, out of `{group}`")
-            }
+            Self::DropMissing => format!("take the space of `{snapshot}`, which is gone, out of `{group}`"),
             Self::ReduceGroup => format!("take the space in `{file}` out of `{group}`"),
             Self::RemovePhysical => format!("take LVM's label off the loop device of `{file}`"),
             Self::Detach => format!("detach the loop device of `{file}`"),
@@ -168,9 +166,11 @@ pub fn removal(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError>
             let file = record.file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
             return Err(PlanError::Entangled { snapshot: record.snapshot.clone(), file });
         }
-        Physical::Missing { entangled: false } => actions.push(Action::DropMissing),
         _ if facts.volume == Found::Ours => actions.push(Action::RemoveVolume),
         _ => {}
+    }
+    if matches!(physical, Physical::Missing { .. }) {
+        actions.push(Action::DropMissing);
     }
     if physical == Physical::InGroup {
         actions.push(Action::ReduceGroup);

@@ -84,7 +84,7 @@ pub(crate) fn qemu(
     qemu.args([
         "-append",
         &format!(
-            "console={} quiet panic=-1 mitigations=off root={} rw init=/guest-init {kernel_words}",
+            "console={} quiet panic=-1 mitigations=off no_timer_check root={} rw init=/guest-init {kernel_words}",
             arch::CONSOLE,
             root.node
         ),

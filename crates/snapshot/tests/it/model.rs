@@ -150,12 +150,13 @@ impl Site for Model {
             }
             Action::RemoveUnfinishedFolder => self.change(true, "", |world| world.unfinished_folder = false),
             Action::RemoveVolume => {
-                let can = now.volume == Found::Ours && !now.mounted && now.has_loop >= now.in_group;
-                self.change(can, "in use, or partial", |world| (world.volume, world.is_active) = (Found::Absent, false))
+                let can = now.volume == Found::Ours && !now.mounted;
+                self.change(can, "in use", |world| (world.volume, world.is_active) = (Found::Absent, false))
             }
-            Action::DropMissing => self.change(now.in_group && !now.has_loop, "not missing", |world| {
-                (world.in_group, world.label, world.volume) = (false, false, Found::Absent);
-            }),
+            Action::DropMissing => {
+                let can = now.in_group && !now.has_loop && now.volume != Found::Ours;
+                self.change(can, "not missing, or in use", |world| (world.in_group, world.label) = (false, false))
+            }
             Action::ReduceGroup => {
                 let can = now.in_group && now.has_loop && now.volume != Found::Ours;
                 self.change(can, "in use", |world| world.in_group = false)

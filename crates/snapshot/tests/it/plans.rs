@@ -21,6 +21,13 @@ fn what_is_entangled_is_left_alone() {
 }
 
 #[test]
+fn the_snapshot_goes_before_its_lost_space() {
+    // LVM, told to do both in one, takes the origin too.
+    let facts = Facts { volume: Found::Ours, physical: Physical::Missing { entangled: false }, ..Facts::default() };
+    assert_eq!(removal(&record(true, None), &facts).unwrap(), [Action::RemoveVolume, Action::DropMissing]);
+}
+
+#[test]
 fn a_plan_names_what_goes() {
     let record = record(true, Some(true));
     for (action, says) in [
