@@ -1,4 +1,4 @@
-# limit: 600
+# limit: 900
 # A run that is killed at each of its steps is undone by `lvsnap recover`, to the last file.
 . lib.sh
 trap - DEBUG
