@@ -141,3 +141,72 @@ fn json(finding: &Finding) -> String {
     });
     format!("{value}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Parser;
+    use snapshot::check::{Check, Stage};
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    /// Whether a command line is refused before anything is looked at.
+    fn is_refused(line: &str) -> bool {
+        match Args::try_parse_from(std::iter::once("lvsnap").chain(line.split(' ').filter(|word| !word.is_empty()))) {
+            Err(error) => error.exit_code() == i32::from(Exit::Usage.code()),
+            Ok(Args { command: Command::Create(args), .. }) => {
+                args.wanted().is_err_and(|failure| failure.exit() == Exit::Usage)
+            }
+            Ok(_) => false,
+        }
+    }
+
+    #[test]
+    fn what_the_table_takes_for_given_the_command_line_refuses() {
+        let cases = [
+            (Check::GroupGiven, "create data snap"),
+            (Check::GroupGiven, "create /data snap"),
+            (Check::OriginGiven, "create vg0/ snap"),
+            (Check::NameGiven, "create vg0/data"),
+            (Check::NameGiven, "create vg0/data snapshot1"),
+            (Check::MountPointGiven, "create vg0/data snap --mount"),
+            (Check::CommandGiven, ""),
+            (Check::SizeIsSize, "create vg0/data snap --size much"),
+            (Check::LoopDeviceForFile, "create vg0/data snap --size 4m --loop-device /dev/loop7"),
+            (Check::CreateRemovesNothing, "create vg0/data snap --remove-mountpoint"),
+            (Check::RemoveMakesNothing, "remove vg0/snap --allocate write"),
+            (Check::CommandKnown, "destroy vg0/data snap"),
+        ];
+        for (check, line) in cases {
+            assert!(is_refused(line), "{check:?}: {line}");
+        }
+        let tried: BTreeSet<_> = cases.map(|(check, _)| check).into();
+        let all = Check::ALL.iter().copied().filter(|check| check.stage() == Stage::CommandLine);
+        assert_eq!(tried, all.collect());
+        assert!(!is_refused("create vg0/data snap --size 4m --tmp-file /a --loop-device /dev/loop7 --mount /mnt"));
+        assert!(!is_refused("remove vg0/snap") && !is_refused("check vg0/data"));
+    }
+
+    #[test]
+    fn a_refusal_ends_with_its_exit_code_and_names_all_others() {
+        let asked = Asked {
+            origin: "vg0/data".parse().unwrap(),
+            snapshot: "vg0/data".parse().unwrap(),
+            size: None,
+            file: None,
+            mount: Some("mnt".into()),
+            freeze: false,
+        };
+        let all = findings(&asked, &Seen { other_run: Some("held".to_owned()), ..Seen::default() });
+        let failure = refuse(&all).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Usage);
+        let text = failure.render("lvsnap");
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert_eq!(lines[0], "lvsnap: `mnt` is no absolute path");
+        assert!(lines[3].ends_with("another run works on `vg0/data`: held"), "{text}");
+        assert_eq!(all.iter().map(json).filter(|line| line.contains("\"exit\":4")).count(), 2);
+    }
+}

@@ -95,7 +95,7 @@ as it is a part of the group, the group cannot be activated without it: after a 
 /// # Errors
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
-    let wanted = args.options.wanted(&args.origin, &args.name)?;
+    let wanted = args.wanted()?;
     let context = Context::new()?;
     let _lock = context.lock(&wanted.snapshot)?;
     let record = make(&context, &wanted, common, stop)?;
@@ -103,6 +103,16 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         say(&format!("lvsnap: {}", said(&record)));
     }
     Ok(())
+}
+
+impl Args {
+    /// What is wanted.
+    ///
+    /// # Errors
+    /// The command line cannot mean anything.
+    pub(crate) fn wanted(&self) -> Outcome<Wanted> {
+        self.options.wanted(&self.origin, &self.name)
+    }
 }
 
 impl Options {
