@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{create, list, mounting, recover, remove};
+use crate::{check, create, list, mounting, recover, remove};
 
 /// Make snapshots of LVM volumes, mount and remove them, on a volume group without free space too
 ///
@@ -29,6 +29,7 @@ impl Args {
 #[derive(Subcommand, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one in the process")]
 pub(crate) enum Command {
+    Check(check::Args),
     Create(create::Args),
     Remove(remove::Args),
     Mount(mounting::MountArgs),
@@ -44,6 +45,7 @@ Examples:
   lvsnap create vg0/thin before-upgrade
   lvsnap create vg0/data nightly --size 4g --mount /mnt/nightly
   lvsnap create vg0/data nightly --size 4g --tmp-file /backup/space.img --mount /mnt/nightly
+  lvsnap check vg0/data nightly --size 4g --tmp-file /backup/space.img
   lvsnap list
   lvsnap remove vg0/nightly
   lvsnap recover

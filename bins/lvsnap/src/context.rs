@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use cli::{Exit, Failure, OrFail, Outcome};
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvRef, Patience, ProcessLock, StateDir, VgName};
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, LockError, LvRef, Patience, ProcessLock, StateDir, VgName};
 use snapshot::{DEFAULT_JOURNAL_DIR, Journal, Record, SiteError};
+
+/// What is mounted where, as the kernel tells this process.
+pub(crate) const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// The host's programs, and the two folders that runs know each other by.
 pub(crate) struct Context {
@@ -19,9 +22,17 @@ impl Context {
     /// # Errors
     /// Not root, or `/proc` is not there.
     pub(crate) fn new() -> Outcome<Self> {
-        if !rustix::process::geteuid().is_root() {
+        if !is_root() {
             return Err(Failure::msg(Exit::Surroundings, "LVM needs root").hint("run it with `sudo`"));
         }
+        Self::for_anybody()
+    }
+
+    /// As whoever this is, only to look.
+    ///
+    /// # Errors
+    /// `/proc` is not there.
+    pub(crate) fn for_anybody() -> Outcome<Self> {
         let state = StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?;
         Ok(Self { exec: Host::new(), state, journal: Journal::new(DEFAULT_JOURNAL_DIR) })
     }
@@ -31,11 +42,18 @@ impl Context {
     /// # Errors
     /// Somebody does.
     pub(crate) fn lock(&self, snapshot: &LvRef) -> Outcome<ProcessLock> {
-        let name = format!("snapshot-{}", snapshot.dm_name());
-        let lock = ProcessLock::acquire(&self.state, &name, Patience::new(Duration::ZERO));
-        lock.map_err(|error| {
+        self.try_lock(snapshot).map_err(|error| {
             Failure::from(transfer::Error::from(error)).context(format!("another run works on `{snapshot}`"))
         })
+    }
+
+    /// The same, for who wants to know who does.
+    ///
+    /// # Errors
+    /// Somebody does.
+    pub(crate) fn try_lock(&self, snapshot: &LvRef) -> Result<ProcessLock, LockError> {
+        let name = format!("snapshot-{}", snapshot.dm_name());
+        ProcessLock::acquire(&self.state, &name, Patience::new(Duration::ZERO))
     }
 
     /// What is recorded of a snapshot that was made.
@@ -55,6 +73,10 @@ impl Context {
         Err(Failure::msg(Exit::Failed, format!("`{snapshot}` is no snapshot that lvsnap made"))
             .hint("`lvsnap list` shows those; `lvs` all others, which only `lvremove` removes"))
     }
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 /// `VG/LV` or a path of it.

@@ -26,6 +26,13 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME")]
     name: String,
 
+    #[command(flatten)]
+    options: Options,
+}
+
+/// How it is made.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
     /// Make a classic snapshot with so much space for what is overwritten
     #[arg(long, value_name = "SIZE", value_parser = extents::parse_size)]
     size: Option<Bytes>,
@@ -78,7 +85,7 @@ Examples:
   lvsnap create vg0/data nightly --size 4g --tmp-file /backup/space.img --mount /mnt/nightly
   lvsnap create vg0/db nightly --size 4g --pre 'systemctl stop db' --post 'systemctl start db'
 
-Whatever fails, all that was made goes again. What a run that was killed has left, `lvsnap recover` removes.
+Before anything is made, all is looked at that `lvsnap check` shows, with the same options. Whatever fails, all that was made goes again. What a run that was killed has left, `lvsnap recover` removes.
 
 A temporary file must not lie on the origin or on the same volume group: what is written there would fill the snapshot. As long
 as it is a part of the group, the group cannot be activated without it: after a boot `lvsnap recover` attaches it again.";
@@ -99,9 +106,23 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 }
 
 impl Args {
-    fn wanted(&self) -> Outcome<Wanted> {
-        let origin = volume(&self.origin, None)?;
-        let snapshot = volume(&self.name, Some(origin.vg()))?;
+    /// What is wanted.
+    ///
+    /// # Errors
+    /// The command line cannot mean anything.
+    pub(crate) fn wanted(&self) -> Outcome<Wanted> {
+        self.options.wanted(&self.origin, &self.name)
+    }
+}
+
+impl Options {
+    /// What is wanted by them, of `origin`, under `name`.
+    ///
+    /// # Errors
+    /// They cannot mean anything.
+    pub(crate) fn wanted(&self, origin: &str, name: &str) -> Outcome<Wanted> {
+        let origin = volume(origin, None)?;
+        let snapshot = volume(name, Some(origin.vg()))?;
         let path = match (&self.tmp_file, &self.tmp_dir) {
             (Some(file), _) => Some(file.clone()),
             (None, Some(folder)) => Some(folder.join(format!("{}.lvsnap", snapshot.dm_name()))),

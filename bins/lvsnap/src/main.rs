@@ -1,8 +1,9 @@
-//! `lvsnap` makes, mounts, lists, recovers and removes snapshots.
+//! `lvsnap` checks, makes, mounts, lists, recovers and removes snapshots.
 
 #![forbid(unsafe_code)]
 
 mod args;
+mod check;
 mod context;
 mod create;
 mod ids;
@@ -15,7 +16,9 @@ mod mount_point;
 mod mounting;
 mod original;
 mod recover;
+mod refusal;
 mod remove;
+mod table;
 mod wanted;
 
 use std::process::ExitCode;
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     cli::main("lvsnap", Args::parse_from(given), Args::common, |args, stop| {
         let common = args.common();
         match args.command {
+            Command::Check(of) => check::run(&of),
             Command::Create(of) => create::run(&of, common, stop),
             Command::Remove(of) => remove::run(&of, common),
             Command::Mount(of) => mounting::mount(&of, common),

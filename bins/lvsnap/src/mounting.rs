@@ -6,7 +6,7 @@ use cli::{Common, Exit, Failure, Outcome, say};
 use snapshot::{HostSite, Site, Step, make_step, unmounting};
 
 use crate::context::{Context, left, of_site, volume};
-use crate::mount_point::{mount_point, resolved};
+use crate::mount_point::mount_point;
 
 /// Mount a snapshot, read-only and so that nothing on it is replayed
 #[derive(clap::Args, Debug)]
@@ -45,8 +45,8 @@ pub(crate) fn mount(args: &MountArgs, common: Common) -> Outcome {
     if !facts.is_active {
         site.act(&snapshot::Action::Activate, &record).map_err(of_site)?;
     }
-    let at = resolved(&args.at)?;
-    record.mount = Some(mount_point(&context, &name.dm_path(), &at)?);
+    let at = mount_point(&context, &name.dm_path(), &args.at)?;
+    record.mount = Some(at.clone());
     let steps = [Step::Folder, Step::Mount];
     let wanted = record.to_make().filter(|step| steps.contains(step)).collect::<Vec<_>>();
     for step in wanted {
@@ -58,7 +58,7 @@ pub(crate) fn mount(args: &MountArgs, common: Common) -> Outcome {
         }
     }
     if !common.quiet {
-        say(&format!("lvsnap: `{name}` is mounted at `{}`", at.display()));
+        say(&format!("lvsnap: `{name}` is mounted at `{}`", at.path.display()));
     }
     Ok(())
 }

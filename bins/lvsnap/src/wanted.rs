@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use cli::{Exit, Failure, Hooks, OrFail, Outcome};
-use extents::{Bytes, human};
-use lvm_cmd::{LvRef, LvType, find, groups, volumes};
+use cli::{Exit, Failure, Hooks, Outcome};
+use extents::Bytes;
+use lvm_cmd::LvRef;
+use snapshot::check::{Asked, AskedFile, FilePlace, MountPlace, Seen, There, file_len, findings, mount_options};
 use snapshot::{MountPoint, Phase, Record, TmpFile};
 
-use crate::context::{Context, left, of_site};
+use crate::check::seen;
+use crate::context::{Context, of_site};
 use crate::ids::{random_hex, random_uuid};
-use crate::mount_point::{is_to_be_made, mount_point, resolved};
+use crate::refusal::refuse;
 
 /// A snapshot that somebody asks for, by whichever command.
 #[derive(Clone, Debug)]
@@ -44,122 +46,73 @@ pub(crate) enum Space {
     },
 }
 
-/// How much longer a temporary file is than the snapshot in it: LVM's label and metadata, and what is lost to whole
-/// extents.
-const MARGIN_BYTES: u64 = 16 << 20;
-
-/// The length of a temporary file for a snapshot of `size` in a group with extents of `extent`.
-fn file_len(size: Bytes, extent: Bytes) -> Bytes {
-    let extents = size.get().div_ceil(extent.get().max(1));
-    Bytes::new(extents.saturating_mul(extent.get()).saturating_add(MARGIN_BYTES.max(extent.get())))
-}
-
 impl Wanted {
-    /// What is recorded of it before anything is made.
-    ///
-    /// # Errors
-    /// It cannot be made, and why; nothing was changed.
-    pub(crate) fn record(&self, context: &Context) -> Outcome<Record> {
-        let (origin, snapshot) = (&self.origin, &self.snapshot);
-        let refused = |text: String| Failure::msg(Exit::Failed, text);
-        if origin == snapshot {
-            return Err(Failure::msg(Exit::Usage, format!("the snapshot cannot be called as its origin, `{origin}`")));
-        }
-        if let Some(old) = context.journal.read(snapshot).map_err(|error| of_site(error.into()))? {
-            return Err(match old.phase {
-                Phase::Made => refused(format!("`{snapshot}` is there already, made {}", old.since)),
-                _ => left(&old, refused("a run that made or removed it was interrupted".to_owned())),
-            });
-        }
-        let group = volumes(&context.exec, origin.vg()).map_err(transfer::Error::from)?;
-        let source = find(&group, origin).map_err(transfer::Error::from)?;
-        if group.iter().any(|lv| lv.name == *snapshot) {
-            return Err(refused(format!("there is a volume `{snapshot}` already")).hint("choose another name"));
-        }
-        match source.attr.lv_type() {
-            LvType::ThinPool => return Err(refused(format!("`{origin}` is a pool, not a volume"))),
-            _ if source.attr.is_classic_snapshot() => {
-                return Err(refused(format!("`{origin}` is a classic snapshot itself; LVM makes none of one")));
-            }
-            LvType::ThinVolume => {}
-            LvType::Other(_) if self.size.is_none() => {
-                return Err(Failure::msg(
-                    Exit::Usage,
-                    format!("`{origin}` is no thin volume: its snapshot needs space for what is overwritten"),
-                )
-                .hint("say how much: `--size 4g`"));
-            }
-            LvType::Other(_) => {}
-        }
+    /// What the checks are told of it.
+    pub(crate) fn asked(&self) -> Asked {
         let file = match &self.space {
             Space::Group => None,
-            Space::File { path, write, loop_device } => {
-                let tmp = self.tmp_file(context, resolved(path)?)?;
-                Some(TmpFile { write: *write, loop_device: loop_device.clone(), ..tmp })
+            Space::File { path, loop_device, .. } => {
+                Some(AskedFile { path: path.clone(), loop_device: loop_device.clone() })
             }
         };
-        let mount = self.mount.as_ref().map(|at| -> Outcome<_> {
-            let at = resolved(at)?;
-            Ok(match source.attr.is_active() {
-                true => mount_point(context, &origin.dm_path(), &at)?,
-                // What is on it is seen when the snapshot is there.
-                false => {
-                    let make = is_to_be_made(&at)?;
-                    MountPoint { path: at, make, made: None, file_system: String::new(), options: String::new() }
-                }
-            })
-        });
+        Asked {
+            origin: self.origin.clone(),
+            snapshot: self.snapshot.clone(),
+            size: self.size,
+            file,
+            mount: self.mount.clone(),
+            freeze: self.freeze,
+        }
+    }
+
+    /// What is recorded of it before anything is made. Who calls this has the snapshot's lock.
+    ///
+    /// # Errors
+    /// A check refuses it; nothing was changed.
+    pub(crate) fn record(&self, context: &Context) -> Outcome<Record> {
+        let asked = self.asked();
+        let known = context.journal.read(&self.snapshot).map_err(|error| of_site(error.into()).to_string()).transpose();
+        let seen = seen(context, &asked, known, None)?;
+        refuse(&findings(&asked, &seen))?;
+        self.record_of(seen)
+    }
+
+    /// What is recorded where nothing is refused.
+    fn record_of(&self, seen: Seen) -> Outcome<Record> {
+        let unseen = || Failure::msg(Exit::Failed, "what the snapshot needs was not looked up");
+        let group = seen.group.and_then(Result::ok).ok_or_else(unseen)?;
+        let origin = group.origin.map_err(|_| unseen())?;
+        let file = match (&self.space, seen.file, group.space) {
+            (Space::File { write, loop_device, .. }, Some(FilePlace { path: Ok(path), .. }), Some(space)) => {
+                let len = file_len(self.size.unwrap_or_default(), space.extent);
+                let loop_device = loop_device.clone();
+                Some(TmpFile { path, len, write: *write, loop_device, pv: random_uuid()?, made: None })
+            }
+            (Space::File { .. }, ..) => return Err(unseen()),
+            (Space::Group, ..) => None,
+        };
+        let mount = match (&self.mount, seen.mount) {
+            (Some(_), Some(MountPlace { path: Ok(path), there, .. })) => {
+                // Of an origin that is not active it is seen when the snapshot is there.
+                let file_system = seen.file_system.and_then(Result::ok).flatten().unwrap_or_default();
+                let options = mount_options(&file_system).unwrap_or_default().to_owned();
+                Some(MountPoint { path, make: there == There::Absent, made: None, file_system, options })
+            }
+            (Some(_), _) => return Err(unseen()),
+            (None, _) => None,
+        };
         Ok(Record {
             id: random_hex(16)?,
-            snapshot: snapshot.clone(),
-            origin: origin.clone(),
-            origin_uuid: source.uuid.clone(),
+            snapshot: self.snapshot.clone(),
+            origin: self.origin.clone(),
+            origin_uuid: origin.uuid,
             since: cli::now_utc(),
             cow_size: self.size,
             writable: self.writable,
             file,
-            mount: mount.transpose()?,
+            mount,
             phase: Phase::Making,
             steps: std::collections::BTreeMap::new(),
         })
-    }
-
-    fn tmp_file(&self, context: &Context, path: PathBuf) -> Outcome<TmpFile> {
-        let group = groups(&context.exec).map_err(transfer::Error::from)?;
-        let extent = group.iter().find(|group| group.name == *self.origin.vg()).map(|group| group.extent_size);
-        let len = file_len(self.size.unwrap_or_default(), extent.unwrap_or_default());
-        if path.symlink_metadata().is_ok() {
-            return Err(Failure::msg(Exit::Failed, format!("`{}` is there already", path.display()))
-                .hint("name a file that is not there: it is made, and removed with the snapshot"));
-        }
-        let folder = path.parent().unwrap_or(&path);
-        let space = rustix::fs::statvfs(folder).or_fail(Exit::Failed)?;
-        let free = Bytes::new(space.f_bavail.saturating_mul(space.f_frsize) / 10 * 9);
-        if len > free {
-            return Err(Failure::msg(
-                Exit::Surroundings,
-                format!(
-                    "`{}` needs {}, and nine tenths of what is free in `{}` are {}",
-                    path.display(),
-                    human(len),
-                    folder.display(),
-                    human(free)
-                ),
-            ));
-        }
-        Ok(TmpFile { path, len, write: false, loop_device: None, pv: random_uuid()?, made: None })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_has_room_for_the_snapshot_and_what_lvm_needs() {
-        let mib = |count: u64| Bytes::new(count << 20);
-        for (size, extent, len) in [(100, 4, 116), (101, 4, 120), (100, 64, 192), (1, 1, 17)] {
-            assert_eq!(file_len(mib(size), mib(extent)), mib(len), "{size} in extents of {extent}");
-        }
     }
 }

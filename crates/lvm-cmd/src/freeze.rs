@@ -1,4 +1,4 @@
-//! File systems that lie above a volume, and freezing them for as long as a snapshot takes.
+//! Freezing the file systems above a volume (see [`Stack`](crate::Stack)) for as long as a snapshot takes.
 //!
 //! The device mapper itself freezes a file system that lies directly on the volume when a snapshot is made (`fsfreeze(8)`
 //! calls freezing it before that unnecessary; up to Linux 6.5 the snapshot then even fails with EBUSY). It does not see
@@ -11,74 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{Command, ExecError, Executor, Kind, Program, Running, StateDir};
 
-/// How deep devices are stacked at most; the kernel has no such limit, but no cycles either.
-const MAX_DEPTH: usize = 16;
 /// What LVM reads or writes while it makes a snapshot. Where that is frozen, it waits for ever.
 const NEEDED: [&str; 6] = ["/", "/etc/lvm", "/run", "/tmp", "/usr/sbin", "/var"];
-
-/// Where the kernel says what lies on what. A value, so that tests can have their own.
-#[derive(Clone, Copy, Debug)]
-pub struct Stack<'a> {
-    /// `/sys/dev/block`.
-    pub devices: &'a Path,
-    /// `/proc/self/mountinfo`.
-    pub mounts: &'a Path,
-}
-
-impl Default for Stack<'_> {
-    fn default() -> Self {
-        Self { devices: Path::new("/sys/dev/block"), mounts: Path::new("/proc/self/mountinfo") }
-    }
-}
-
-impl Stack<'_> {
-    /// One mount point of each file system that is mounted from a device above the one behind `node`, not from that one
-    /// itself. Runs no command. (btrfs gives no device number in `mountinfo`; it is not found.)
-    ///
-    /// # Errors
-    /// The device is not there, or the kernel's files cannot be read.
-    pub fn mounted_above(&self, node: &Path) -> Result<Vec<PathBuf>, FreezeError> {
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            move |source| FreezeError::Look { path, source }
-        };
-        let device = fs::metadata(node).map_err(io(node))?.rdev();
-        let own = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
-        let mut above = Vec::new();
-        self.holders(&own, MAX_DEPTH, &mut above);
-        let text = fs::read_to_string(self.mounts).map_err(io(self.mounts))?;
-        // proc_pid_mountinfo(5): id, parent, MAJOR:MINOR, root, mount point, ...
-        let mounts = text.lines().filter_map(|line| {
-            let mut words = line.split(' ').skip(2);
-            Some((words.next()?, words.nth(1)?))
-        });
-        let mut found: Vec<PathBuf> = Vec::new();
-        for (n, device) in above.iter().enumerate() {
-            if above[..n].contains(device) {
-                continue;
-            }
-            // One is enough: all mounts of a device are one file system.
-            found.extend(mounts.clone().find(|(of, _)| of == device).map(|(_, at)| PathBuf::from(unescaped(at))));
-        }
-        Ok(found)
-    }
-
-    fn holders(&self, device: &str, depth: usize, above: &mut Vec<String>) {
-        let folders = ["holders", "."].map(|name| self.devices.join(device).join(name));
-        let numbers = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        // A holder, and a partition, is a folder with its number in a file.
-        let numbers: Vec<String> = numbers
-            .filter_map(|entry| fs::read_to_string(entry.path().join("dev")).ok())
-            .map(|number| number.trim().to_owned())
-            .collect();
-        for number in numbers.into_iter().filter(|number| number != device) {
-            if depth > 0 {
-                self.holders(&number, depth - 1, above);
-            }
-            above.push(number);
-        }
-    }
-}
 
 /// A file system that the caller itself writes to, as with what it says on standard error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,26 +105,6 @@ fn refuse_needed(at: &Path, written_to: &[WrittenTo]) -> Result<(), FreezeError>
         Some(needed) => Err(FreezeError::Needed { at: at.to_owned(), needed }),
         None => Ok(()),
     }
-}
-
-/// `mountinfo` writes blanks and backslashes as three octal digits.
-pub(crate) fn unescaped(text: &str) -> String {
-    let mut parts = text.split('\\');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(code) if code.is_ascii() => {
-                out.push(char::from(code));
-                out.push_str(&part[3..]);
-            }
-            _ => {
-                out.push('\\');
-                out.push_str(part);
-            }
-        }
-    }
-    out
 }
 
 /// Why file systems were not frozen, or not thawed.

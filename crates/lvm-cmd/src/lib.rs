@@ -59,6 +59,7 @@ mod self_test;
 mod selftest_image;
 mod share;
 mod similar;
+mod stack;
 mod volume;
 
 pub use activation::{Activation, ActivationError, ActivationOptions};
@@ -68,7 +69,7 @@ pub use exec::{
     Command, ExecError, Executor, Exit, Host, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording, Running, Scripted,
     TranscriptError,
 };
-pub use freeze::{FreezeError, Frozen, Stack, WrittenTo};
+pub use freeze::{FreezeError, Frozen, WrittenTo};
 pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
 pub use loop_device::{LoopDevice, LoopError, attach_loop, detach_loop, loop_devices};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
@@ -83,6 +84,7 @@ pub use report::{
 };
 pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
 pub use share::is_active_for_us;
+pub use stack::{Below, Stack};
 pub use volume::{
     Change, NewVolume, Room, VolumeError, activate, change, create_classic, create_snapshot, create_thin, remove,
     rename, resize,

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::freeze::unescaped;
+use crate::stack::unescaped;
 use crate::{Command, ExecError, Executor, Kind, Program};
 
 /// A mount.

@@ -46,6 +46,9 @@ pub enum PoolMode {
 }
 
 impl PoolStatus {
+    /// Metadata for everything that does not grow with what is written: one more volume, inner nodes, the space maps.
+    pub const METADATA_FLOOR: Bytes = Bytes::new(256 * 1024);
+
     /// Data that is free, in chunks.
     #[must_use]
     pub const fn data_free(&self) -> Chunks {

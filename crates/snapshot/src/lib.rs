@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod beside;
+pub mod check;
 mod host;
 mod journal;
 mod plan;

@@ -12,6 +12,7 @@ mod pool;
 mod real;
 mod report;
 mod self_test;
+mod stack;
 mod transcript;
 mod volume;
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod checks;
 mod journal;
 mod killed;
+mod looked;
 mod model;
 mod plans;

@@ -31,8 +31,6 @@ pub struct Space {
 const MAPPINGS_PER_NODE: u64 = 126;
 /// One node, in bytes.
 const NODE_BYTES: u64 = 4096;
-/// Metadata for everything that does not grow with the layer: the snapshot itself, inner nodes, the space maps.
-const METADATA_FLOOR_BYTES: u64 = 256 * 1024;
 
 impl Space {
     /// Checks that the pool works and has room. Runs one command.
@@ -80,7 +78,7 @@ impl Space {
         let all = self.chunk.count(self.size).get() / MAPPINGS_PER_NODE + 1;
         let full = chunks.get() / MAPPINGS_PER_NODE;
         let touched = self.records.map_or(chunks.get(), |records| full.saturating_add(records.saturating_mul(2)));
-        Bytes::new(touched.min(chunks.get()).min(all) * NODE_BYTES + METADATA_FLOOR_BYTES)
+        Bytes::new(touched.min(chunks.get()).min(all) * NODE_BYTES + PoolStatus::METADATA_FLOOR.get())
     }
 }
 
