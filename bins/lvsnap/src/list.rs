@@ -10,6 +10,7 @@ use snapshot::{Facts, HostSite, Phase, Record, Site, is_lost, recovery};
 
 use crate::context::{Context, of_site};
 use crate::lost;
+use crate::table::columns;
 
 /// Show the snapshots that lvsnap made: how full and how old they are, where they are mounted
 #[derive(clap::Args, Debug)]
@@ -117,13 +118,5 @@ fn table(rows: &[Row<'_>]) -> String {
         ]
     }));
     let lines: Vec<_> = lines.collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..8).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        let cells: Vec<_> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        text += cells.join("  ").trim_end();
-        text.push('\n');
-    }
-    text
+    columns(&lines)
 }

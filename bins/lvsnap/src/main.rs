@@ -1,19 +1,25 @@
-//! `lvsnap` makes, mounts, lists, recovers and removes snapshots.
+//! `lvsnap` makes, mounts, lists, recovers, removes and dumps snapshots.
 
 #![forbid(unsafe_code)]
 
 mod args;
 mod context;
 mod create;
+mod dump;
 mod ids;
 mod list;
 mod lost;
 mod making;
 mod mount_point;
 mod mounting;
+mod prune;
 mod recover;
 mod remove;
+mod restore;
+mod space;
+mod table;
 mod wanted;
+mod zone;
 
 use std::process::ExitCode;
 
@@ -29,6 +35,9 @@ fn main() -> ExitCode {
             Command::Umount(of) => mounting::unmount(&of, common),
             Command::List(of) => list::run(&of),
             Command::Recover(of) => recover::run(&of, common),
+            Command::Dump(of) => dump::run(&of, common, stop),
+            Command::Restore(of) => restore::run(&of, common, stop),
+            Command::Prune(of) => prune::run(&of, common),
         }
     })
 }
