@@ -95,9 +95,9 @@ impl Folder {
         }
         let folder = Self { path, volume: volume.clone(), _lock: None };
         if folder.path.join(OWNER).exists() {
-            folder.refuse_others(owner)?
+            folder.refuse_others(owner)?;
         } else {
-            folder.refuse_unknown(adopt)?
+            folder.refuse_unknown(adopt)?;
         }
         Ok(Some(folder))
     }

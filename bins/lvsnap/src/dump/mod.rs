@@ -85,7 +85,7 @@ struct ArchiveArgs {
     #[arg(long, requires = "size")]
     auto_extend: bool,
 
-    /// The snapshot's name [default: LV_snapshot]
+    /// The snapshot's name [default: `LV_snapshot`]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
