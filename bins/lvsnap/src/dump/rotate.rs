@@ -161,6 +161,8 @@ mod tests {
         assert_eq!(left(Some(dumps[2]), maxima(0, 7), now), [0, 2]);
         // Also where the clock was set back, so that others are of the future: they stay and do not count.
         assert_eq!(left(Some(dumps[1]), maxima(0, 0), "2026-11-19T03:00:00".parse().unwrap()), [1, 2]);
+        // Also where it is not the newest.
+        assert_eq!(left(Some(dumps[1]), maxima(0, 0), now), [1, 2]);
         // Nothing was just made: the newest stays.
         assert_eq!(left(None, maxima(0, 0), now), [2]);
         // Without maxima nothing goes.
