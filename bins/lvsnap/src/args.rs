@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, create, list, mounting, recover, remove};
+use crate::{check, create, dump, list, mounting, prune, recover, remove, restore};
 
 /// Make snapshots of LVM volumes, mount and remove them, on a volume group without free space too
 ///
@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Umount(mounting::UmountArgs),
     List(list::Args),
     Recover(recover::Args),
+    Dump(dump::Args),
+    Restore(restore::Args),
+    Prune(prune::Args),
 }
 
 const SHORT_AFTER: &str = "`lvsnap --help` shows examples and the exit status; `lvsnap COMMAND --help` the options.";
@@ -49,11 +52,14 @@ Examples:
   lvsnap list
   lvsnap remove vg0/nightly
   lvsnap recover
+  lvsnap dump vg0/data /backup --size 4g --daily-max 6 --weekly-max 4
+  lvsnap restore /backup/vg0-data-dumps/vg0-data-dump-daily-2026-11-21_03-00-00.fsa vg0/data
 
 Exit status:
   0      the whole job is done and durable
   1      the operation failed; nothing visible changed
   2      wrong usage
+  3      the data was refused: no dump, one that was cut, or other volumes' dumps
   4      the surroundings were refused: not root, a tool missing, no space, a pool unhealthy or too full
   5      something was left over; the message names the command that removes it
   128+N  ended by signal N, after cleaning up";

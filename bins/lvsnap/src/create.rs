@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use cli::{Common, Exit, Failure, Outcome, Stop, say};
-use extents::Bytes;
+use cli::{Common, Outcome, Stop, say};
 use snapshot::Record;
 
 use crate::context::{Context, volume};
 use crate::making::make;
-use crate::wanted::{Space, Wanted};
+use crate::space::SpaceArgs;
+use crate::wanted::Wanted;
 
 /// Make a snapshot, thin or classic, and mount it
 ///
@@ -33,25 +33,8 @@ pub(crate) struct Args {
 /// How it is made.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Make a classic snapshot with so much space for what is overwritten
-    #[arg(long, value_name = "SIZE", value_parser = extents::parse_size)]
-    size: Option<Bytes>,
-
-    /// Take that space from a temporary file, which must not be there, rather than from the group
-    #[arg(long, value_name = "FILE", requires = "size", conflicts_with = "tmp_dir")]
-    tmp_file: Option<PathBuf>,
-
-    /// The same, with a file of lvsnap's choice in this folder
-    #[arg(long, value_name = "DIR", requires = "size")]
-    tmp_dir: Option<PathBuf>,
-
-    /// How the temporary file gets its space. A file system on another machine may reserve nothing, and must be written to
-    #[arg(long, value_name = "HOW", default_value = "fallocate")]
-    allocate: Allocate,
-
-    /// The loop device to take for the temporary file [default: a free one]
-    #[arg(long, value_name = "DEVICE")]
-    loop_device: Option<PathBuf>,
+    #[command(flatten)]
+    space: SpaceArgs,
 
     /// Mount it there, read-only; the folder is made, and removed again, where it is not there
     #[arg(long, value_name = "DIR")]
@@ -68,14 +51,6 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     hooks: cli::Hooks,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-enum Allocate {
-    /// Reserve it, at once
-    Fallocate,
-    /// Write zeros
-    Write,
 }
 
 const AFTER: &str = "\
@@ -123,26 +98,11 @@ impl Options {
     pub(crate) fn wanted(&self, origin: &str, name: &str) -> Outcome<Wanted> {
         let origin = volume(origin, None)?;
         let snapshot = volume(name, Some(origin.vg()))?;
-        let path = match (&self.tmp_file, &self.tmp_dir) {
-            (Some(file), _) => Some(file.clone()),
-            (None, Some(folder)) => Some(folder.join(format!("{}.lvsnap", snapshot.dm_name()))),
-            (None, None) => None,
-        };
-        let space = match path {
-            Some(path) => {
-                let write = self.allocate == Allocate::Write;
-                Space::File { path, write, loop_device: self.loop_device.clone() }
-            }
-            None if self.loop_device.is_some() => {
-                return Err(Failure::msg(Exit::Usage, "`--loop-device` is for `--tmp-file` or `--tmp-dir`"));
-            }
-            None => Space::Group,
-        };
         Ok(Wanted {
+            size: self.space.size,
+            space: self.space.space(&snapshot)?,
             origin,
             snapshot,
-            size: self.size,
-            space,
             mount: self.mount.clone(),
             writable: self.writable,
             freeze: self.freeze,

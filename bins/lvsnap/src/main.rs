@@ -1,4 +1,4 @@
-//! `lvsnap` checks, makes, mounts, lists, recovers and removes snapshots.
+//! `lvsnap` checks, makes, mounts, dumps, lists, recovers and removes snapshots.
 
 #![forbid(unsafe_code)]
 
@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod context;
 mod create;
+mod dump;
 mod ids;
 mod list;
 mod lost;
@@ -15,11 +16,15 @@ mod man;
 mod mount_point;
 mod mounting;
 mod original;
+mod prune;
 mod recover;
 mod refusal;
 mod remove;
+mod restore;
+mod space;
 mod table;
 mod wanted;
+mod zone;
 
 use std::process::ExitCode;
 
@@ -38,6 +43,9 @@ fn main() -> ExitCode {
             Command::Umount(of) => mounting::unmount(&of, common),
             Command::List(of) => list::run(&of),
             Command::Recover(of) => recover::run(&of, common),
+            Command::Dump(of) => dump::run(&of, common, stop),
+            Command::Restore(of) => restore::run(&of, common, stop),
+            Command::Prune(of) => prune::run(&of, common),
         }
     })
 }

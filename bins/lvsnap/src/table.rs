@@ -12,3 +12,12 @@ pub(crate) fn table<const COLUMNS: usize>(lines: &[[String; COLUMNS]]) -> String
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn table() {
+        let lines = [["A", "LONG"], ["longer", ""], ["b", "c"]].map(|line| line.map(str::to_owned));
+        assert_eq!(super::table(&lines), "A       LONG\nlonger\nb       c\n");
+    }
+}

@@ -56,7 +56,7 @@ pub use buffer::{AlignedBuf, BufferPool, PooledBuf};
 pub use chunks::ChunkWriter;
 pub use error::{Error, ErrorKind, Op};
 pub use memory::Memory;
-pub use partial::PartialFile;
+pub use partial::{PartialFile, rename_new};
 pub use progress::{Progress, Silent};
 pub use queue::Queue;
 pub use read::{Piece, read_pieces};

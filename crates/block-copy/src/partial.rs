@@ -114,13 +114,7 @@ impl PartialFile {
     pub fn commit(self) -> Result<(), Error> {
         let Self { file, path, target } = self;
         file.sync_all().map_err(failed(Op::Sync, &path))?;
-        let renamed = match renameat_with(CWD, &path, CWD, &target, RenameFlags::NOREPLACE) {
-            // Not on every file system.
-            Err(Errno::INVAL | Errno::NOSYS) => fs::hard_link(&path, &target).and_then(|()| fs::remove_file(&path)),
-            renamed => renamed.map_err(Into::into),
-        };
-        renamed.map_err(failed(Op::Rename, &target))?;
-        sync_folder(&target)
+        rename_new(&path, &target)
     }
 
     /// Removes it.
@@ -131,6 +125,20 @@ impl PartialFile {
         fs::remove_file(&self.path).map_err(failed(Op::Write, &self.path))?;
         sync_folder(&self.path)
     }
+}
+
+/// Gives a file another name in the same folder, durably. What has that name already is not replaced.
+///
+/// # Errors
+/// What the system said. Unless it names the folder, the file has its old name.
+pub fn rename_new(path: &Path, target: &Path) -> Result<(), Error> {
+    let renamed = match renameat_with(CWD, path, CWD, target, RenameFlags::NOREPLACE) {
+        // Not on every file system.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::hard_link(path, target).and_then(|()| fs::remove_file(path)),
+        renamed => renamed.map_err(Into::into),
+    };
+    renamed.map_err(failed(Op::Rename, target))?;
+    sync_folder(target)
 }
 
 fn sync_folder(of: &Path) -> Result<(), Error> {

@@ -41,10 +41,12 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod classic;
 mod delta;
 mod error;
 mod exec;
 mod freeze;
+mod fsarchiver;
 mod lock;
 mod loop_device;
 mod metadata_snapshot;
@@ -63,13 +65,18 @@ mod stack;
 mod volume;
 
 pub use activation::{Activation, ActivationError, ActivationOptions};
+pub use classic::{ClassicError, ClassicStatus, classic_status};
 pub use delta::{SpawnError, metadata_device, spawn_delta, spawn_dump};
 pub use error::Kind;
 pub use exec::{
-    Command, ExecError, Executor, Exit, Host, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording, Running, Scripted,
-    TranscriptError,
+    Command, ExecError, Executor, Exit, Host, MAX_INPUT, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording, Running,
+    Scripted, TranscriptError,
 };
 pub use freeze::{FreezeError, Frozen, WrittenTo};
+pub use fsarchiver::{
+    ARCHIVE_EXTENSION, ArchiveError, ArchiveInfo, ArchivedFileSystem, Password, PasswordError, Save, archive_info,
+    ends_whole, fsarchiver_is_there, spawn_restore, spawn_save,
+};
 pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
 pub use loop_device::{LoopDevice, LoopError, attach_loop, detach_loop, loop_devices};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
@@ -86,6 +93,6 @@ pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
 pub use share::is_active_for_us;
 pub use stack::{Below, Stack};
 pub use volume::{
-    Change, NewVolume, Room, VolumeError, activate, change, create_classic, create_snapshot, create_thin, remove,
-    rename, resize,
+    Change, NewVolume, Room, VolumeError, activate, change, create_classic, create_snapshot, create_thin,
+    extend_classic, remove, rename, resize,
 };

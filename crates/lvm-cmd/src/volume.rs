@@ -51,7 +51,7 @@ pub fn create_snapshot(
     run(exec, &command, "create snapshot", &origin.sibling(name.clone())).map(drop)
 }
 
-/// How large a classic snapshot is, and where it lies.
+/// How large a classic snapshot is, or how much larger it becomes, and where that lies.
 #[derive(Clone, Copy, Debug)]
 pub enum Room<'a> {
     /// So large, wherever the group has room.
@@ -83,6 +83,20 @@ pub fn create_classic(
         Room::AllOf(device) => command.args(["--extents", "100%PVS"]).arg(origin.to_string()).arg(device),
     };
     run(exec, &command, "create snapshot", &origin.sibling(name.clone())).map(drop)
+}
+
+/// Gives a classic snapshot more room, while it is in use: this size on top, or all that is free on a physical volume. LVM
+/// rounds up to whole extents. Runs one command.
+///
+/// # Errors
+/// LVM refuses: there is no room.
+pub fn extend_classic(exec: &dyn Executor, name: &LvRef, by: Room<'_>) -> Result<(), VolumeError> {
+    let command = Command::new(Program::Lvextend);
+    let command = match by {
+        Room::Size(size) => command.args(["--size", &format!("+{}", bytes(size))]).arg(name.to_string()),
+        Room::AllOf(device) => command.args(["--extents", "+100%PVS"]).arg(name.to_string()).arg(device),
+    };
+    run(exec, &command, "extend", name).map(drop)
 }
 
 /// Makes `name`, an empty thin volume of `size` in `pool`. LVM rounds the size up to whole extents of the group. Runs

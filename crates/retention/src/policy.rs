@@ -71,6 +71,15 @@ pub enum Rule {
         /// How many weekly items stay.
         weekly_max: usize,
     },
+    /// The same, where the class was settled when the item was taken, and stands in its name: one with the tag `weekly`
+    /// is a weekly one, one with the tag `daily` a daily one, whatever day it was taken on. Without either of them, or
+    /// with both, the day says it.
+    OriginalByTag {
+        /// How many daily items stay.
+        daily_max: usize,
+        /// How many weekly items stay.
+        weekly_max: usize,
+    },
 }
 
 /// Whether an item that a staying one needs may go, after its content has been merged into those that need it.

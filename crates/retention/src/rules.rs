@@ -55,7 +55,8 @@ pub(crate) fn words<Id>(rule: &Rule, policy: &Policy, items: &[Counted<'_, Id>])
             let word = |has| if has { Word::Keep(Reason::Tag(tag.clone())) } else { Word::Nothing };
             items.iter().map(|counted| word(counted.item.tags.contains(tag))).collect()
         }
-        Rule::Original { daily_max, weekly_max } => original(*daily_max, *weekly_max, items),
+        Rule::Original { daily_max, weekly_max } => original(*daily_max, *weekly_max, items, by_day),
+        Rule::OriginalByTag { daily_max, weekly_max } => original(*daily_max, *weekly_max, items, by_tag),
     }
 }
 
@@ -75,17 +76,34 @@ fn calendar<Id>(per: Per, of: usize, items: &[Counted<'_, Id>]) -> Vec<Word<Id>>
     buckets.into_iter().map(word).collect()
 }
 
-fn original<Id>(daily_max: usize, weekly_max: usize, items: &[Counted<'_, Id>]) -> Vec<Word<Id>> {
+fn by_day<Id>(counted: &Counted<'_, Id>) -> Class {
+    if counted.local.wall.weekday() == Weekday::Sunday { Class::Weekly } else { Class::Daily }
+}
+
+fn by_tag<Id>(counted: &Counted<'_, Id>) -> Class {
+    let is = |class: Class| counted.item.tags.contains(&class.to_string());
+    match (is(Class::Weekly), is(Class::Daily)) {
+        (true, false) => Class::Weekly,
+        (false, true) => Class::Daily,
+        _ => by_day(counted),
+    }
+}
+
+fn original<Id>(
+    daily_max: usize,
+    weekly_max: usize,
+    items: &[Counted<'_, Id>],
+    class: fn(&Counted<'_, Id>) -> Class,
+) -> Vec<Word<Id>> {
     let (mut daily, mut weekly) = (0, 0);
     let word = |counted: &Counted<'_, Id>| {
-        let sunday = counted.local.wall.weekday() == Weekday::Sunday;
-        let (class, nth, of) = if sunday {
-            weekly += 1;
-            (Class::Weekly, weekly, weekly_max)
-        } else {
-            daily += 1;
-            (Class::Daily, daily, daily_max)
+        let class = class(counted);
+        let (count, of) = match class {
+            Class::Weekly => (&mut weekly, weekly_max),
+            Class::Daily => (&mut daily, daily_max),
         };
+        *count += 1;
+        let nth = *count;
         Word::of(nth <= of, Reason::Original { class, nth, of }, Reason::BeyondMaximum(class, of))
     };
     items.iter().map(word).collect()

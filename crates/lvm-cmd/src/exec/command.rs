@@ -3,6 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
+/// How much a program may be given to read: what a pipe takes at once, so that nobody waits (pipe(7)).
+pub const MAX_INPUT: usize = 4096;
+
 macro_rules! programs {
     ($($name:ident = $file:literal in $package:literal),+ $(,)?) => {
         /// Every program that this crate runs.
@@ -55,6 +58,14 @@ programs! {
     Udevadm = "udevadm" in "udev",
     Fsfreeze = "fsfreeze" in "util-linux",
     Flock = "flock" in "util-linux",
+    Lvextend = "lvextend" in "lvm2",
+    Setpriv = "setpriv" in "util-linux",
+    Fsarchiver = "fsarchiver" in "fsarchiver",
+    E2fsck = "e2fsck" in "e2fsprogs",
+    XfsRepair = "xfs_repair" in "xfsprogs",
+    AptGet = "apt-get" in "apt",
+    Dnf = "dnf" in "dnf",
+    Zypper = "zypper" in "zypper",
 }
 
 impl fmt::Display for Program {
@@ -70,13 +81,24 @@ impl fmt::Display for Program {
 pub struct Command {
     program: Program,
     args: Vec<OsString>,
+    input: Input,
+}
+
+/// What a program reads. It may be a secret, so that it is never shown.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+struct Input(Vec<u8>);
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 impl Command {
     /// The program without arguments.
     #[must_use]
     pub const fn new(program: Program) -> Self {
-        Self { program, args: Vec::new() }
+        Self { program, args: Vec::new(), input: Input(Vec::new()) }
     }
 
     /// Adds one argument.
@@ -91,6 +113,19 @@ impl Command {
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
+    }
+
+    /// What it reads on its standard input: a password, say. At most [`MAX_INPUT`] bytes, the rest is not handed over. No
+    /// message, log or transcript ever shows it.
+    #[must_use]
+    pub fn input(mut self, bytes: &[u8]) -> Self {
+        self.input = Input(bytes[..bytes.len().min(MAX_INPUT)].to_vec());
+        self
+    }
+
+    /// The same.
+    pub(super) fn input_bytes(&self) -> &[u8] {
+        &self.input.0
     }
 
     /// The program.

@@ -1,6 +1,6 @@
 //! The host's programs.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
@@ -19,8 +19,8 @@ const DIRECTORIES: [&str; 5] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/
 /// Runs the host's programs, from a fixed list of folders: `/usr/sbin`, `/sbin`, `/usr/bin`, `/bin`,
 /// `/usr/local/sbin`, the first that has the program.
 ///
-/// A child runs with an empty environment but for what its invariants need, with no standard input, and in a process
-/// group of its own.
+/// A child runs with an empty environment but for what its invariants need, with no standard input but what its command
+/// has for it, and in a process group of its own.
 #[derive(Clone, Debug)]
 pub struct Host {
     directories: Vec<PathBuf>,
@@ -55,6 +55,7 @@ impl Host {
     fn start(&self, command: &Command) -> Result<HostChild, ExecError> {
         let path = self.locate(command.program())?;
         tracing::debug!(%command, "run");
+        let input = command.input_bytes();
         let mut child = std::process::Command::new(path)
             .args(command.arguments())
             // Variables such as LVM_SYSTEM_DIR or DM_DEV_DIR would have our tools and the user's see different worlds.
@@ -65,7 +66,7 @@ impl Host {
             // lvm complains about every descriptor that it inherits, for instance from a shell's redirections.
             .env("LVM_SUPPRESS_FD_WARNINGS", "1")
             // A question is answered by end of file, which LVM takes for no, instead of waiting for ever.
-            .stdin(Stdio::null())
+            .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C in a terminal goes to the whole foreground group; it must not hit lvcreate between writing the
@@ -73,6 +74,10 @@ impl Host {
             .process_group(0)
             .spawn()
             .map_err(|source| ExecError::Start { command: command.to_string(), source })?;
+        if let Some(mut pipe) = child.stdin.take() {
+            // It fits into the pipe. A child that does not want it is no error.
+            let _ = pipe.write_all(input);
+        }
         // A child that fills the pipe of its standard error while we read the other would wait for ever.
         let stderr = child.stderr.take().map(|pipe| std::thread::spawn(move || collect_stderr(pipe)));
         let stdout = child.stdout.take();

@@ -10,7 +10,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-pub use command::{Command, Program};
+pub use command::{Command, MAX_INPUT, Program};
 pub use host::{Host, MAX_OUTPUT, MAX_STDERR};
 pub use recording::Recording;
 pub use scripted::Scripted;

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod activation;
+mod classic;
 mod freeze;
+mod fsarchiver;
 mod host;
 mod metadata_snapshot;
 mod names;

@@ -78,6 +78,21 @@ fn a_maximum_of_nothing_leaves_the_newest() {
 }
 
 #[test]
+fn a_tag_says_the_class_where_there_is_one() {
+    let mut items = items();
+    // Monday's is called a weekly one, Sunday's a daily one; both tags say nothing.
+    items[4].tags.push("weekly".to_owned());
+    items[3].tags.push("daily".to_owned());
+    items[7].tags.extend(["weekly".to_owned(), "daily".to_owned()]);
+    for (daily_max, weekly_max, expected) in [(2, 1, "egh"), (4, 0, "dfgh"), (0, 5, "eh"), (9, 9, "abcdefgh")] {
+        let rules = [Rule::OriginalByTag { daily_max, weekly_max }];
+        let left = carry_out(&items, &policy("UTC", &rules), at("2026-02-04T00:00Z"));
+        let left: String = left.iter().map(|item| item.id).collect();
+        assert_eq!(left, expected, "{rules:?}");
+    }
+}
+
+#[test]
 fn days_are_those_of_the_zone() {
     // Fourteen hours ahead: h and g are on the 4th, f on the 3rd, e and d on the 2nd, and c, not d, on a Sunday.
     for zone in ["Pacific/Kiritimati", "+14:00"] {
