@@ -93,5 +93,6 @@ case $BOOT in
     expect_exit 0 lvsnap recover --yes
     vgchange -q -q -ay tight
     as_before
+    umount /var/lib/hyperlayer keep
     ;;
 esac

@@ -39,6 +39,13 @@ expect_exit 0 $script snapshot-unmount
 rmdir /media/system_snapshot
 no_leftovers my_lvm_vg
 
+# The other script, that dumps.
+expect_exit 0 lvsnap --backup-dest-dir /scratch/dumps --source-lvm-volume-group my_lvm_vg --source-lvm-logical-volume system \
+    --lvm-snapshot-tmp-file-dir /media/other-partition --tmp-dir-is-local --snapshot-volume-size-mb 16 \
+    --daily-backup-max-count 7 --weekly-backup-max-count 4 --compression-level 1
+ls /scratch/dumps/my_lvm_vg-system-dumps | grep -E '^my_lvm_vg-system-dump-(weekly|daily)-20..-..-.._..-..-..\.fsa$'
+no_leftovers my_lvm_vg
+
 # Of two at once with one name one is refused, or waits for nothing; with two names both are made.
 two() {
     local status=0
