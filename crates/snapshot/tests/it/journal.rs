@@ -51,7 +51,7 @@ fn half_a_record_counts_for_nothing_and_goes() {
     let half = journal.path(&record.snapshot).with_extension("new");
     fs::write(&half, "{").unwrap();
     assert!(journal.all().unwrap().is_empty());
-    assert_eq!(journal.halves(), [record.snapshot.clone()]);
+    assert_eq!(journal.halves(), std::slice::from_ref(&record.snapshot));
     journal.remove_half(&record.snapshot).unwrap();
     assert!(!half.exists() && journal.halves().is_empty());
     // Another one is written over it.
