@@ -33,7 +33,7 @@ make_full tight ext4 128m
 reality >before
 expect_exit 2 lvsnap create tight/data snap
 stderr_has '--size 4g' lvsnap
-expect_exit 1 lvsnap create tight/data snap --size 16m
+expect_exit 4 lvsnap create tight/data snap --size 16m
 reality | diff before -
 no_leftovers tight
 expect_exit 0 lvsnap create tight/data snap --size 16m --tmp-file /scratch/space.img --mount "$PWD/mnt/snap"

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(value_name = "VG/LV")]
     origin: String,
 
-    /// The snapshot's name [default: LV_snapshot, the one that a dump takes]
+    /// The snapshot's name [default: `LV_snapshot`, the one that a dump takes]
     #[arg(value_name = "NAME")]
     name: Option<String>,
 
@@ -112,13 +112,13 @@ pub(crate) fn seen(
 }
 
 fn shown(all: &[Finding]) -> String {
-    let head = ["CHECK", "LOOKED AT", "FOUND", "CONCLUSION"].map(str::to_owned);
+    let head = ["CHECK", "LOOKED AT", "CONCLUSION", "FOUND"].map(str::to_owned);
     let lines = all.iter().map(|finding| {
         [
             finding.check.name().to_owned(),
             finding.looked_at.clone(),
-            finding.found.clone(),
             finding.conclusion.name().to_owned(),
+            finding.found.clone(),
         ]
     });
     table::table(&std::iter::once(head).chain(lines).collect::<Vec<_>>())

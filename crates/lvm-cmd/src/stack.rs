@@ -131,7 +131,7 @@ impl Stack<'_> {
         });
         // The longest one has it, and of several there the last one.
         let Some((_, node)) = mounts.max_by_key(|(at, _)| at.as_os_str().len()) else { return Ok(None) };
-        let device = fs::metadata(&node).map(|node| node.rdev()).unwrap_or(0);
+        let device = fs::metadata(&node).map_or(0, |node| node.rdev());
         Ok((Path::new(&node).is_absolute() && device != 0).then(|| number(device)))
     }
 

@@ -43,17 +43,16 @@ impl Tree {
     }
 }
 
-/// A node of a block device or another file that has a device number; not all machines have the same.
-fn some_node() -> Option<(&'static str, String)> {
-    let number = |node: &str| fs::metadata(node).ok().map(|found| found.rdev()).filter(|device| *device != 0);
-    let device = number("/dev/null")?;
-    Some(("/dev/null", format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))))
+/// The number of a node that is there on every machine, as `MAJOR:MINOR`.
+fn number(node: &str) -> String {
+    let device = fs::metadata(node).unwrap().rdev();
+    format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device))
 }
 
 #[test]
 fn encryption_partitions_loops_and_volumes_are_followed_down() {
     // /proc has no device, whatever the machine; a mount of it is said to be from the node.
-    let Some((node, number)) = some_node() else { return };
+    let (node, number) = ("/dev/null", number("/dev/null"));
     let tree = Tree::new();
     fs::write(tree.folder.path().join("mountinfo"), format!("36 35 0:9 / /proc rw - odd {node} rw\n")).unwrap();
     tree.device("crypt", &number, &[("slaves/dm-3/dev", "253:3"), ("dm/name", "secret"), ("dm/uuid", "CRYPT-LUKS2-x")])
@@ -71,15 +70,17 @@ fn encryption_partitions_loops_and_volumes_are_followed_down() {
 
 #[test]
 fn a_loop_device_lies_on_what_its_file_lies_on() {
-    let Some((node, number)) = some_node() else { return };
+    let (loop_number, below) = (number("/dev/zero"), number("/dev/null"));
     let tree = Tree::new();
-    fs::write(tree.folder.path().join("mountinfo"), format!("36 35 0:9 / /proc rw - odd {node} rw\n")).unwrap();
-    // A file of a file system that is mounted from the loop device of itself: it ends nevertheless.
-    tree.device("loop0", &number, &[("loop/backing_file", "/proc/self/status"), ("slaves/x/dev", "253:3")]);
+    let mounts = "36 35 0:9 / /sys rw - odd /dev/zero rw\n37 35 0:9 / /proc rw - odd /dev/null rw\n";
+    fs::write(tree.folder.path().join("mountinfo"), mounts).unwrap();
+    tree.device("loop0", &loop_number, &[("loop/backing_file", "/proc/self/status")]);
+    // The file of one that lies below is gone, and that of the other lies on itself: it ends nevertheless.
+    tree.device("dm-7", &below, &[("slaves/x/dev", "253:3"), ("loop/backing_file", "/proc/self/status")]);
     tree.device("dm-3", "253:3", &[("dm/uuid", VOLUME_ID), ("loop/backing_file", "/proc/gone (deleted)")]);
-    let mut expected = [number, "253:3 of the group".to_owned()];
+    let mut expected = [loop_number, below, "253:3 of the group".to_owned()];
     expected.sort();
-    assert_eq!(tree.numbers(Path::new("/proc/self")), expected);
+    assert_eq!(tree.numbers(Path::new("/sys/block")), expected);
 }
 
 #[test]

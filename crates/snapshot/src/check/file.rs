@@ -2,7 +2,7 @@
 
 use extents::{Bytes, human};
 
-use super::finding::of;
+use super::finding::{Of, of};
 use super::{Asked, AskedFile, Check, FilePlace, Finding, LoopPlace, NodeKind, Refusal, Seen, quoted};
 use crate::Step;
 
@@ -51,7 +51,7 @@ fn on_place(asked: &Asked, file: &AskedFile, place: &FilePlace, seen: &Seen) -> 
         Ok(path) => path,
         Err(why) => {
             let folder = folder.refused(Refusal::Failed, why);
-            let rest = [absent, elsewhere, room].map(|of| of.not_looked_at());
+            let rest = [absent, elsewhere, room].map(Of::not_looked_at);
             return std::iter::once(folder).chain(rest).collect();
         }
     };

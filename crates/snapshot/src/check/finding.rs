@@ -126,7 +126,7 @@ impl Of {
     }
 
     pub(super) fn when_made(self, step: Step) -> Finding {
-        self.finding(Conclusion::WhenMade(step), format!("the step `{}` refuses it", name(step)))
+        self.finding(Conclusion::WhenMade(step), format!("only the step `{}` can tell", name(step)))
     }
 
     pub(super) fn when_removed(self, step: Step) -> Finding {

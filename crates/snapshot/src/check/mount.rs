@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::command_line::absolute;
-use super::finding::of;
+use super::finding::{Of, of};
 use super::{Asked, Check, Finding, MountPlace, Refusal, Seen, There, quoted};
 use crate::Step;
 
@@ -90,7 +90,7 @@ pub(super) fn findings(asked: &Asked, seen: &Seen) -> Vec<Finding> {
 fn on_place(at: &Path, place: Option<&MountPlace>) -> [Finding; 3] {
     let [folder, empty, free] =
         [Check::MountPointFolder, Check::MountPointEmpty, Check::MountPointFree].map(|check| of(check, at.display()));
-    let Some(place) = place else { return [folder, empty, free].map(|of| of.not_looked_at()) };
+    let Some(place) = place else { return [folder, empty, free].map(Of::not_looked_at) };
     let refused = |why: &str| format!("{} {why}", quoted(at));
     if let Err(why) = &place.path {
         return [folder.refused(Refusal::Failed, why), empty.not_looked_at(), free.not_looked_at()];

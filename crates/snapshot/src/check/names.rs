@@ -1,6 +1,6 @@
 //! Who runs it, with what, and whether the snapshot's name is free.
 
-use super::finding::of;
+use super::finding::{Of, of};
 use super::{Asked, Check, Finding, Group, Refusal, Seen};
 use crate::Phase;
 
@@ -77,10 +77,10 @@ fn group(asked: &Asked, seen: &Seen) -> Vec<Finding> {
     let group = match &seen.group {
         Some(Ok(group)) => group,
         Some(Err(why)) => {
-            let rest = [whole, name, device].map(|of| of.not_looked_at());
+            let rest = [whole, name, device].map(Of::not_looked_at);
             return std::iter::once(there.refused(Refusal::Failed, why)).chain(rest).collect();
         }
-        None => return [there, whole, name, device].map(|of| of.not_looked_at()).into(),
+        None => return [there, whole, name, device].map(Of::not_looked_at).into(),
     };
     let Group { missing_count, is_name_taken, is_device_taken, .. } = group;
     let is_recorded = matches!(&seen.record, Some(Ok(_)));

@@ -27,7 +27,7 @@ pub(super) fn findings(asked: &Asked, seen: &Seen) -> Vec<Finding> {
     let mut all = vec![there, group_room(asked, group, origin)];
     match origin {
         Some(origin) => {
-            all.extend([kind(asked, origin), whole(asked, origin), device(asked, origin), size(asked, origin)])
+            all.extend([kind(asked, origin), whole(asked, origin), device(asked, origin), size(asked, origin)]);
         }
         None => {
             let checks = [Check::OriginKind, Check::OriginWhole, Check::OriginDevice, Check::SizeGiven];
