@@ -56,7 +56,7 @@ ended 1
 grep -F 'overflowed' dump.err
 grep -F -e '--auto-extend' dump.err
 ls dumps/roomy-data-dumps/*.fsa | diff kept -
-[ "$(ls -A dumps/roomy-data-dumps | grep -c unfinished)" = 0 ]
+[ -z "$(find dumps -name '*unfinished*')" ]
 # Extended as often as it needs.
 start --auto-extend
 overwrite 0 7

@@ -21,8 +21,9 @@ pub(crate) struct Args {
 }
 
 const AFTER: &str = "\
-STATE is one of: made; inactive (`lvsnap recover` brings it back); unfinished (a run died; `lvsnap recover` removes it); lost (its
-space or itself is gone; `lvsnap recover` removes the rest); overflowed (its space was full: what it held is lost).
+STATE is one of: made; inactive (`lvsnap recover` brings it back); unfinished (a dump is being made of it, or a
+run died; `lvsnap recover` removes it); lost (its space or itself is gone; `lvsnap recover` removes the rest); overflowed (its
+space was full: what it held is lost).
 
 Keys of --json: snapshot, origin, kind (thin or classic), state, since, size_bytes (the space of a classic one, null), full_percent
 (of that space; null where it is not known), file (null), mounts, recorded (false: only tags know of it).";

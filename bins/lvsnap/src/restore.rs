@@ -101,9 +101,11 @@ fn refuse_store(dump: &Path) -> Outcome {
 }
 
 fn archived(exec: &dyn Executor, dump: &Path, password: Option<&Password>) -> Outcome<ArchivedFileSystem> {
-    let info = archive_info(exec, dump, password)
-        .or_fail(Exit::Refused)
-        .map_err(|failure| failure.context(format!("cannot take `{}` for a dump", dump.display())))?;
+    let info = archive_info(exec, dump, password).or_fail(Exit::Refused).map_err(|failure| {
+        failure
+            .context(format!("cannot take `{}` for a dump", dump.display()))
+            .hint("an encrypted one needs its password, `--password-file FILE`")
+    })?;
     if !ends_whole(dump).or_fail(Exit::Failed)? {
         return Err(Failure::msg(Exit::Refused, format!("`{}` was cut: its end is missing", dump.display())));
     }
