@@ -12,11 +12,13 @@ head -c 4M /dev/urandom >data/file
 remember src
 expect_exit 0 lvsnap dump src/data dumps --zone UTC --level 0
 no_leftovers src
+# Whoever reads it reads everything.
+[ "$(stat -c %a dumps/src-data-dumps dumps/src-data-dumps/*.fsa | xargs)" = '700 600' ]
 expect_exit 3 lvsnap dump src/data data --zone UTC
 stderr_has 'lies on `src/data` itself' lvsnap
 expect_exit 0 lvsnap restore dumps/src-data-dumps/*.fsa src/spare --yes
 mount -o ro /dev/src/spare restored
-same data/file restored/file
+same ./data/file ./restored/file
 umount restored
 
 lvbackup init store

@@ -117,7 +117,8 @@ pub fn spawn_restore(
 
 /// fsarchiver in a mount namespace of its own, so that nobody else sees what it mounts, and that goes with it; killed as
 /// soon as this process, or whoever kills what is started here, ends in any way; and in a session without a terminal, so
-/// that it reads the password that it asks for from its standard input (getpass(3)) and no command line shows it.
+/// that it reads the password that it asks for from its standard input (getpass(3)) and no command line shows it. What is
+/// left of one that was killed is an empty folder in `/tmp/fsa`.
 fn alone(action: &str) -> Command {
     Command::new(Program::Setpriv)
         .args(["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "slave", "--kill-child", "setsid"])

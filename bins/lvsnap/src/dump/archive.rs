@@ -90,11 +90,12 @@ pub(crate) fn save(exec: &dyn Executor, save: &Save<'_>, record: &Record, may_ex
     let child = Child::new(spawn_save(exec, save).or_fail(Exit::Failed)?);
     let saved = child.finish(stop, || guard.look());
     // Also where it failed: an overflow is then the cause. And where it did not: what was read of a snapshot that is lost
-    // is anything.
+    // is anything. It needs no more space now.
+    guard.fullness.is_at_its_end();
     match (guard.look(), saved) {
-        (Err(lost), Err(saved)) if saved.exit() != Exit::Unfinished && !stop.requested() => Err(lost),
-        (_, Err(saved)) => Err(saved),
+        (Err(lost), Err(_)) if !stop.requested() => Err(lost),
         (looked, Ok(())) => looked,
+        (_, saved) => saved,
     }
 }
 

@@ -1,8 +1,8 @@
 //! The folder of a volume's dumps: whose it is, what is in it, and who works on it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use block_copy::rename_new;
@@ -57,7 +57,8 @@ impl Folder {
     /// `dest` is not there, another volume's dumps are in it, or nobody knows whose they are, or somebody works on it.
     pub(crate) fn open(dest: &Path, volume: &LvRef, owner: &Owner, adopt: bool) -> Outcome<Self> {
         let path = Self::path(dest, volume)?;
-        match fs::create_dir(&path) {
+        // Whoever reads a dump reads everything that was on the volume.
+        match DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => sync(dest)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => {
@@ -212,6 +213,18 @@ impl Folder {
         sync(&self.path)
     }
 
+    /// Makes the file for a dump, under its unfinished name, so that only its owner can read it; fsarchiver leaves that so.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn begin(&self, dump: DumpName) -> Outcome {
+        let path = self.unfinished(dump);
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        made.map(drop)
+            .or_fail(Exit::Failed)
+            .map_err(|failure| failure.context(format!("cannot make `{}`", path.display())))
+    }
+
     /// Makes a dump that is whole durable, and gives it its name.
     ///
     /// # Errors
@@ -245,6 +258,7 @@ fn sync(folder: &Path) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     fn volume(text: &str) -> LvRef {
         text.parse().unwrap()
@@ -294,7 +308,9 @@ mod tests {
         assert_eq!(folder.remove_unfinished().unwrap(), [folder.unfinished(dump)]);
         assert!(folder.path.join(".unfinished-other.fsa").exists());
         // What has the name is not replaced.
-        fs::write(folder.unfinished(dump), "new").unwrap();
+        folder.begin(dump).unwrap();
+        assert_eq!(fs::metadata(folder.unfinished(dump)).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&folder.path).unwrap().mode() & 0o777, 0o700);
         fs::write(folder.file(dump), "old").unwrap();
         folder.finish(dump).unwrap_err();
         assert_eq!(fs::read(folder.file(dump)).unwrap(), b"old");

@@ -286,6 +286,7 @@ impl<'d> Dump<'d> {
         }
         let of = &self.args.archive;
         let archive = self.folder.unfinished(self.dump);
+        self.folder.begin(self.dump)?;
         let save = Save {
             device: &record.snapshot.dm_path(),
             archive: &archive,
