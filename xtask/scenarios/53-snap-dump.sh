@@ -78,7 +78,7 @@ refuse ls /scratch/*.lvsnap
 reality >before
 head -c 20M /dev/urandom >data/ext4/large
 in_the_midst() {
-    within 60 eval 'ls dumps/tight-ext4-dumps/.unfinished-*'
+    within 60 eval 'find dumps -name ".unfinished-*" -size +0 | grep .'
     pkill -STOP -x fsarchiver
 }
 sync -f data/ext4

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{check, create, dump, list, mounting, prune, recover, remove, restore};
 
-/// Make snapshots of LVM volumes, mount and remove them, on a volume group without free space too
+/// Make snapshots of LVM volumes, mount, dump and remove them, on a volume group without free space too
 ///
 /// Everything that a snapshot is made of is recorded before it is made, and nothing else is ever removed: a temporary file, its
 /// loop device, the physical volume on it, the snapshot, the folder it is mounted at. After a crash or a boot `lvsnap recover`

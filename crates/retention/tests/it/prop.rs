@@ -23,7 +23,7 @@ fn moments() -> impl Strategy<Value = UnixSeconds> {
 
 /// The last of them may need any before it, and so on; their order is then mixed.
 fn items() -> impl Strategy<Value = Vec<Item<usize>>> {
-    let tags = vec(select(vec!["x".to_owned(), "y".to_owned()]), 0..2);
+    let tags = vec(select(["x", "y", "daily", "weekly"].map(str::to_owned).to_vec()), 0..2);
     let item = (moments(), tags, prop::bool::weighted(0.1), weighted(0.6, any::<prop::sample::Index>()));
     let chained = vec(item, 0..40).prop_map(|items| {
         let item = |(id, (taken, tags, held, parent)): (usize, (_, _, _, Option<prop::sample::Index>))| {
@@ -45,6 +45,7 @@ fn rules() -> impl Strategy<Value = Rule> {
         periods.prop_map(|period| Rule::Within(period.parse::<Period>().unwrap())),
         select(vec!["x", "y", "z"]).prop_map(|tag| Rule::Tag(tag.to_owned())),
         (0usize..6, 0usize..6).prop_map(|(daily_max, weekly_max)| Rule::Original { daily_max, weekly_max }),
+        (0usize..6, 0usize..6).prop_map(|(daily_max, weekly_max)| Rule::OriginalByTag { daily_max, weekly_max }),
     ]
 }
 
