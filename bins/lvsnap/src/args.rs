@@ -55,6 +55,8 @@ Examples:
   lvsnap dump vg0/data /backup --size 4g --daily-max 6 --weekly-max 4
   lvsnap restore /backup/vg0-data-dumps/vg0-data-dump-daily-2026-11-21_03-00-00.fsa vg0/data
 
+Command lines of lvm_snaphot.py and of backup-lvm-fsa-snapshot.sh work with the program's name replaced: lvsnap(8) has the list.
+
 Exit status:
   0      the whole job is done and durable
   1      the operation failed; nothing visible changed

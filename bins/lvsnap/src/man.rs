@@ -4,7 +4,10 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use clap::{Command, CommandFactory};
-use clap_mangen::{Man, roff::Roff};
+use clap_mangen::{
+    Man,
+    roff::{Roff, bold, roman},
+};
 
 use crate::args::Args;
 
@@ -40,19 +43,16 @@ fn one(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
         arg.hide(is_common)
     });
     let name = command.get_name().to_owned();
+    let usage = command.clone().render_usage().to_string();
     let man = Man::new(command);
     let mut text = Vec::new();
-    man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
     let text = String::from_utf8(text).map_err(io::Error::other)?;
     writeln!(page, ".SS lvsnap {name}")?;
-    page.write_all(
-        text.replace(".SH SYNOPSIS\n", "")
-            .replace(".SH DESCRIPTION\n", ".PP\n")
-            .replace(".SH OPTIONS\n", "")
-            .as_bytes(),
-    )?;
+    let usage = Roff::new().text([bold(usage.trim_start_matches("Usage: "))]).to_roff();
+    page.write_all(usage.as_bytes())?;
+    page.write_all(text.replace(".SH DESCRIPTION\n", ".PP\n").replace(".SH OPTIONS\n", "").as_bytes())?;
     as_it_is(after.as_ref(), page)
 }
 
@@ -62,7 +62,7 @@ fn as_it_is(text: Option<&clap::builder::StyledStr>, page: &mut Vec<u8>) -> io::
     let mut lines = Roff::new();
     lines.control("PP", []).control("nf", []);
     for line in text.to_string().lines() {
-        lines.text([clap_mangen::roff::roman(line)]);
+        lines.text([roman(line)]);
     }
     lines.control("fi", []);
     page.write_all(lines.to_roff().as_bytes())
