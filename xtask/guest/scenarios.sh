@@ -29,7 +29,7 @@ clean_up() {
             dmsetup message "${pool%:}" 0 release_metadata_snap
         fi
     done
-    awk '$1 ~ "^/dev/(mapper|dm-|loop)" { print $2 }' /proc/mounts | tac | xargs -r umount -l
+    awk -v disk="$DISK2" '$1 ~ "^/dev/(mapper|dm-|loop)" || $1 == disk { print $2 }' /proc/mounts | tac | xargs -r umount -l
     cd /
     # Whatever a scenario has done to its volumes: without LVM, which might refuse, and in one command.
     dmsetup remove_all --deferred >/dev/null

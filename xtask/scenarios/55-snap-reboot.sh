@@ -93,6 +93,9 @@ case $BOOT in
     expect_exit 0 lvsnap recover --yes
     vgchange -q -q -ay tight
     as_before
+    # The group's disk lies on it.
+    vgchange -q -q -an tight
+    losetup -D
     umount /var/lib/hyperlayer keep
     ;;
 esac

@@ -163,7 +163,7 @@ impl Dump {
         words.word("--level").word(self.compression_level.to_string());
         words.word("--daily-max").word(self.daily_backup_max_count.to_string());
         words.word("--weekly-max").word(self.weekly_backup_max_count.to_string());
-        words.word("--install-missing");
+        words.word("--make-dest").word("--install-missing");
         words
     }
 }
@@ -241,18 +241,18 @@ mod tests {
             (
                 format!("{DUMP} --tmp-dir-is-local"),
                 "lvsnap dump vg/lv /backup --size 4096m --tmp-dir /media/tmp --allocate fallocate --level 9 \
-                 --daily-max 7 --weekly-max 4 --install-missing"
+                 --daily-max 7 --weekly-max 4 --make-dest --install-missing"
                     .to_owned(),
             ),
             (
                 format!("{DUMP} --tmp-dir-is-remote --snapshot-volume-size-mb 100 --debug"),
                 "lvsnap --verbose --verbose dump vg/lv /backup --size 100m --tmp-dir /media/tmp --allocate write \
-                 --level 9 --daily-max 7 --weekly-max 4 --install-missing"
+                 --level 9 --daily-max 7 --weekly-max 4 --make-dest --install-missing"
                     .to_owned(),
             ),
             (
                 format!("{DUMP} --tmp-dir-is-lvm"),
-                "lvsnap dump vg/lv /backup --size 4096m --level 9 --daily-max 7 --weekly-max 4 --install-missing"
+                "lvsnap dump vg/lv /backup --size 4096m --level 9 --daily-max 7 --weekly-max 4 --make-dest --install-missing"
                     .to_owned(),
             ),
             ("lvsnap list --json".to_owned(), "lvsnap list --json".to_owned()),

@@ -108,7 +108,7 @@ impl Folder {
         let there = there.map_err(|failure| {
             failure
                 .context(format!("cannot look at `{}`", dest.display()))
-                .hint("it is not made: a file system may have to be mounted there first")
+                .hint("it is not made, but by `--make-dest`: a file system may have to be mounted there first")
         })?;
         match there.is_dir() {
             true => Ok(dest.canonicalize().or_fail(Exit::Failed)?.join(name::folder(volume))),
@@ -237,6 +237,20 @@ impl Folder {
     }
 }
 
+/// Makes the folder for dumps of all volumes, and those that it lies in, durably.
+///
+/// # Errors
+/// It is not there.
+pub(crate) fn make_dest(dest: &Path) -> Outcome {
+    let missing: Vec<_> = dest.ancestors().take_while(|folder| !folder.exists()).collect();
+    let made = fs::create_dir_all(dest).or_fail(Exit::Failed);
+    made.map_err(|failure| failure.context(format!("cannot make `{}`", dest.display())))?;
+    missing
+        .iter()
+        .filter_map(|folder| folder.parent())
+        .try_for_each(|parent| sync(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }))
+}
+
 /// Removes a file that may be gone already.
 ///
 /// # Errors
@@ -294,6 +308,18 @@ mod tests {
             assert_eq!(Folder::open(dest.path(), &lv, &owner, true).unwrap().dumps().unwrap().len(), 1);
             assert!(open(dest.path(), name).is_ok(), "{name}: adopted once");
         }
+    }
+
+    #[test]
+    fn a_destination_is_made_when_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let dest = folder.path().join("a/b");
+        assert!(open(&dest, "vg0/root").unwrap_err().render("lvsnap").contains("--make-dest"));
+        make_dest(&dest).unwrap();
+        make_dest(&dest).unwrap();
+        drop(open(&dest, "vg0/root").unwrap());
+        fs::write(folder.path().join("file"), "").unwrap();
+        make_dest(&folder.path().join("file")).unwrap_err();
     }
 
     #[test]

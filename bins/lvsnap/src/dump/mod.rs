@@ -97,6 +97,10 @@ struct ArchiveArgs {
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
+    /// Make DEST where it is not there. Without this it is not made: a file system may have to be mounted there first
+    #[arg(long)]
+    make_dest: bool,
+
     /// Install fsarchiver where it is missing, by apt-get, dnf or zypper
     #[arg(long)]
     install_missing: bool,
@@ -129,6 +133,7 @@ impl ArchiveArgs {
             ("--name", self.name.is_some()),
             ("--level", self.level.is_some()),
             ("--password-file", self.password_file.is_some()),
+            ("--make-dest", self.make_dest),
             ("--install-missing", self.install_missing),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
@@ -219,6 +224,9 @@ impl<'d> Dump<'d> {
         let context = Context::new()?;
         install::ensure(&context.exec, install::manager(&context.exec), of.install_missing, common)?;
         refuse_origin(&context, &wanted.origin, wanted.size.is_some(), &args.dest)?;
+        if of.make_dest {
+            folder::make_dest(&args.dest)?;
+        }
         let folder = Folder::open(&args.dest, &wanted.origin, &Owner::here(&wanted.origin), false)?;
         let dump = DumpName::new(Timestamp::now().to_zoned(zone).datetime());
         if folder.file(dump).exists() {
