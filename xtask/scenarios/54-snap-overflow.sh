@@ -74,3 +74,9 @@ overwrite 0 7
 within 30 grep -F 'no space left to extend it in the group' dump.err
 ended 0
 [ "$(ls dumps/roomy-data-dumps/*.fsa | wc -l)" = 3 ]
+# The group has none, but the file that the space lies in can grow.
+start --auto-extend --tmp-dir /scratch
+overwrite 0 18
+within 60 grep -F 'MiB more' dump.err
+ended 0
+[ "$(ls dumps/roomy-data-dumps/*.fsa | wc -l)" = 4 ]

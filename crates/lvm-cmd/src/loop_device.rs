@@ -76,6 +76,15 @@ fn loop_device(row: &Value) -> Option<LoopDevice> {
     })
 }
 
+/// Gives a loop device the length that its file has now. Runs one command.
+///
+/// # Errors
+/// losetup(8) fails.
+pub fn grow_loop(exec: &dyn Executor, device: &Path) -> Result<(), LoopError> {
+    exec.run(&Command::new(Program::Losetup).arg("--set-capacity").arg(device))?;
+    Ok(())
+}
+
 /// Why a loop device was not attached, detached or listed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

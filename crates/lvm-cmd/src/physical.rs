@@ -49,6 +49,14 @@ pub fn drop_missing(exec: &dyn Executor, group: &VgName) -> Result<(), ExecError
     exec.run(&Command::new(Program::Vgreduce).args(["--removemissing", group.as_str()])).map(drop)
 }
 
+/// Lets LVM use all of a device that has grown. Runs one command.
+///
+/// # Errors
+/// LVM refuses.
+pub fn resize_pv(exec: &dyn Executor, device: &Path) -> Result<(), ExecError> {
+    exec.run(&Command::new(Program::Pvresize).arg(device)).map(drop)
+}
+
 /// Takes LVM's label off a device that no group has. Runs one command.
 ///
 /// # Errors

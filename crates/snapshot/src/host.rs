@@ -1,7 +1,7 @@
 //! The steps on a real host.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use extents::Bytes;
 use lvm_cmd::{
     ExecError, Executor, Kind, LoopDevice, LoopError, Lv, MountError, NameError, NewVolume, Permission, ReportError,
     Room, VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot, detach_loop, drop_missing,
-    extend_group, loop_devices, mount, mounted, names_on, physical_volumes, reduce_group, remove_pv, tag_pv, unmount,
-    volumes,
+    extend_group, grow_loop, loop_devices, mount, mounted, names_on, physical_volumes, reduce_group, remove_pv,
+    resize_pv, tag_pv, unmount, volumes,
 };
 
 use crate::beside::{self, found};
@@ -46,11 +46,31 @@ impl<'a> HostSite<'a> {
         Self { exec, written }
     }
 
-    fn allocate(&self, file: &mut fs::File, tmp: &TmpFile) -> Result<(), SiteError> {
+    /// Makes the temporary file of a snapshot longer, while it is in use, and the physical volume on it.
+    ///
+    /// # Errors
+    /// There is no room for it, or LVM refuses; what it has grown by goes with it.
+    pub fn grow(&self, record: &mut Record, journal: &Journal, by: Bytes) -> Result<(), SiteError> {
+        let Some(tmp) = &mut record.file else { return Ok(()) };
+        let old = tmp.len;
+        tmp.len = Bytes::new(old.get().saturating_add(by.get()));
+        let tmp = tmp.clone();
+        journal.keep(record)?;
+        let file = fs::OpenOptions::new().write(true).open(&tmp.path);
+        self.allocate(&mut file.map_err(system(&tmp.path))?, old, &tmp)?;
+        let device = self.loop_device(record)?;
+        grow_loop(self.exec, &device)?;
+        resize_pv(self.exec, &device)?;
+        sync_file(record)
+    }
+
+    /// Gives the file its space from there on.
+    fn allocate(&self, file: &mut fs::File, from: Bytes, tmp: &TmpFile) -> Result<(), SiteError> {
         let failed = |source| SiteError::Allocate { path: tmp.path.clone(), len: tmp.len, source };
         if tmp.write {
             let zeros = vec![0; WRITE_BYTES];
-            let mut at = 0;
+            let mut at = from.get();
+            file.seek(SeekFrom::Start(at)).map_err(failed)?;
             while at < tmp.len.get() {
                 if !(self.written)(Bytes::new(at)) {
                     return Err(SiteError::Stopped);
@@ -60,7 +80,7 @@ impl<'a> HostSite<'a> {
                 at += count as u64;
             }
         } else {
-            rustix::fs::fallocate(&*file, rustix::fs::FallocateFlags::empty(), 0, tmp.len.get())
+            rustix::fs::fallocate(&*file, rustix::fs::FallocateFlags::empty(), from.get(), tmp.len.get() - from.get())
                 .map_err(|error| failed(error.into()))?;
         }
         file.sync_all().map_err(failed)
@@ -72,7 +92,7 @@ impl<'a> HostSite<'a> {
         let (mut file, id) = beside::make_file(&unfinished).map_err(system(&unfinished))?;
         record.file = Some(TmpFile { made: Some(id), ..tmp.clone() });
         journal.keep(record)?;
-        self.allocate(&mut file, &tmp)?;
+        self.allocate(&mut file, Bytes::ZERO, &tmp)?;
         beside::name(&unfinished, &tmp.path).map_err(system(&tmp.path))
     }
 

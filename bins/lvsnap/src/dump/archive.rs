@@ -11,9 +11,10 @@ use lvm_cmd::{
     Executor, Password, Room, Running, Save, archive_info, classic_status, ends_whole, extend_classic, groups,
     physical_volumes, spawn_save,
 };
-use snapshot::Record;
+use snapshot::{HostSite, Journal, Record};
 
 use super::watch::{Fullness, Next};
+use crate::context::of_site;
 
 /// How long a signal may wait for its effect.
 const POLL: Duration = Duration::from_millis(100);
@@ -85,8 +86,15 @@ pub(crate) fn stopped() -> Failure {
 ///
 /// # Errors
 /// fsarchiver failed, the snapshot was lost meanwhile, or a signal asked to stop.
-pub(crate) fn save(exec: &dyn Executor, save: &Save<'_>, record: &Record, may_extend: bool, stop: &Stop) -> Outcome {
-    let mut guard = Guard { exec, record, fullness: Fullness::new(may_extend) };
+pub(crate) fn save(
+    exec: &dyn Executor,
+    save: &Save<'_>,
+    record: &mut Record,
+    journal: &Journal,
+    may_extend: bool,
+    stop: &Stop,
+) -> Outcome {
+    let mut guard = Guard { exec, record, journal, fullness: Fullness::new(may_extend) };
     let child = Child::new(spawn_save(exec, save).or_fail(Exit::Failed)?);
     let saved = child.finish(stop, || guard.look());
     // Also where it failed: an overflow is then the cause. And where it did not: what was read of a snapshot that is lost
@@ -119,7 +127,8 @@ pub(crate) fn check(exec: &dyn Executor, archive: &Path, password: Option<&Passw
 /// What looks after a snapshot.
 struct Guard<'g> {
     exec: &'g dyn Executor,
-    record: &'g Record,
+    record: &'g mut Record,
+    journal: &'g Journal,
     fullness: Fullness,
 }
 
@@ -127,7 +136,7 @@ impl Guard<'_> {
     fn look(&mut self) -> Outcome {
         // A thin one has no space of its own.
         let Some(size) = self.record.cow_size else { return Ok(()) };
-        let name = &self.record.snapshot;
+        let name = &self.record.snapshot.clone();
         let status = classic_status(self.exec, name).or_fail(Exit::Failed);
         let status = status.map_err(|failure| failure.context(format!("cannot see how full `{name}` is")))?;
         match self.fullness.seen(status) {
@@ -157,12 +166,15 @@ impl Guard<'_> {
     }
 
     /// As much again as it had at first, or what there is.
-    fn extend(&self, size: Bytes) -> Outcome<Bytes> {
-        let name = &self.record.snapshot;
+    fn extend(&mut self, size: Bytes) -> Outcome<Bytes> {
+        let name = &self.record.snapshot.clone();
         let none =
             |of: String| Failure::msg(Exit::Surroundings, format!("there is no space left to extend it in {of}"));
-        let by = match &self.record.file {
+        let by = match self.record.file.clone() {
             Some(file) => {
+                // The snapshot has all of it, so it grows first.
+                let site = HostSite::new(self.exec, &|_| true);
+                site.grow(self.record, self.journal, size).map_err(of_site)?;
                 let all = physical_volumes(self.exec).map_err(transfer::Error::from)?;
                 let of = format!("`{}`", file.path.display());
                 let ours = all.into_iter().find(|pv| pv.uuid == file.pv && !pv.free.is_zero());
@@ -220,7 +232,7 @@ mod tests {
             level: Some(3),
             password: None,
         };
-        save(&exec, &how, &record(), false, &Stop::default())
+        save(&exec, &how, &mut record(), &Journal::new("/none"), false, &Stop::default())
     }
 
     #[test]
@@ -249,7 +261,9 @@ mod tests {
                 by.map(|by| format!("$ lvextend --size +{by}b vg0/data_snapshot\n= 0\n")).unwrap_or_default();
             let exec =
                 Scripted::from_transcript(&format!("{}{}{extended}", status("30000/32768 16"), vgs(free))).unwrap();
-            let mut guard = Guard { exec: &exec, record: &record(), fullness: Fullness::new(true) };
+            let journal = Journal::new("/none");
+            let mut guard =
+                Guard { exec: &exec, record: &mut record(), journal: &journal, fullness: Fullness::new(true) };
             guard.look().unwrap();
             assert_eq!(guard.fullness.may_extend, by.is_some(), "{free} free");
         }

@@ -81,7 +81,8 @@ struct ArchiveArgs {
     #[command(flatten)]
     space: SpaceArgs,
 
-    /// Give a classic snapshot more space as soon as it is 80 % full, as long as there is some
+    /// Give a classic snapshot more space as soon as it is 80 % full, as long as there is some: in its group, or, of a
+    /// temporary file, on the file's file system
     #[arg(long, requires = "size")]
     auto_extend: bool,
 
@@ -302,7 +303,7 @@ impl<'d> Dump<'d> {
             level: of.level,
             password: self.password.as_ref(),
         };
-        archive::save(&self.context.exec, &save, record, of.auto_extend, self.stop)
+        archive::save(&self.context.exec, &save, record, &self.context.journal, of.auto_extend, self.stop)
     }
 
     /// What was written is whole, durable, and has its name.

@@ -46,6 +46,7 @@ programs! {
     Pvcreate = "pvcreate" in "lvm2",
     Pvchange = "pvchange" in "lvm2",
     Pvremove = "pvremove" in "lvm2",
+    Pvresize = "pvresize" in "lvm2",
     Vgextend = "vgextend" in "lvm2",
     Vgreduce = "vgreduce" in "lvm2",
     Losetup = "losetup" in "mount",
