@@ -1,3 +1,4 @@
+# limit: 600
 # A classic snapshot that fills up while it is dumped: the dump is stopped and deleted, or the snapshot is extended.
 . lib.sh
 
