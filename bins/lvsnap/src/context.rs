@@ -6,9 +6,6 @@ use cli::{Exit, Failure, OrFail, Outcome};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LockError, LvRef, Patience, ProcessLock, StateDir, VgName};
 use snapshot::{DEFAULT_JOURNAL_DIR, Journal, Record, SiteError};
 
-/// What is mounted where, as the kernel tells this process.
-pub(crate) const MOUNTINFO: &str = "/proc/self/mountinfo";
-
 /// The host's programs, and the two folders that runs know each other by.
 pub(crate) struct Context {
     pub(crate) exec: Host,

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use cli::Outcome;
+use lvm_cmd::MOUNTINFO;
 use snapshot::MountPoint;
 use snapshot::check::{
     There, file_system_findings, look_at_mount_point, look_at_node, mount_options, mount_point_findings,
 };
 
-use crate::context::{Context, MOUNTINFO, of_site};
+use crate::context::{Context, of_site};
 use crate::refusal::refuse;
 
 /// Where the file system on a device is to be mounted.

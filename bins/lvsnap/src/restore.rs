@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use cli::{Common, Exit, Failure, OrFail, Outcome, Stop, say};
 use extents::human;
 use lvm_cmd::{
-    ArchivedFileSystem, Command, ExecError, Executor, Kind, Lv, LvRef, LvType, Password, Program, archive_info,
-    ends_whole, file_system, find, mounted, spawn_restore, volumes,
+    ArchivedFileSystem, Command, ExecError, Executor, Kind, Lv, LvRef, LvType, MOUNTINFO, Password, Program,
+    archive_info, ends_whole, file_system, find, mounted, spawn_restore, volumes,
 };
 
 use crate::context::{Context, volume};
@@ -134,7 +134,7 @@ fn target(exec: &dyn Executor, name: &LvRef) -> Outcome<Lv> {
     if !lv.attr.is_active() {
         return Err(refused("is not active").hint(format!("`lvchange --activate y {name}` activates it")));
     }
-    let mounts = mounted(Path::new("/proc/self/mountinfo")).or_fail(Exit::Failed)?;
+    let mounts = mounted(Path::new(MOUNTINFO)).or_fail(Exit::Failed)?;
     let node = name.dm_path();
     if let Some(mount) = mounts.iter().find(|mount| mount.is_of(&node)) {
         let at = mount.at.display();

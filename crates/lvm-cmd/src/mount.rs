@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::stack::unescaped;
 use crate::{Command, ExecError, Executor, Kind, Program};
 
+/// What is mounted where, as the kernel tells this process: `proc_pid_mountinfo(5)`.
+pub const MOUNTINFO: &str = "/proc/self/mountinfo";
+
 /// A mount.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mounted {

@@ -44,7 +44,7 @@ impl Below {
 
 impl Default for Stack<'_> {
     fn default() -> Self {
-        Self { devices: Path::new("/sys/dev/block"), mounts: Path::new("/proc/self/mountinfo") }
+        Self { devices: Path::new("/sys/dev/block"), mounts: Path::new(crate::MOUNTINFO) }
     }
 }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use extents::Bytes;
 use lvm_cmd::{
-    ExecError, Executor, Kind, LoopDevice, LoopError, Lv, MountError, NameError, NewVolume, Permission, ReportError,
-    Room, VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot, detach_loop, drop_missing,
-    extend_group, grow_loop, loop_devices, mount, mounted, names_on, physical_volumes, reduce_group, remove_pv,
-    resize_pv, tag_pv, unmount, volumes,
+    ExecError, Executor, Kind, LoopDevice, LoopError, Lv, MOUNTINFO, MountError, NameError, NewVolume, Permission,
+    ReportError, Room, VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot, detach_loop,
+    drop_missing, extend_group, grow_loop, loop_devices, mount, mounted, names_on, physical_volumes, reduce_group,
+    remove_pv, resize_pv, tag_pv, unmount, volumes,
 };
 
 use crate::beside::{self, found};
@@ -20,7 +20,6 @@ use crate::{
     Action, Facts, FileId, Found, Journal, JournalError, MountPoint, Physical, PlanError, Record, Step, TmpFile,
 };
 
-const MOUNTINFO: &str = "/proc/self/mountinfo";
 /// What is written at once.
 const WRITE_BYTES: usize = 4 << 20;
 /// How long a loop device may take to go after it was detached, since others look at every device that changes.

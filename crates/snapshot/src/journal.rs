@@ -9,6 +9,7 @@ use lvm_cmd::LvRef;
 use serde::{Deserialize, Serialize};
 
 use crate::Record;
+use crate::beside::sync_folder;
 
 /// Where the tools keep their records. All runs must use the same folder, or they do not see each other's snapshots.
 pub const DEFAULT_JOURNAL_DIR: &str = "/var/lib/hyperlayer/snapshots";
@@ -167,10 +168,6 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// Why a record says nothing, or cannot be kept.
