@@ -27,6 +27,8 @@
 #   property VG/LV FIELD            prints what lvs says of it, such as lv_tags
 #   power_cut                       all that is not durable is lost; the scenario begins again, with $BOOT one more. What is to be
 #                                   there then lies on $DISK2, which a scenario has for itself: all other disks and $WORK are new.
+#   hold_fsarchiver                 from now on an archive is not begun while /scratch/hold is there; /scratch/running says that it
+#                                   was to be. As it was when the scenario ends.
 #   within SECONDS COMMAND...       tries again until it succeeds
 #   fail TEXT                       ends the scenario
 #
@@ -185,6 +187,18 @@ power_cut() {
     sync -f "$RESULTS"
     echo b >/proc/sysrq-trigger
     sleep 60
+}
+
+hold_fsarchiver() {
+    real=$(command -v fsarchiver)
+    mv "$real" "$real.real"
+    cat >"$real" <<END
+#!/bin/sh
+[ "\$1" != savefs ] || { touch /scratch/running; while [ -e /scratch/hold ]; do sleep 0.1; done; }
+exec "$real.real" "\$@"
+END
+    chmod +x "$real"
+    trap 'mv "$real.real" "$real"' EXIT
 }
 
 within() {

@@ -78,15 +78,7 @@ refuse ls /scratch/*.lvsnap
 head -c 20M /dev/urandom >data/ext4/large
 sync -f data/ext4
 # An fsarchiver that does not begin before it may: how fast it is must not matter.
-real=$(command -v fsarchiver)
-mv "$real" "$real.real"
-cat >"$real" <<END
-#!/bin/sh
-[ "\$1" != savefs ] || { touch /scratch/running; while [ -e /scratch/hold ]; do sleep 0.1; done; }
-exec "$real.real" "\$@"
-END
-chmod +x "$real"
-trap 'mv "$real.real" "$real"' EXIT
+hold_fsarchiver
 touch /scratch/hold
 reality >before
 in_the_midst() {

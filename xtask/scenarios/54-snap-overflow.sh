@@ -12,15 +12,7 @@ head -c 24M /dev/urandom >data/first
 sync -f data
 remember roomy
 # An fsarchiver that takes its time: it goes on when it is told to.
-real=$(command -v fsarchiver)
-mv "$real" "$real.real"
-cat >"$real" <<END
-#!/bin/sh
-[ "\$1" != savefs ] || { touch /scratch/running; while [ -e /scratch/hold ]; do sleep 0.1; done; }
-exec "$real.real" "\$@"
-END
-chmod +x "$real"
-trap 'mv "$real.real" "$real"' EXIT
+hold_fsarchiver
 # overwrite FROM COUNT: so many MiB of what the snapshot must keep
 overwrite() {
     dd if=/dev/urandom of=data/first bs=1M seek="$1" count="$2" conv=notrunc,fsync status=none
