@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::limits::PREAMBLE;
-use crate::{FrameReader, FrameWriter, Message, ReadError, Session, Side};
+use crate::{FrameError, FrameReader, FrameWriter, Message, ReadError, Session, Side};
 
 /// At most this many bytes at a time, and a pause after each time.
 struct Pieces<'a> {
@@ -34,7 +34,14 @@ fn read(data: &[u8], most: usize) -> (Vec<String>, Option<String>) {
             Err(ReadError::Input(_)) => {}
             Err(error) => {
                 assert!(matches!(reader.next_message(), Ok(None)), "a message after {error}");
-                return (all, Some(format!("{error:?}")));
+                return (
+                    all,
+                    Some(match error {
+                        // It quotes what was at hand.
+                        ReadError::Frame(FrameError::NoPreamble { .. }) => "no preamble".to_owned(),
+                        error => format!("{error:?}"),
+                    }),
+                );
             }
         }
     }

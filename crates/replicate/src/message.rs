@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::frame::Kind;
-use crate::parts::{Begin, Compare, Data, Done, End, Hashes, Hello, Layers, List, Offer, Ready, Refusal, Selected, Send};
+use crate::parts::{
+    Begin, Compare, Data, Done, End, Hashes, Hello, Layers, List, Offer, Ready, Refusal, Selected, Send,
+};
 use crate::parts::{Plan, Rule};
 use crate::{Side, Text};
 

@@ -240,22 +240,14 @@ pub fn agreed(client: &Hello, server: &Hello) -> Result<u32, Violation> {
     if newest >= client.oldest.max(server.oldest) {
         return Ok(newest);
     }
-    Err(Violation::Versions {
-        client: (client.oldest, client.newest),
-        server: (server.oldest, server.newest),
-    })
+    Err(Violation::Versions { client: (client.oldest, client.newest), server: (server.oldest, server.newest) })
 }
 
 fn sending(sender: Side, begin: &Begin) -> State {
     State::Transferring(Box::new(Transferring::new(sender, begin.clone())))
 }
 
-fn answered(
-    asked: Asked,
-    from: Side,
-    answer: &Message<'_>,
-    out_of_turn: Violation,
-) -> Result<State, Violation> {
+fn answered(asked: Asked, from: Side, answer: &Message<'_>, out_of_turn: Violation) -> Result<State, Violation> {
     if from != Side::Server {
         return Err(out_of_turn);
     }
@@ -329,7 +321,8 @@ pub struct OtherLayer {
 
 impl fmt::Display for OtherLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parent = |parent: &Option<LayerId>| parent.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        let parent =
+            |parent: &Option<LayerId>| parent.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
         let ((layer, on), (other, other_on)) = (&self.expected, &self.found);
         write!(f, "expected layer {layer} on {}, found {other} on {}", parent(on), parent(other_on))
     }
@@ -394,9 +387,7 @@ pub enum Violation {
         role: Role,
     },
     /// Hashes of other blocks.
-    #[error(
-        "expected {expected_count} hashes from byte {expected_at}, found {found_count} from byte {found_at}"
-    )]
+    #[error("expected {expected_count} hashes from byte {expected_at}, found {found_count} from byte {found_at}")]
     Hashes {
         /// Where the first block begins.
         expected_at: Bytes,

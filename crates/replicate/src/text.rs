@@ -178,7 +178,9 @@ impl<'de> Deserialize<'de> for Text {
         if kept.0 == text {
             Ok(kept)
         } else {
-            Err(D::Error::custom(format_args!("a text with control characters, or of more than {MAX_TEXT_BYTES} bytes")))
+            Err(D::Error::custom(format_args!(
+                "a text with control characters, or of more than {MAX_TEXT_BYTES} bytes"
+            )))
         }
     }
 }
