@@ -85,3 +85,23 @@ fn frames(data: &[u8]) {
         assert_eq!(read(&written, usize::MAX), (whole.0, None), "written again");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Every file that the fuzzer starts from or once failed on.
+    #[test]
+    fn corpus() {
+        let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+        let mut count = 0;
+        for folder in ["seeds/replicate_session", "regressions/replicate_session"] {
+            for entry in fs::read_dir(fuzz.join(folder)).into_iter().flatten() {
+                super::check(&fs::read(entry.unwrap().path()).unwrap());
+                count += 1;
+            }
+        }
+        assert!(count > 20, "{count} seeds in {}", fuzz.display());
+    }
+}
