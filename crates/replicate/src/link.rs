@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use extents::Bytes;
 
-use crate::{FrameReader, FrameWriter, Message, ReadError, Session, Side, Violation, WriteError};
+use crate::{FrameReader, FrameWriter, Message, ReadError, Refusal, Session, Side, Violation, WriteError};
 
 /// One side's way out. The rules of the session are kept before anything is written.
 #[derive(Debug)]
@@ -47,7 +47,17 @@ impl<W: Write> Outgoing<W> {
         Ok(self.writer.write(message)?)
     }
 
-    /// Where to and up to what a stream is: see [`Session::progress`].
+    /// Says why this side goes no further, whatever was said before: after a rule was broken too, when nothing else may be
+    /// said. It is the last frame; whoever answers a request with a refusal, and goes on, sends it as any other message.
+    ///
+    /// # Errors
+    /// The output fails, now or before.
+    pub fn give_up(mut self, refusal: Refusal) -> Result<W, WriteError> {
+        self.writer.write(&Message::Refusal(refusal))?;
+        Ok(self.writer.into_inner())
+    }
+
+    /// How far a stream is: see [`Session::progress`].
     #[must_use]
     pub fn progress(&self) -> Option<(Bytes, Bytes)> {
         lock(&self.session).progress()

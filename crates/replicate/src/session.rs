@@ -101,7 +101,8 @@ impl Session {
     /// Takes the next message that `from` says. Each side calls this with what it is about to send, and with what it received.
     ///
     /// # Errors
-    /// [`Violation`]. The session is over then; what was to be sent must not be, but for a refusal that says so.
+    /// [`Violation`]. The session is over then, and what was to be sent must not be. What may still be sent is one refusal that
+    /// says so, past these rules: [`Outgoing::give_up`](crate::Outgoing::give_up).
     pub fn step(&mut self, from: Side, message: &Message<'_>) -> Result<(), Violation> {
         let stepped = self.try_step(from, message);
         if stepped.is_err() {

@@ -55,6 +55,7 @@ fn run(script: &Script) -> Result<Session, Violation> {
 }
 
 /// The script is right up to its last step, which breaks this rule; and after it nothing goes.
+#[expect(clippy::needless_pass_by_value, reason = "a script is made where it is used")]
 fn refused(script: Script, lie: (Side, Message<'static>)) -> Violation {
     let mut session = run(&script).unwrap_or_else(|error| panic!("{script:?}: {error}"));
     let violation = session.step(lie.0, &lie.1).expect_err("a lie");
@@ -357,6 +358,12 @@ fn requests_and_answers_take_turns() {
     {
         assert!(matches!(refused(greeting(), lie), Violation::OutOfTurn { .. }));
     }
+    // Only the server's refusal is an answer.
+    let session = run(&[asked(), vec![(Client, refusal())]].concat()).unwrap();
+    assert_eq!(session.end(), Ok(()));
+    assert!(
+        session.clone().step(Server, &layers(None)).is_err() && session.clone().step(Client, &Message::Bye).is_err()
+    );
     // Who offered must begin; a server does not begin in its place.
     let awaited = pushed()[..4].to_vec();
     for lie in [(Server, Message::Begin(begin())), (Client, list(Role::Source)), (Server, ready(None))] {

@@ -8,7 +8,8 @@ use std::{sync, thread};
 use hyperlayer::Digest;
 use proptest::prelude::*;
 use replicate::{
-    Done, End, Incoming, LinkError, Message, Offer, Outgoing, Plan, ReadBack, Ready, Side, Verify, connect,
+    Done, End, FrameReader, FrameWriter, Incoming, LinkError, Message, Offer, Outgoing, Plan, ReadBack, Ready, Refusal,
+    RefusalKind, Side, Text, Verify, connect,
 };
 
 use crate::kit::{begin, bytes, hello, offer, plan, server_hello};
@@ -187,6 +188,39 @@ fn check(to_server: Fault, to_client: Fault) {
 fn undisturbed() {
     check(Fault::None, Fault::None);
     check(Fault::Trickle(1000), Fault::Trickle(1));
+}
+
+/// A liar keeps no rules; whoever hears it says so, and the liar can read it.
+#[test]
+fn who_is_lied_to_says_why_it_goes() {
+    let ((from_client, into_server), (from_server, into_client)) = (pipe().unwrap(), pipe().unwrap());
+    let (mut incoming, mut outgoing) = connect(Side::Server, from_client, into_client);
+    let mut liar = FrameWriter::new(into_server);
+    outgoing.send(&server_hello()).unwrap();
+    for message in [Message::Hello(hello(&[])), Message::Durable(bytes(1))] {
+        liar.write(&message).unwrap();
+    }
+    incoming.receive().unwrap();
+    let Err(LinkError::Received(violation)) = incoming.receive() else { panic!("the lie went through") };
+    // Nothing else can be said any more.
+    assert!(matches!(outgoing.send(&Message::Ping(1)), Err(LinkError::Sending(_))));
+    let refusal = Refusal { kind: RefusalKind::Protocol, text: Text::new(&violation.to_string()), exit: 1 };
+    drop(outgoing.give_up(refusal.clone()).unwrap());
+    let mut reader = FrameReader::new(from_server);
+    reader.next_message().unwrap();
+    assert_eq!(reader.next_message().unwrap(), Some(Message::Refusal(refusal)));
+    assert_eq!(reader.next_message().unwrap(), None);
+}
+
+/// A frame of this side's that would break a rule does not go out.
+#[test]
+fn nothing_is_written_that_may_not_be_said() {
+    let (_, mut outgoing) = connect(Side::Client, std::io::empty(), Vec::new());
+    outgoing.send(&Message::Hello(hello(&[]))).unwrap();
+    let mut before = FrameWriter::new(Vec::new());
+    before.write(&Message::Hello(hello(&[]))).unwrap();
+    assert!(matches!(outgoing.send(&Message::Bye), Err(LinkError::Sending(_))));
+    assert_eq!(outgoing.into_inner(), before.into_inner());
 }
 
 proptest! {
