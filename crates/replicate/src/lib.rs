@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod allow;
+mod blocks;
 mod frame;
 #[cfg(any(test, fuzzing, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -44,24 +45,29 @@ mod link;
 mod message;
 mod parts;
 mod reader;
+mod rule;
 mod session;
 mod text;
 mod transferring;
 mod verify;
+mod violation;
 mod writer;
 
 pub use allow::{Access, Allow, NotAllowed, Pattern, PatternError, Volumes};
+pub use blocks::{Compare, Hashes};
 pub use frame::{FrameError, Kind};
 pub use layers::{Layer, Live, Pair, PairError, parent_tag};
 pub use lineage::{Destination, LineageError, Step, next};
 pub use link::{Incoming, LinkError, Outgoing, connect};
 pub use message::{Message, MessageError};
 pub use parts::{
-    Ability, Begin, Compare, Data, Done, End, Hashes, Hello, Layers, List, Offer, Plan, Ready, Refusal, RefusalKind,
-    Role, Rule, Selected, Send,
+    Ability, Begin, Data, Done, End, Hello, Layers, List, Offer, Plan, Ready, Refusal, RefusalKind, Role, Selected,
+    Send,
 };
 pub use reader::{FrameReader, ReadError};
-pub use session::{OtherLayer, Session, Side, Violation, agreed};
+pub use rule::Rule;
+pub use session::{Session, Side, agreed};
 pub use text::{Text, Word, WordError};
 pub use verify::{ReadBack, Verify};
+pub use violation::{OtherLayer, Violation};
 pub use writer::{FrameWriter, WriteError};

@@ -5,11 +5,10 @@ use lvm_cmd::LvRef;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::blocks::{Compare, Hashes};
 use crate::frame::Kind;
-use crate::parts::{
-    Begin, Compare, Data, Done, End, Hashes, Hello, Layers, List, Offer, Ready, Refusal, Selected, Send,
-};
-use crate::parts::{Plan, Rule};
+use crate::parts::{Begin, Data, Done, End, Hello, Layers, List, Offer, Plan, Ready, Refusal, Selected, Send};
+use crate::rule::Rule;
 use crate::{Side, Text};
 
 /// One frame's content.

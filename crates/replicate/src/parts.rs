@@ -2,79 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use extents::{Bytes, ChunkSize, Chunks, Extent};
-use hyperlayer::limits::MAX_VOLUME_SIZE;
+use extents::{Bytes, ChunkSize, Chunks};
 use hyperlayer::{Digest, LayerId};
 use lvm_cmd::{LvName, LvRef};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use transfer::receive::ResumeToken;
 
-use crate::limits::{
-    MAX_ABILITIES, MAX_BLOCK, MAX_DATA_BYTES, MAX_HASHES, MAX_LAYER_IDS, MAX_LAYERS, MIN_BLOCK, NEWEST_VERSION,
-    OLDEST_VERSION,
-};
+use crate::limits::{MAX_ABILITIES, MAX_DATA_BYTES, MAX_LAYER_IDS, MAX_LAYERS, NEWEST_VERSION, OLDEST_VERSION};
+use crate::rule::{Rule, at_most, is_size, not_own_parent, sectors};
 use crate::text::{self, Text, Word};
 use crate::{Layer, Live, Pair, Verify};
-
-/// A rule that values of one message break.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Rule {
-    /// No version lies between both.
-    #[error("its versions are {oldest} to {newest}")]
-    Versions {
-        /// The oldest that it says.
-        oldest: u32,
-        /// The newest that it says.
-        newest: u32,
-    },
-    /// A number that is not one of those allowed.
-    #[error("`{field}` is {found}, expected {expected}")]
-    Number {
-        /// Whose.
-        field: &'static str,
-        /// As it came.
-        found: u64,
-        /// What is allowed.
-        expected: &'static str,
-    },
-    /// More than there can be.
-    #[error("`{field}` is {found}, at most {max} are possible")]
-    TooMuch {
-        /// Whose.
-        field: &'static str,
-        /// As it came.
-        found: u64,
-        /// What is possible.
-        max: u64,
-    },
-    /// A layer that was made against itself.
-    #[error("layer {layer} is its own parent")]
-    OwnParent {
-        /// The layer.
-        layer: LayerId,
-    },
-}
-
-fn at_most(field: &'static str, found: u64, max: u64) -> Result<(), Rule> {
-    if found > max { Err(Rule::TooMuch { field, found, max }) } else { Ok(()) }
-}
-
-fn sectors(field: &'static str, found: Bytes) -> Result<(), Rule> {
-    match found.to_sectors() {
-        Some(_) => Ok(()),
-        None => Err(Rule::Number { field, found: found.get(), expected: "a multiple of 512" }),
-    }
-}
-
-fn is_size(field: &'static str, found: Bytes) -> Result<(), Rule> {
-    at_most(field, found.get(), MAX_VOLUME_SIZE.get())?;
-    sectors(field, found)
-}
-
-fn not_own_parent(layer: &LayerId, parent: Option<&LayerId>) -> Result<(), Rule> {
-    if parent == Some(layer) { Err(Rule::OwnParent { layer: layer.clone() }) } else { Ok(()) }
-}
 
 /// Who speaks. The one message that every version reads alike, and in which unknown keys are passed over.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -434,64 +371,4 @@ pub struct Done {
     /// What was read back of it.
     #[serde(with = "text::option")]
     pub content: Option<Digest>,
-}
-
-/// Which blocks are hashed.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Compare {
-    /// The volume, which nobody writes to meanwhile.
-    #[serde(with = "text")]
-    pub volume: LvRef,
-    /// Where the first block begins.
-    #[serde(rename = "start_bytes", with = "text::bytes")]
-    pub start: Bytes,
-    /// How much is hashed.
-    #[serde(rename = "len_bytes", with = "text::bytes")]
-    pub len: Bytes,
-    /// How long a block is; the last one may be shorter.
-    #[serde(rename = "block_bytes", with = "text::bytes")]
-    pub block: Bytes,
-}
-
-impl Compare {
-    pub(crate) fn check(&self) -> Result<(), Rule> {
-        let rule = |field, found: Bytes, expected| Err(Rule::Number { field, found: found.get(), expected });
-        if !self.block.get().is_power_of_two() || !(MIN_BLOCK..=MAX_BLOCK).contains(&self.block) {
-            return rule("block_bytes", self.block, "a power of two, 4096 to 16777216");
-        }
-        if !self.start.get().is_multiple_of(self.block.get()) {
-            return rule("start_bytes", self.start, "a multiple of block_bytes");
-        }
-        sectors("len_bytes", self.len)?;
-        let Some(extent) = Extent::new(self.start, self.len) else {
-            return rule("len_bytes", self.len, "more than 0, and an end within the volume");
-        };
-        at_most("start_bytes and len_bytes", extent.end().get(), MAX_VOLUME_SIZE.get())?;
-        at_most("blocks", self.hashes(), MAX_HASHES as u64)
-    }
-
-    /// How many hashes that makes.
-    #[must_use]
-    pub const fn hashes(&self) -> u64 {
-        match self.block.get() {
-            0 => 0,
-            block => self.len.get().div_ceil(block),
-        }
-    }
-}
-
-/// The BLAKE3 of consecutive blocks; what is not mapped counts as zeros.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Hashes<'a> {
-    /// Where the first block begins.
-    pub at: Bytes,
-    /// One for each block, at most [`MAX_HASHES`].
-    pub hashes: &'a [[u8; 32]],
-}
-
-impl Hashes<'_> {
-    pub(crate) fn check(&self) -> Result<(), Rule> {
-        at_most("hashes", self.hashes.len() as u64, MAX_HASHES as u64)
-    }
 }
