@@ -1,0 +1,73 @@
+//! Keeping a thin volume mirrored on another host: what two programs say to each other over `ssh HOST lvbackup serve
+//! --stdio`, who may say what when, and what is to be sent next.
+//!
+//! `PROTOCOL.md`, beside this crate's manifest, is the normative text. [`FrameReader`] and [`FrameWriter`] put [`Message`]s
+//! over any [`Read`](std::io::Read) and [`Write`](std::io::Write); a [`Session`] knows the rules; [`connect`] puts both
+//! together. [`Allow`] is what a server lets the far side do. [`next`] finds the newest layer that both sides have.
+//!
+//! ```
+//! use replicate::{Ability, Hello, List, Message, Role, Side, connect};
+//!
+//! // What the client says, it says before it has heard anything.
+//! let (_, mut client) = connect(Side::Client, std::io::empty(), Vec::new());
+//! client.send(&Message::Hello(Hello::new([], "example 1.0")))?;
+//! let sent = client.into_inner();
+//!
+//! let (mut incoming, mut server) = connect(Side::Server, sent.as_slice(), Vec::new());
+//! server.send(&Message::Hello(Hello::new([Ability::Send], "example 1.0")))?;
+//! let Some(Message::Hello(hello)) = incoming.receive()? else { panic!("a hello") };
+//! assert_eq!(hello.tool.as_str(), "example 1.0");
+//!
+//! // Only the client asks.
+//! let list = List { volume: "vg0/data".parse()?, pair: "web1:vg0/data".parse()?, role: Role::Source };
+//! assert!(server.send(&Message::List(list)).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Promises.** Nothing is sent that the other side would refuse, and nothing is handed out that breaks a rule: a frame that is
+//! cut, altered, missing or too long; a name that LVM would not take; a size, an offset or an acknowledgement that cannot be; an
+//! answer to another question. **Units.** Offsets and lengths are in bytes; whether of the stream or of the volume, each says.
+//! **Limits.** All in [`limits`]; memory is bounded by them whatever the other side says. **Invariant.** This crate starts no
+//! program, opens no connection, and knows neither clock nor environment; it does not look into the stream that it carries.
+//! **Panics.** None.
+
+#![forbid(unsafe_code)]
+
+mod allow;
+mod blocks;
+mod frame;
+#[cfg(any(test, fuzzing, feature = "fuzzing"))]
+pub mod fuzzing;
+mod layers;
+pub mod limits;
+mod lineage;
+mod link;
+mod message;
+mod parts;
+mod reader;
+mod rule;
+mod session;
+mod text;
+mod transferring;
+mod verify;
+mod violation;
+mod writer;
+
+pub use allow::{Access, Allow, NotAllowed, Pattern, PatternError, Volumes};
+pub use blocks::{Compare, Hashes};
+pub use frame::{FrameError, Kind};
+pub use layers::{Layer, Live, Pair, PairError, parent_tag};
+pub use lineage::{Destination, LineageError, Step, next};
+pub use link::{Incoming, LinkError, Outgoing, connect};
+pub use message::{Message, MessageError};
+pub use parts::{
+    Ability, Begin, Data, Done, End, Hello, Layers, List, Offer, Plan, Ready, Refusal, RefusalKind, Role, Selected,
+    Send,
+};
+pub use reader::{FrameReader, ReadError};
+pub use rule::Rule;
+pub use session::{Session, Side, agreed};
+pub use text::{Text, Word, WordError};
+pub use verify::{ReadBack, Verify};
+pub use violation::{OtherLayer, Violation};
+pub use writer::{FrameWriter, WriteError};

@@ -1,0 +1,324 @@
+//! Messages to test with.
+
+use std::fmt::Debug;
+
+use extents::{Bytes, ChunkSize, Chunks};
+use hyperlayer::{Digest, LayerId};
+use lvm_cmd::{LvName, LvRef};
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use replicate::limits::{MAX_LAYER_IDS, PREAMBLE};
+use replicate::{
+    Ability, Begin, Compare, Data, Done, End, FrameReader, FrameWriter, Hashes, Hello, Layer, Layers, List, Live,
+    Message, Offer, Pair, Plan, ReadError, Ready, Refusal, RefusalKind, Role, Selected, Send, Text, Verify,
+};
+use transfer::receive::ResumeToken;
+
+pub(crate) fn id(text: &str) -> LayerId {
+    text.parse().unwrap()
+}
+
+pub(crate) fn bytes(count: u64) -> Bytes {
+    Bytes::new(count)
+}
+
+pub(crate) fn hello(abilities: &[Ability]) -> Hello {
+    Hello::new(abilities.iter().copied(), "test 1.0")
+}
+
+pub(crate) fn server_hello() -> Message<'static> {
+    Message::Hello(hello(&[Ability::Send, Ability::Receive, Ability::Compare]))
+}
+
+/// A delta `tuesday` on `monday` of 64 KiB of data, in a stream of 70 000 bytes.
+pub(crate) fn plan() -> Plan {
+    Plan {
+        layer: id("tuesday"),
+        parent: Some(id("monday")),
+        volume_size: bytes(1 << 20),
+        chunk_size: ChunkSize::from_bytes(bytes(65536)).unwrap(),
+        stream: bytes(70_000),
+        data: bytes(65536),
+        zero: bytes(65536),
+        chunks: Chunks::new(2),
+    }
+}
+
+pub(crate) fn offer() -> Offer {
+    let (volume, pair) = ("vg0/copy".parse().unwrap(), "web1:vg0/data".parse().unwrap());
+    Offer { volume, pair, pool: None, plan: plan() }
+}
+
+pub(crate) fn begin() -> Begin {
+    Begin { plan: plan(), resumes_at: Bytes::ZERO, verify: Verify::Full }
+}
+
+pub(crate) fn token(at: u64) -> ResumeToken {
+    ResumeToken {
+        layer: id("tuesday"),
+        parent: Some(id("monday")),
+        size: bytes(1 << 20),
+        at: bytes(at),
+        outline: hyperlayer::Outline::default(),
+    }
+}
+
+pub(crate) fn selected() -> Selected {
+    Selected { volume: "vg0/data".parse().unwrap(), layer: id("tuesday"), parent: Some(id("monday")) }
+}
+
+pub(crate) fn send(resume: Option<ResumeToken>) -> Message<'static> {
+    Message::Send(Send { selected: selected(), resume, verify: Verify::Full })
+}
+
+pub(crate) fn list(role: Role) -> Message<'static> {
+    Message::List(List { volume: "vg0/data".parse().unwrap(), pair: "p".parse().unwrap(), role })
+}
+
+pub(crate) fn refusal() -> Message<'static> {
+    Message::Refusal(Refusal { kind: RefusalKind::Failed, text: Text::new("no"), exit: 1 })
+}
+
+pub(crate) fn digest(byte: u8) -> Option<Digest> {
+    Some(Digest([byte; 32]))
+}
+
+pub(crate) fn end(content: Option<Digest>) -> Message<'static> {
+    Message::End(End { content })
+}
+
+pub(crate) fn done(content: Option<Digest>) -> Message<'static> {
+    Message::Done(Done { layer: id("tuesday"), content })
+}
+
+pub(crate) fn data(at: u64, len: usize) -> Message<'static> {
+    Message::Data(Data { at: bytes(at), bytes: vec![0xa5; len].leak() })
+}
+
+/// The bytes of a conversation of one side.
+pub(crate) fn written(messages: &[Message<'_>]) -> Vec<u8> {
+    let mut writer = FrameWriter::new(Vec::new());
+    for message in messages {
+        writer.write(message).unwrap();
+    }
+    writer.into_inner()
+}
+
+/// Where each frame of it begins; last, where all end.
+pub(crate) fn borders(messages: &[Message<'_>]) -> Vec<usize> {
+    let ends = (1..=messages.len()).map(|count| written(&messages[..count]).len());
+    std::iter::once(PREAMBLE.len()).chain(ends).collect()
+}
+
+/// All messages of an input, and what ended them.
+pub(crate) fn read(input: &[u8]) -> (Vec<String>, Result<(), ReadError>) {
+    let mut reader = FrameReader::new(input);
+    let mut all = Vec::new();
+    loop {
+        match reader.next_message() {
+            Ok(Some(message)) => all.push(shown(&message)),
+            Ok(None) => return (all, Ok(())),
+            Err(error) => return (all, Err(error)),
+        }
+    }
+}
+
+pub(crate) fn shown(message: &impl Debug) -> String {
+    format!("{message:?}")
+}
+
+fn layer_id() -> impl Strategy<Value = LayerId> {
+    "[A-Za-z0-9_+./=!:#&-]{1,128}".prop_map(|text| id(&text))
+}
+
+fn lv() -> impl Strategy<Value = LvName> {
+    "[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,40}".prop_filter_map("reserved", |text| text.parse().ok())
+}
+
+fn volume() -> impl Strategy<Value = LvRef> {
+    ("[a-zA-Z0-9+_][a-zA-Z0-9+_.-]{0,40}", lv()).prop_map(|(vg, lv)| LvRef::new(vg.parse().unwrap(), lv))
+}
+
+fn pair() -> impl Strategy<Value = Pair> {
+    "[A-Za-z0-9_+./=!:#&-]{1,256}".prop_map(|text| text.parse().unwrap())
+}
+
+fn some_text() -> impl Strategy<Value = Text> {
+    any::<String>().prop_map(|text| Text::new(&text))
+}
+
+fn sectors(max: u64) -> impl Strategy<Value = Bytes> {
+    (0..=max / 512).prop_map(|count| bytes(count * 512))
+}
+
+fn any_digest() -> impl Strategy<Value = Option<Digest>> {
+    option::of(any::<[u8; 32]>().prop_map(Digest))
+}
+
+fn verify() -> impl Strategy<Value = Verify> {
+    prop_oneof![Just(Verify::Full), Just(Verify::None), any::<u64>().prop_map(|seed| Verify::Sampled { seed })]
+}
+
+fn any_token() -> impl Strategy<Value = Option<ResumeToken>> {
+    option::of((layer_id(), option::of(layer_id()), any::<u64>(), any::<u64>()).prop_map(
+        |(layer, parent, size, at)| ResumeToken {
+            layer,
+            parent,
+            size: bytes(size),
+            at: bytes(at),
+            outline: hyperlayer::Outline::default(),
+        },
+    ))
+}
+
+fn not_own(layer: &LayerId, parent: Option<LayerId>) -> Option<LayerId> {
+    parent.filter(|parent| parent != layer)
+}
+
+fn any_plan() -> impl Strategy<Value = Plan> {
+    let sizes = (1..=1u64 << 40, 1..=2048u64).prop_flat_map(|(sectors_of_volume, sectors_of_chunk)| {
+        let (volume, chunk) = (sectors_of_volume * 512, sectors_of_chunk * 512);
+        (Just((volume, chunk)), sectors(volume)).prop_flat_map(|((volume, chunk), data)| {
+            let chunks = |data: u64| data.div_ceil(chunk);
+            let most = if data.is_zero() { 0 } else { chunks(volume) };
+            (
+                Just((volume, chunk, data)),
+                sectors(volume - data.get()),
+                chunks(data.get())..=most,
+                data.get() + 1..=u64::MAX,
+            )
+        })
+    });
+    (layer_id(), option::of(layer_id()), sizes).prop_map(
+        |(layer, parent, ((volume, chunk, data), zero, chunks, stream))| Plan {
+            parent: not_own(&layer, parent),
+            layer,
+            volume_size: bytes(volume),
+            chunk_size: ChunkSize::from_bytes(bytes(chunk)).unwrap(),
+            stream: bytes(stream),
+            data,
+            zero,
+            chunks: Chunks::new(chunks),
+        },
+    )
+}
+
+fn any_offer() -> impl Strategy<Value = Offer> {
+    (volume(), pair(), option::of(lv()), any_plan()).prop_map(|(volume, pair, pool, plan)| Offer {
+        volume,
+        pair,
+        pool,
+        plan,
+    })
+}
+
+fn any_selected() -> impl Strategy<Value = Selected> {
+    (volume(), layer_id(), option::of(layer_id())).prop_map(|(volume, layer, parent)| Selected {
+        volume,
+        parent: not_own(&layer, parent),
+        layer,
+    })
+}
+
+fn any_layer() -> impl Strategy<Value = Layer> {
+    let ids = vec(layer_id(), 1..=MAX_LAYER_IDS);
+    (lv(), ids, option::of(layer_id()), any::<Option<i64>>(), sectors(1 << 50), any::<bool>()).prop_map(
+        |(name, ids, parent, created_seconds, size, ours)| Layer {
+            name,
+            parent: parent.filter(|parent| !ids.contains(parent)),
+            ids,
+            created_seconds,
+            size,
+            ours,
+        },
+    )
+}
+
+fn live() -> impl Strategy<Value = Live> {
+    prop_oneof![
+        Just(Live::Missing),
+        Just(Live::Unknown),
+        layer_id().prop_map(|since| Live::Written { since }),
+        (layer_id(), any::<bool>()).prop_map(|(layer, ours)| Live::Holds { layer, ours }),
+    ]
+}
+
+/// Any message that may stand in a frame.
+pub(crate) fn any_message() -> impl Strategy<Value = Message<'static>> {
+    let kinds = prop_oneof![Just(RefusalKind::Protocol), Just(RefusalKind::NotAllowed), Just(RefusalKind::Space)];
+    let compare = (volume(), 12..=24u32, 0..1u64 << 30, 1..=4096 * 8u64).prop_map(|(volume, power, start, len)| {
+        let block = 1 << power;
+        // Of eighths of a block, so that the last one may be short.
+        Compare { volume, start: bytes(start * block), len: bytes(len * block / 8), block: bytes(block) }
+    });
+    prop_oneof![
+        (1..=9u32, 0..9u32, btree_set("[a-z0-9-]{1,32}", 0..=32), some_text()).prop_map(
+            |(oldest, more, abilities, tool)| {
+                let abilities = abilities.iter().map(|word| word.parse().unwrap()).collect();
+                Message::Hello(Hello { oldest, newest: oldest + more, abilities, tool })
+            }
+        ),
+        any::<u64>().prop_map(Message::Ping),
+        any::<u64>().prop_map(Message::Pong),
+        (kinds, some_text(), 1..=5u8).prop_map(|(kind, text, exit)| Message::Refusal(Refusal { kind, text, exit })),
+        Just(Message::Bye),
+        (volume(), pair(), prop_oneof![Just(Role::Source), Just(Role::Destination)])
+            .prop_map(|(volume, pair, role)| Message::List(List { volume, pair, role })),
+        (option::of(live()), any::<bool>(), vec(any_layer(), 0..5), any::<bool>())
+            .prop_map(|(live, in_use, layers, complete)| Message::Layers(Layers { live, in_use, layers, complete })),
+        any_selected().prop_map(Message::Plan),
+        any_plan().prop_map(Message::Planned),
+        any_offer().prop_map(Message::Try),
+        any_offer().prop_map(Message::Receive),
+        any_token().prop_map(|resume| Message::Ready(Ready { resume })),
+        (any_selected(), any_token(), verify()).prop_map(|(selected, resume, verify)| Message::Send(Send {
+            selected,
+            resume,
+            verify
+        })),
+        compare.prop_map(Message::Compare),
+        (any::<u64>(), vec(any::<[u8; 32]>(), 0..9))
+            .prop_map(|(at, hashes)| Message::Hashes(Hashes { at: bytes(at), hashes: hashes.leak() })),
+        (any_plan(), verify(), any::<bool>()).prop_map(|(plan, verify, rest)| {
+            let resumes_at = if rest { plan.volume_size } else { Bytes::ZERO };
+            Message::Begin(Begin { plan, resumes_at, verify })
+        }),
+        (any::<u64>(), vec(any::<u8>(), 1..300))
+            .prop_map(|(at, piece)| Message::Data(Data { at: bytes(at), bytes: piece.leak() })),
+        any::<u64>().prop_map(|count| Message::Durable(bytes(count))),
+        any_digest().prop_map(|content| Message::End(End { content })),
+        any::<u64>().prop_map(|count| Message::Verified(bytes(count))),
+        (layer_id(), any_digest()).prop_map(|(layer, content)| Message::Done(Done { layer, content })),
+    ]
+}
+
+/// One message of each type.
+pub(crate) fn one_of_each() -> Vec<Message<'static>> {
+    let compare =
+        Compare { volume: "vg0/data".parse().unwrap(), start: Bytes::ZERO, len: bytes(8192), block: bytes(4096) };
+    let layers = Layers { live: None, in_use: false, layers: Vec::new(), complete: true };
+    vec![
+        server_hello(),
+        Message::Ping(7),
+        Message::Pong(7),
+        refusal(),
+        Message::Bye,
+        list(Role::Source),
+        Message::Layers(layers),
+        Message::Plan(selected()),
+        Message::Planned(plan()),
+        Message::Try(offer()),
+        Message::Receive(offer()),
+        Message::Ready(Ready { resume: Some(token(65536)) }),
+        send(None),
+        Message::Compare(compare),
+        Message::Hashes(Hashes { at: Bytes::ZERO, hashes: &[[1; 32], [2; 32]] }),
+        Message::Begin(begin()),
+        data(0, 100),
+        Message::Durable(bytes(100)),
+        end(digest(1)),
+        Message::Verified(bytes(100)),
+        done(digest(1)),
+    ]
+}
