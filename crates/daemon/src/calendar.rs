@@ -166,7 +166,7 @@ impl Calendar {
     }
 
     /// As `OnCalendar=` of a systemd timer (systemd.time(7), "CALENDAR EVENTS"), one expression for each time. systemd has
-    /// no fixed offsets; with one of these there is none.
+    /// no fixed offsets; with one of these there is none. It leaves out a time that the clock leaps over.
     #[must_use]
     pub fn on_calendar(&self) -> Vec<String> {
         fn listed<T: fmt::Display>(items: &BTreeSet<T>) -> String {

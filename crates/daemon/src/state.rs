@@ -132,7 +132,8 @@ impl State {
         self.jobs.get(name)
     }
 
-    /// A run says how much of it is durable by now. Only more than ever before is progress.
+    /// A run says how much of it is durable by now: what a run after it need not do again. Only more than ever before is
+    /// progress, so a phase that writes nothing, such as comparing both sides, must count what it has compared.
     ///
     /// # Errors
     /// No run of that job is known.

@@ -32,7 +32,7 @@ pub(super) fn rules(field: &Field<'_>) -> Option<Vec<Rule>> {
         field.list("a list of tags", MAX_LIST, |item| item.text("a tag", |text| Some(text.to_owned())))
     });
     rules.extend(tags.unwrap_or_default().into_iter().map(Rule::Tag));
-    if rules.is_empty() {
+    if table.is_empty() {
         table.fault(format!("`{}`: expected at least one rule, found none", table.path));
     }
     table.done();

@@ -87,6 +87,10 @@ impl<'a> Table<'a> {
         self.get(key).and_then(|field| read(&field))
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// All keys, which are names that the user chose, with their values and the keys' places.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Range<usize>, Field<'a>)> {
         let entry = |(name, value): (&'a Spanned<_>, &'a Spanned<_>)| {

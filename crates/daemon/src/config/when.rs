@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{MAX_LIST, reader::Table};
-use crate::{Calendar, Interval, Schedule, WallTime, Weekday, When, Zone};
+use crate::{Ago, Calendar, Interval, Schedule, WallTime, Weekday, When, Zone};
 
 /// The same zone, as each crate has it.
 #[derive(Clone)]
@@ -88,9 +88,12 @@ impl Keys {
             }
             return None;
         };
-        let schedule = Schedule::new(when, self.jitter.or(defaults.jitter).unwrap_or_default());
-        if schedule.is_none() {
-            table.fault(format!("`{}`: expected a jitter that is less than the interval, found more", table.path));
+        let jitter = self.jitter.or(defaults.jitter).unwrap_or_default();
+        let schedule = Schedule::new(when.clone(), jitter);
+        if let (None, When::Every(interval)) = (&schedule, when) {
+            let (interval, jitter) = (Ago(interval.length()), Ago(jitter));
+            let text = format!("expected a jitter below the interval, which is {interval}, found {jitter}");
+            table.fault(format!("`{}`: {text}", table.path));
         }
         schedule
     }

@@ -13,8 +13,8 @@ use prometheus_client::{
 use super::{Fill, JobStatus, PoolLevel, Status};
 
 impl Status {
-    /// As text, in the order of the jobs and pools. It is valid in the Prometheus text format, as node_exporter's textfile
-    /// collector reads it, and in OpenMetrics: there are gauges only, whose names are the same in both.
+    /// As text, in the order of the jobs and pools. It is valid in the Prometheus text format, as `node_exporter`'s textfile
+    /// collector reads it, and in `OpenMetrics`: there are gauges only, whose names are the same in both.
     ///
     /// # Errors
     /// Never, as long as a `String` takes what is written to it.
@@ -38,6 +38,7 @@ impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let status = &self.0;
         let jobs = |value: fn(&JobStatus) -> Option<f64>| -> Vec<Sample<'_>> {
+            // Not `job`: that is Prometheus's own label for what it asks.
             let sample = |job: &JobStatus| Some((vec![("job_name", job.name.to_string())], value(job)?));
             status.jobs.iter().filter_map(sample).collect()
         };
@@ -62,11 +63,7 @@ impl Collector for Gauges {
             "When the state was taken that the destination holds",
             jobs(|job| job.last_good.map(seconds)),
         )?;
-        write(
-            "max_age_seconds",
-            "How old the destination may be",
-            jobs(|job| job.max_age_seconds.map(|age| float(age))),
-        )?;
+        write("max_age_seconds", "How old the destination may be", jobs(|job| job.max_age_seconds.map(float)))?;
         write(
             "failures_in_row",
             "Failures since the last success",

@@ -130,41 +130,114 @@ destination = 'b:vg0/mail'
 [pool.thin]
 data = { warn = 90, prune = 80, refuse = 101 }
 ";
-    assert_eq!(problems(text), "");
+    assert_eq!(
+        problems(text),
+        "f:1:1: `zone` is missing: expected a time zone such as `Europe/Berlin`, `UTC` or `+02:00`\n\
+             f:1:1: unknown key `zon`: did you mean `zone`?\n\
+             f:2:1: `job.home.source` is missing: expected the volume to mirror, VG/LV or [USER@]HOST:VG/LV\n\
+             f:3:1: unknown key `job.home.sauce`: did you mean `source`?\n\
+             f:5:9: `job.home.every`: expected a duration such as `90s`, `15m`, `1h30m`, `2d` or `1w`, found `'fifteen'`\n\
+             f:6:1: unknown key `job.home.every_time`: expected one of `source`, `destination`, `every`, `at`, `weekdays`, `month_days`, `jitter`, `bwlimit`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`\n\
+             f:7:22: unknown key `job.home.keep.destination.dayly`: did you mean `daily`?\n\
+             f:8:1: `job.mail`: `every` or `at` is missing: expected one of them\n\
+             f:10:15: `job.mail.destination`: source and destination are both on other hosts: one must be on this one\n\
+             f:11:1: `pool.thin`: the name is not valid: expected VG/LV or [USER@]HOST:VG/LV (invalid volume `thin`: its volume group is not given: expected VG/LV)\n\
+             f:12:42: `pool.thin.data.refuse`: expected hundredths from 1 to 100, found `101`"
+    );
 }
 
 #[test]
 fn one_by_one() {
     for (line, expected) in [
-        ("every = 15", ""),
-        ("every = '1m1h'", ""),
-        ("every = '0s'", ""),
-        ("every = '99999999999999999999d'", ""),
-        ("every = '400d'", ""),
-        ("every = '1m'\nat = ['03:00']", ""),
-        ("every = '1m'\nweekdays = ['Mon']", ""),
-        ("at = []", ""),
-        ("at = ['3:00', '03:00', '25:00']", ""),
-        ("at = '03:00'", ""),
-        ("at = ['03:00']\nweekdays = ['Monday']\nmonth_days = [0, 32]", ""),
-        ("every = '1m'\njitter = '1m'", ""),
-        ("every = '1m'\njitter = '2d'", ""),
-        ("", ""),
-        ("every = '1m'\nbwlimit = '0'", ""),
-        ("every = '1m'\nbwlimit = 'fast'", ""),
-        ("every = '1m'\nbwlimit = -1", ""),
-        ("every = '1m'\nkeep = 3", ""),
-        ("every = '1m'\nkeep.source = {}", ""),
-        ("every = '1m'\nkeep.source = { last = 0 }", ""),
-        ("every = '1m'\nkeep.source = { within = '90' }", ""),
-        ("every = '1m'\nhooks.before = ['true']", ""),
-        ("every = '1m'\nhooks.before = '/bin/true'", ""),
-        ("every = '1m'\nhooks.befor = ['/bin/true']", ""),
-        ("every = '1m'\nbackoff = { first = '2m', cap = '1m' }", ""),
-        ("every = '1m'\nbackoff = { first = '2m' }", ""),
-        ("every = '1m'\nalert_after_failures = 0", ""),
-        ("every = '1m'\nstuck_after = 1.5", ""),
-        ("every = '1m'\n\"ä\\n\" = 1", ""),
+        (
+            "every = 15",
+            "f:4:9: `job.a.every`: expected a duration such as `90s`, `15m`, `1h30m`, `2d` or `1w`, found `15`",
+        ),
+        (
+            "every = '1m1h'",
+            "f:4:9: `job.a.every`: expected a duration such as `90s`, `15m`, `1h30m`, `2d` or `1w`, found `'1m1h'`",
+        ),
+        (
+            "every = '0s'",
+            "f:4:9: `job.a.every`: expected a duration such as `90s`, `15m`, `1h30m`, `2d` or `1w`, found `'0s'`",
+        ),
+        (
+            "every = '99999999999999999999d'",
+            "f:4:9: `job.a.every`: expected a duration such as `90s`, `15m`, `1h30m`, `2d` or `1w`, found `'99999999999999999999d'`",
+        ),
+        ("every = '400d'", "f:4:9: `job.a.every`: expected a duration from `1s` to `367d`, found `'400d'`"),
+        ("every = '1m'\nat = ['03:00']", "f:5:6: `job.a.at`: either `every` or `at` may be given, not both"),
+        (
+            "every = '1m'\nweekdays = ['Mon']",
+            "f:5:12: `job.a.weekdays`: days are for times of day: `at` is missing beside it",
+        ),
+        ("at = []", "f:4:6: `job.a.at`: expected times such as `[\"03:00\", \"15:30\"]`, found `[]`"),
+        (
+            "at = ['3:00', '03:00', '25:00']",
+            "f:4:7: `job.a.at[0]`: expected a time such as `\"03:00\"`, found `'3:00'`\n\
+             f:4:24: `job.a.at[2]`: expected a time such as `\"03:00\"`, found `'25:00'`",
+        ),
+        ("at = '03:00'", "f:4:6: `job.a.at`: expected times such as `[\"03:00\", \"15:30\"]`, found `'03:00'`"),
+        (
+            "at = ['03:00']\nweekdays = ['Monday']\nmonth_days = [0, 32]",
+            "f:5:13: `job.a.weekdays[0]`: expected one of `Mon`, `Tue`, `Wed`, `Thu`, `Fri`, `Sat`, `Sun`, found `'Monday'`\n\
+             f:6:15: `job.a.month_days[0]`: expected a day from 1 to 31, found `0`\n\
+             f:6:18: `job.a.month_days[1]`: expected a day from 1 to 31, found `32`",
+        ),
+        ("every = '1m'\njitter = '1m'", "f:2:1: `job.a`: expected a jitter below the interval, which is 1m, found 1m"),
+        ("every = '1m'\njitter = '2d'", "f:5:10: `job.a.jitter`: expected at most `1d`, found `'2d'`"),
+        ("", "f:2:1: `job.a`: `every` or `at` is missing: expected one of them"),
+        (
+            "every = '1m'\nbwlimit = '0'",
+            "f:5:11: `job.a.bwlimit`: expected bytes per second such as `\"20M\"` or `\"500k\"`, more than none, found `'0'`",
+        ),
+        (
+            "every = '1m'\nbwlimit = 'fast'",
+            "f:5:11: `job.a.bwlimit`: expected bytes per second such as `\"20M\"` or `\"500k\"`, more than none, found `'fast'`",
+        ),
+        (
+            "every = '1m'\nbwlimit = -1",
+            "f:5:11: `job.a.bwlimit`: expected bytes per second such as `\"20M\"` or `\"500k\"`, more than none, found `-1`",
+        ),
+        ("every = '1m'\nkeep = 3", "f:5:8: `job.a.keep`: expected rules for `source` and `destination`, found `3`"),
+        ("every = '1m'\nkeep.source = {}", "f:5:15: `job.a.keep.source`: expected at least one rule, found none"),
+        (
+            "every = '1m'\nkeep.source = { last = 0 }",
+            "f:5:24: `job.a.keep.source.last`: expected a whole number from 1 to 1000000, found `0`",
+        ),
+        (
+            "every = '1m'\nkeep.source = { within = '90' }",
+            "f:5:26: `job.a.keep.source.within`: expected a duration such as `90d` or `1y6m` (m is a month here), found `'90'`",
+        ),
+        (
+            "every = '1m'\nhooks.before = ['true']",
+            "f:5:16: `job.a.hooks.before`: expected an absolute path first, such as `[\"/usr/bin/true\"]`, found `['true']`",
+        ),
+        (
+            "every = '1m'\nhooks.before = '/bin/true'",
+            "f:5:16: `job.a.hooks.before`: expected a program and its arguments such as `[\"/usr/bin/true\"]`, found `'/bin/true'`",
+        ),
+        ("every = '1m'\nhooks.befor = ['/bin/true']", "f:5:7: unknown key `job.a.hooks.befor`: did you mean `before`?"),
+        (
+            "every = '1m'\nbackoff = { first = '2m', cap = '1m' }",
+            "f:5:11: `job.a.backoff`: expected `first` <= `cap` <= `367d`",
+        ),
+        (
+            "every = '1m'\nbackoff = { first = '2m' }",
+            "f:5:11: `job.a.backoff.cap` is missing: expected the longest wait",
+        ),
+        (
+            "every = '1m'\nalert_after_failures = 0",
+            "f:5:24: `job.a.alert_after_failures`: expected a whole number from 1 to 1000, found `0`",
+        ),
+        (
+            "every = '1m'\nstuck_after = 1.5",
+            "f:5:15: `job.a.stuck_after`: expected a duration such as `90s`, `15m`, `1h30m`, `2d` or `1w`, found `1.5`",
+        ),
+        (
+            "every = '1m'\n\"ä\\n\" = 1",
+            "f:5:1: unknown key `job.a.ä `: expected one of `source`, `destination`, `every`, `at`, `weekdays`, `month_days`, `jitter`, `bwlimit`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`",
+        ),
     ] {
         assert_eq!(of_job(line), expected, "{line}");
     }
@@ -173,20 +246,53 @@ fn one_by_one() {
 #[test]
 fn files() {
     for (text, expected) in [
-        ("", ""),
-        ("zone = 'UTC'\njob = 1", ""),
-        ("zone = 'Mars'\n[job]", ""),
-        ("zone = 'UTC'\n[job.'a b']\nsource = 'v/a'\ndestination = 'v/a'\nevery = '1m'", ""),
+        (
+            "",
+            "f:1:1: `job` is missing: expected tables such as `[job.home]`\n\
+             f:1:1: `zone` is missing: expected a time zone such as `Europe/Berlin`, `UTC` or `+02:00`",
+        ),
+        ("zone = 'UTC'\njob = 1", "f:2:7: `job`: expected tables such as `[job.NAME]`, found `1`"),
+        (
+            "zone = 'Mars'\n[job]",
+            "f:1:8: `zone`: expected a time zone such as `Europe/Berlin`, `UTC` or `+02:00`, found `'Mars'`",
+        ),
+        (
+            "zone = 'UTC'\n[job.'a b']\nsource = 'v/a'\ndestination = 'v/a'\nevery = '1m'",
+            "f:2:1: `job.a b`: the name is not valid: expected a name of 1 to 64 of a-z A-Z 0-9 _ . -, with a letter or a digit first\n\
+             f:4:15: `job.a b.destination`: is the source itself",
+        ),
         (
             "zone = 'UTC'\n[job.a]\nsource = 'v/a'\ndestination = 'v/c'\nevery = '1m'\n[job.b]\nsource = 'v/b'\ndestination = '/dev/v/c'\nevery = '1m'",
-            "",
+            "f:6:1: `job.b`: its destination `v/c` is that of `job.a` too",
         ),
-        ("zone = 'UTC'\n[job]\n[pool.'v/p']\n[pool.'/dev/v/p']\nparallel = 0", ""),
-        ("zone = 'UTC'\n[job]\n[alerts]\nwebhook = 'ftp://x'\nsendmail = 'a@b, c@d'\nexec = []", ""),
-        ("zone = 'UTC'\n[defaults]\nsource = 'v/a'\n[job]", ""),
-        ("zone = = 'UTC'\n[job.a\nx = 'y\nzone = 1", ""),
-        ("zone = 'UTC'\nzone = 'UTC'\n[job]", ""),
-        ("[job]\nä = 'ö' x\n", ""),
+        (
+            "zone = 'UTC'\n[job]\n[pool.'v/p']\n[pool.'/dev/v/p']\nparallel = 0",
+            "f:3:1: `pool.v/p`: the same is there already, written in another way\n\
+             f:5:12: `pool./dev/v/p.parallel`: expected a whole number from 1 to 64, found `0`",
+        ),
+        (
+            "zone = 'UTC'\n[job]\n[alerts]\nwebhook = 'ftp://x'\nsendmail = 'a@b, c@d'\nexec = []",
+            "f:4:11: `alerts.webhook`: expected an address that begins with `https://` or `http://`, found `'ftp://x'`\n\
+             f:5:12: `alerts.sendmail`: expected one mail address such as `root@example.org`, found `'a@b, c@d'`\n\
+             f:6:8: `alerts.exec`: expected a program and its arguments such as `[\"/usr/bin/true\"]`, found `[]`",
+        ),
+        (
+            "zone = 'UTC'\n[defaults]\nsource = 'v/a'\n[job]",
+            "f:3:1: unknown key `defaults.source`: expected one of `every`, `at`, `weekdays`, `month_days`, `jitter`, `bwlimit`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`",
+        ),
+        (
+            "zone = = 'UTC'\n[job.a\nx = 'y\nzone = 1",
+            "f:1:8: not TOML: extra `=`, expected nothing\n\
+             f:1:10: not TOML: unexpected key or value, expected newline, `#`\n\
+             f:2:7: not TOML: unclosed table, expected `]`\n\
+             f:4:1: not TOML: duplicate key",
+        ),
+        ("zone = 'UTC'\nzone = 'UTC'\n[job]", "f:2:1: not TOML: duplicate key"),
+        (
+            "[job]\nä = 'ö' x\n",
+            "f:2:1: not TOML: invalid unquoted key, expected letters, numbers, `-`, `_`\n\
+             f:2:9: not TOML: unexpected key or value, expected newline, `#`",
+        ),
     ] {
         assert_eq!(problems(text), expected, "{text}");
     }

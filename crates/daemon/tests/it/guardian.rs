@@ -83,7 +83,7 @@ fn what_is_done() {
             WELL,
             receive(u64::MAX, u64::MAX),
             none,
-            "refuse; its metadata would be 450359962737059 % full, the limit is 95 %; its data would be 1844674407370955172 % full, the limit is 95 %",
+            "refuse; its metadata would be 450359962737060 % full, the limit is 95 %; its data would be 1844674407370955172 % full, the limit is 95 %",
         ),
         // 850 blocks of 4 KiB more.
         (
@@ -220,7 +220,7 @@ proptest! {
             held: *held,
         }).collect();
         let before = left.clone();
-        let full = |used: u64| status("100/1000", &format!("{}/1500", used), WELL);
+        let full = |used: u64| status("100/1000", &format!("{used}/1500"), WELL);
         let act = |used: u64, need, left: &[Candidate]| {
             let status = full(used);
             let pool = Pool { status: &status, lvm_transaction_id: None, holder_is_ours: false, snapshots: left };

@@ -228,7 +228,7 @@ fn steps() -> impl Strategy<Value = BTreeMap<u64, i64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(50))]
 
     /// Runs of any length and outcome, through restarts of nothing, with a clock that is set: no run overlaps another of
     /// its job, no pool has too many, nothing waits longer than all runs before it can take, and deciding ends.

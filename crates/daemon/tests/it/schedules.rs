@@ -92,7 +92,7 @@ fn as_systemd_has_it() {
 fn intervals_have_a_grid_of_their_own() {
     let first = |job: &str| every(3600).first_after(at("2026-11-21T07:00Z"), &Seed::of(&[job])).unwrap();
     // Recorded: what it is today it is for ever, on each machine.
-    assert_eq!(first("home"), at("2026-11-21T07:30:03Z"));
+    assert_eq!(first("home"), at("2026-11-21T07:09:17Z"));
     assert_ne!(first("home"), first("mail"));
     assert_ne!(Seed::of(&["ab", "c"]), Seed::of(&["a", "bc"]));
     // Who starts late, or takes long, does not move it.
@@ -143,7 +143,7 @@ const ZONES: [&str; 6] = ["UTC", "Europe/Berlin", "Australia/Lord_Howe", "-12:00
 fn schedules() -> impl Strategy<Value = Schedule> {
     let interval = (1u64..100_000, any::<prop::sample::Index>()).prop_map(|(length, jitter)| {
         let when = When::Every(Interval::new(seconds(length)).unwrap());
-        Schedule::new(when, seconds(jitter.index(usize::try_from(length).unwrap()) as u64)).unwrap()
+        Schedule::new(when, seconds(jitter.index(usize::try_from(length.min(86_401)).unwrap()) as u64)).unwrap()
     });
     let time = (0..24, 0..60).prop_map(|(hour, minute)| WallTime::parse(&format!("{hour:02}:{minute:02}")).unwrap());
     let calendar = (
@@ -187,11 +187,11 @@ proptest! {
     fn a_calendar_comes_when_the_wall_shows_it(
         zone in select(vec!["UTC", "Europe/Berlin", "America/Asuncion"]),
         hour in 0i8..24, minute in 0i8..60,
-        day in 0i64..3000,
+        day in 0u64..3000,
     ) {
         let schedule = calendar(zone, &[&format!("{hour:02}:{minute:02}")], &[], &[]);
         let schedule = Schedule::new(When::At(schedule), Duration::ZERO).unwrap();
-        let moment = at("2020-01-01T00:00Z") + seconds(day as u64 * 86_400);
+        let moment = at("2020-01-01T00:00Z") + seconds(day * 86_400);
         let next = schedule.first_after(moment, &Seed::of(&[])).unwrap();
         let zone = tz::TimeZoneDatabase::bundled().get(zone).unwrap();
         let shows = |moment: Timestamp| {
