@@ -210,6 +210,18 @@ proptest! {
         }
     }
 
+    /// However far jitter moves them past each other, two times of day come as each alone does.
+    #[test]
+    fn no_time_hides_another(zone in select(ZONES.to_vec()), moment in moments(), a in 0u8..24, b in 0u8..24) {
+        let seed = Seed::of(&["home"]);
+        let texts = [a, b].map(|hour| format!("{hour:02}:45"));
+        let first = |times: &[&str]| {
+            let when = When::At(calendar(zone, times, &[], &[]));
+            Schedule::new(when, Schedule::MAX_JITTER).unwrap().first_after(moment, &seed)
+        };
+        prop_assert_eq!(first(&[&texts[0], &texts[1]]), first(&[&texts[0]]).min(first(&[&texts[1]])));
+    }
+
     #[test]
     fn waits_do_not_shrink(first in 1u64..1000, more in 0u64..100_000, failures in 0u32..100) {
         let backoff = Backoff::new(seconds(first), seconds(first + more)).unwrap();
