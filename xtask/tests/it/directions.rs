@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy", "retention", "transfer"]),
     ("replicate", &["extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy", "retention", "transfer"]),
     ("snapshot", &["extents", "lvm-cmd"]),
+    ("daemon", &["extents", "lvm-cmd", "retention"]),
     ("cli", &["extents", "hyperlayer", "lvm-cmd", "block-copy", "transfer", "store"]),
     ("testkit", &["extents"]),
     ("s3-server", &[]),
@@ -36,6 +37,7 @@ const CRATES: &[&str] = &[
     "store",
     "replicate",
     "snapshot",
+    "daemon",
     "cli",
 ];
 
