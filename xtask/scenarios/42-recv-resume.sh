@@ -16,14 +16,27 @@ remember src
 make_pool dst pool 96m 64k
 remember dst
 
-# killed_at BYTES: a receive of the chain that is killed some time after it got so much of it.
+partial() {
+    lvbackup recv --list-partial -v dst
+}
+
+# got_to PATTERN: a receive of `data` is further than $before, and as far as this.
+got_to() {
+    [ "$(partial)" != "$before" ] && partial | grep "$1"
+}
+
+# killed_at BYTES PATTERN ARGUMENTS...: a receive that gets so much of $input and waits for more, and is killed as soon as
+# it is as far as the pattern says.
+input=chain.hl
 killed_at() {
-    local status=0
+    local bytes=$1 pattern=$2 before status=0
+    shift 2
+    before=$(partial)
     mkfifo slow
-    lvbackup -q recv -v dst -p pool -l data --keep-every 256k <slow &
+    lvbackup -q recv -v dst -l data --keep-every 256k "$@" <slow &
     exec 9>slow
-    head -c "$1" chain.hl >&9
-    sleep 1.$((RANDOM % 10))
+    head -c "$bytes" "$input" >&9
+    within 120 got_to "$pattern"
     kill -KILL $!
     exec 9>&-
     wait $! || status=$?
@@ -44,8 +57,8 @@ is_whole() {
 }
 
 # In the first layer. Without a word about it nobody's data is overwritten; both ways out are named.
-killed_at 6M
-lvbackup recv --list-partial -v dst | tee partial
+killed_at 6M ', layer .* up to' -p pool
+partial | tee partial
 grep -F "dst/data: since 2" partial
 expect_exit 5 lvbackup recv -v dst -p pool -l data -i chain.hl
 stderr_has '`lvbackup recv --resume -v dst -l data` < INPUT' lvbackup
@@ -55,8 +68,8 @@ stderr_has '2 layers' lvbackup
 is_whole two
 
 # In the second one, and then the machine was started anew: only the rest is sent.
-killed_at 16M
-lvbackup recv --list-partial -v dst | tee partial
+killed_at 16M '1 layer, and layer' -p pool
+partial | tee partial
 grep -F '1 layer, and layer' partial
 lvchange -an dst
 rm -rf /run/hyperlayer
@@ -69,18 +82,14 @@ expect_exit 0 lvbackup recv --resume -v dst -l data <rest.hl
 is_whole two
 
 # Killed again while it is continued, and at last with only the layer that is not in.
-killed_at 12M
-lvbackup -q recv --resume -v dst -l data --bwlimit 2m --keep-every 256k -i two.hl &
-sleep 4
-kill -KILL $!
-! wait $!
-being_received dst
+killed_at 12M '1 layer, and layer' -p pool
+input=two.hl killed_at 5M '1 layer, and layer' --resume
 expect_exit 5 lvbackup recv --resume -v dst -l data -i one.hl
 expect_exit 0 lvbackup recv --resume -v dst -l data -i two.hl
 is_whole two
 
 # Removed instead.
-killed_at 4M
+killed_at 4M ', layer .* up to' -p pool
 expect_exit 0 lvbackup recv --discard-partial -v dst -l data
 no_leftovers dst
 [ -z "$(ls -A /var/lib/hyperlayer/partial)" ]
