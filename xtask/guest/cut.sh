@@ -1,0 +1,54 @@
+# Cuts a transfer over ssh at points that chance chooses: `. cut.sh`, after `. sync.sh`.
+#
+#   cuts COUNT                      so many generations of src/data, each of whose transfers to far:dst/data is cut once, in each
+#                                   of the ways in turn; the destination is the old or the new state each time, and goes on
+
+# The ways to cut: what becomes of ssh, of the far program, of the network, of the near program.
+cut_by() {
+    case $1 in
+    ssh) pkill -KILL -x ssh ;;
+    far) ip netns pids far | xargs ps -o pid=,args= -p | awk '/serve --stdio/ { print $1 }' | xargs -r kill -KILL ;;
+    network) cut_network ;;
+    near) kill -KILL "$sync" ;;
+    term) kill -TERM "$sync" ;;
+    esac
+}
+
+cuts() {
+    local n how status now resumed=0 old=0 new=0 ways=(ssh far network near term)
+    STATES=$WORK/states
+    mkdir -p "$STATES"
+    sync_to 0 src/data far:dst/data --pool pool
+    sha256sum </dev/src/data >"$STATES/0.sha256"
+    for n in $(seq "$1"); do
+        how=${ways[n % ${#ways[@]}]}
+        write_pattern src/data $((n % 8))m 4m "cut $n"
+        sha256sum </dev/src/data >"$STATES/$n.sha256"
+        deactivate dst/data
+        lvbackup -q sync src/data far:dst/data --bwlimit 1m --stall-timeout 10s 2>cut.stderr &
+        sync=$!
+        sleep $((RANDOM % 7)).$((RANDOM % 10))
+        cut_by $how || true
+        status=0
+        wait $sync || status=$?
+        [ $how != network ] || mend_network
+        # The far end notices by itself that nobody is there any more.
+        within 60 no_server
+        now=$(whole_state)
+        echo "cut $n ($how): exit status $status, destination is $now" >&2
+        sed 's/^/    /' cut.stderr >&2
+        [ "$now" = $n ] || [ "$now" = $((n - 1)) ] || fail "after cut $n the destination is $now"
+        [ "$status" != 0 ] || [ "$now" = $n ] || fail "exit status 0, and the destination is old"
+        if [ "$now" = $n ]; then new=$((new + 1)); else old=$((old + 1)); fi
+        deactivate dst/data
+        sync_to 0 src/data far:dst/data
+        [ "$(said resumed)" != true ] || resumed=$((resumed + 1))
+        [ "$(whole_state)" = $n ] || fail "after the next run the destination is old"
+    done
+    echo "cuts: $1, the destination was old after $old and new after $new, the next run resumed $resumed" >&2
+    [ $resumed -gt 0 ]
+}
+
+no_server() {
+    ! ip netns pids far | xargs -r ps -o args= -p | grep 'serve --stdio'
+}

@@ -1,0 +1,31 @@
+# A real systemd for scenarios about units: `. systemd.sh`, after `. lib.sh`.
+#
+#   start_systemd                   systemd as process 1 of a process namespace of its own, which sees the guest's files, devices and volumes
+#   in_systemd COMMAND...           there: systemctl, journalctl, ...
+
+start_systemd() {
+    local unit
+    mkdir -p /run/systemd/system
+    # The guest has its own; what cleans up /tmp would take the scenario's folder.
+    for unit in systemd-udevd{.service,-kernel.socket,-control.socket} systemd-udev-{trigger,settle}.service \
+        lvm2-{monitor.service,lvmpolld.socket} blk-availability.service systemd-tmpfiles-{setup,setup-dev,clean}.service \
+        systemd-{remount-fs,modules-load,sysctl,binfmt,sysusers,update-utmp,random-seed}.service {e2scrub_all,dpkg-db-backup}.timer \
+        ssh.service prometheus.service prometheus-node-exporter.service; do
+        ln -sf /dev/null "/run/systemd/system/$unit"
+    done
+    container=other unshare --mount --pid --fork --ipc --propagation private --kill-child \
+        sh -c 'mount -t proc proc /proc; exec /lib/systemd/systemd --system --unit=basic.target --log-target=journal' &
+    systemd=$!
+    trap 'no_systemd' EXIT
+    within 60 in_systemd systemctl is-active basic.target
+}
+
+no_systemd() {
+    kill -KILL "$systemd"
+    wait "$systemd" || true
+    rm -rf /run/systemd/system /run/systemd/transient
+}
+
+in_systemd() {
+    nsenter -t "$(pgrep -x systemd)" -m -p -- "$@"
+}
