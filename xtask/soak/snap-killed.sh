@@ -1,0 +1,13 @@
+# limit: 3000
+# A run that is killed at each of its steps is undone by `lvsnap recover`, to the last file.
+. lib.sh
+trap - DEBUG
+. killed.sh
+
+makings_killed {1..18}
+removings_killed {1..7}
+# There are no more.
+! killed_at 19 $make
+! killed_at 8 lvsnap -q remove tight/snap
+reality | diff before -
+no_leftovers tight
