@@ -18,15 +18,16 @@ pub(crate) fn bench(limits: &Limits) -> Result<()> {
     println!("== the stream format in memory, on one core");
     example("hyperlayer", &[])?;
     images::bench(&release_binaries()?)?;
-    on_volumes(limits)
+    in_guest("lvbackup in a guest, on a volume of 10 GiB", "volumes.py", limits)?;
+    in_guest("lvbackup sync in a guest, of 1 MiB on a volume of 10 GiB", "sync.sh", limits)
 }
 
 /// On real LVM, where the binaries are those of the scenarios.
-fn on_volumes(limits: &Limits) -> Result<()> {
-    println!("== lvbackup in a guest, on a volume of 10 GiB");
+fn in_guest(what: &str, script: &str, limits: &Limits) -> Result<()> {
+    println!("== {what}");
     let guest = Guest::prepare(false)?;
     let mut payload = Payload::new(&build_all()?);
-    payload.main(&workspace::root().join("xtask/bench/volumes.py"), &[])?;
+    payload.main(&workspace::root().join("xtask/bench").join(script), &[])?;
     let outcome = guest.run("bench", &payload, limits, &mut std::io::stdout())?;
     match outcome.status? {
         0 => Ok(()),
