@@ -108,10 +108,11 @@ impl Layer {
         }))
     }
 
-    /// Whether both hold the same: an id in common, and one size.
+    /// Whether `copy`, at a destination, holds the same: an id in common, and not smaller. It may be larger, where the extents of
+    /// its group are; the rest is zeros.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.size == other.size && self.ids.iter().any(|id| other.ids.contains(id))
+    pub fn is_same(&self, copy: &Self) -> bool {
+        copy.size >= self.size && self.ids.iter().any(|id| copy.ids.contains(id))
     }
 }
 

@@ -10,11 +10,11 @@
 //!
 //! // What the client says, it says before it has heard anything.
 //! let (_, mut client) = connect(Side::Client, std::io::empty(), Vec::new());
-//! client.send(&Message::Hello(Hello::new([], "example 1.0")))?;
+//! client.send(&Message::Hello(Hello::new([], "example 1.0", "web1")))?;
 //! let sent = client.into_inner();
 //!
 //! let (mut incoming, mut server) = connect(Side::Server, sent.as_slice(), Vec::new());
-//! server.send(&Message::Hello(Hello::new([Ability::Send], "example 1.0")))?;
+//! server.send(&Message::Hello(Hello::new([Ability::Send], "example 1.0", "backup1")))?;
 //! let Some(Message::Hello(hello)) = incoming.receive()? else { panic!("a hello") };
 //! assert_eq!(hello.tool.as_str(), "example 1.0");
 //!
@@ -38,10 +38,13 @@ mod blocks;
 mod frame;
 #[cfg(any(test, fuzzing, feature = "fuzzing"))]
 pub mod fuzzing;
+mod host;
+mod keep;
 mod layers;
 pub mod limits;
 mod lineage;
 mod link;
+mod manage;
 mod message;
 mod parts;
 mod reader;
@@ -56,13 +59,16 @@ mod writer;
 pub use allow::{Access, Allow, NotAllowed, Pattern, PatternError, Volumes};
 pub use blocks::{Compare, Hashes};
 pub use frame::{FrameError, Kind};
+pub use host::{Acknowledge, Host, Inflow, Outflow, Receive};
+pub use keep::{Keep, KeepError};
 pub use layers::{Layer, Live, Pair, PairError, parent_tag};
 pub use lineage::{Destination, LineageError, Step, next};
 pub use link::{Incoming, LinkError, Outgoing, connect};
+pub use manage::{Adopt, Bits, BitsError, Differ, Noted, Prune, Pruned, Removed, Settle, Settled, Snapshot};
 pub use message::{Message, MessageError};
 pub use parts::{
-    Ability, Begin, Data, Done, End, Hello, Layers, List, Offer, Plan, Ready, Refusal, RefusalKind, Role, Selected,
-    Send,
+    Ability, Begin, Data, Done, End, Hello, Layers, List, Offer, Packed, Plan, Ready, Refusal, RefusalKind, Role,
+    Selected, Send,
 };
 pub use reader::{FrameReader, ReadError};
 pub use rule::Rule;
