@@ -44,6 +44,7 @@ mod layers;
 pub mod limits;
 mod lineage;
 mod link;
+pub mod lvm;
 mod manage;
 mod message;
 mod parts;
