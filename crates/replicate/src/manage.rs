@@ -65,6 +65,7 @@ impl Differ {
             let expected = "a multiple of block_bytes";
             return Err(Rule::Number { field: "start_bytes", found: self.start.get(), expected });
         }
+        at_most("start_bytes", self.start.get(), MAX_VOLUME_SIZE.get())?;
         let len = self.block.get().saturating_mul(self.bits.0.len() as u64);
         let end = self.start.get().saturating_add(len);
         // The last block may be short, so that this lies past the volume's end by less than a block.

@@ -146,6 +146,16 @@ impl Session {
         [&self.client, &self.server].iter().all(|hello| hello.as_ref().is_some_and(|hello| hello.can(ability)))
     }
 
+    /// Whether that side may ping now: both have said hello, its last ping was answered, nobody said good-bye.
+    #[must_use]
+    pub fn may_ping(&self, side: Side) -> bool {
+        let unanswered = match side {
+            Side::Client => self.client_ping,
+            Side::Server => self.server_ping,
+        };
+        !matches!(self.state, State::Greeting | State::Over { .. }) && unanswered.is_none()
+    }
+
     /// Ends the session for a rule that `message`s do not tell of.
     pub(crate) fn refuse(&mut self, violation: Violation) -> Violation {
         self.state = State::Over { clean: false };
