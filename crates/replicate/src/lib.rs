@@ -45,6 +45,7 @@ pub mod limits;
 mod line;
 mod lineage;
 mod link;
+pub mod lvm;
 mod manage;
 mod message;
 mod pack;
