@@ -162,7 +162,7 @@ fn due(args: &Args) -> impl Fn(Bytes) -> bool + Sync {
 }
 
 fn want<'a>(args: &Args, due: &'a (dyn Fn(Bytes) -> bool + Sync)) -> Want<'a> {
-    Want { check_base: !args.no_base_check, size: args.size, due, queue: Queue::default() }
+    Want { check_base: !args.no_base_check, size: args.size, due, seen: None, queue: Queue::default() }
 }
 
 /// Hands all layers of the input over, one by one.

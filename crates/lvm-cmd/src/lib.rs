@@ -93,6 +93,6 @@ pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
 pub use share::is_active_for_us;
 pub use stack::{Below, Stack};
 pub use volume::{
-    Change, NewVolume, Room, VolumeError, activate, change, create_classic, create_snapshot, create_thin,
+    Change, NewVolume, Room, VolumeError, activate, change, create_classic, create_snapshot, create_thin, deactivate,
     extend_classic, remove, rename, resize,
 };

@@ -149,6 +149,15 @@ pub fn activate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> {
     run(exec, &command.arg(name.to_string()), "activate", name).map(drop)
 }
 
+/// Deactivates a volume. One that is inactive already is no error. Runs one command.
+///
+/// # Errors
+/// LVM refuses: something has it open ([`Kind::Busy`]).
+pub fn deactivate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> {
+    let command = Command::new(Program::Lvchange).args(["--activate", "n"]);
+    run(exec, &command.arg(name.to_string()), "deactivate", name).map(drop)
+}
+
 /// Renames a volume within its group; one that is active, open or mounted stays so. Runs one command.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use lvm_cmd::{LvName, LvRef, NameError, VgName};
 
-use crate::{Message, RefusalKind};
+use crate::{Ability, Message, RefusalKind, Role};
 
 /// Volumes by the beginning of their names: `VG/PREFIX*`, `VG/*`, or one volume, `VG/LV`.
 ///
@@ -100,7 +100,7 @@ pub enum Volumes {
 pub enum Access {
     /// Both ways.
     Both,
-    /// Nothing is ever written here.
+    /// Nothing is ever received here. Snapshots are made, and removed by the rules of whoever asks.
     ReadOnly,
     /// No content ever leaves this host: only what layers there are, and hashes of blocks, which confirm a guess.
     ReceiveOnly,
@@ -155,18 +155,54 @@ impl Allow {
     pub fn check(&self, request: &Message<'_>) -> Result<(), NotAllowed> {
         // Nothing is told about a volume that may not be named, not even which way it may go.
         let Some(volume) = request.volume() else { return Ok(()) };
-        let named = match &self.volumes {
-            Volumes::Any => true,
-            Volumes::Matching(patterns) => patterns.iter().any(|pattern| pattern.matches(volume)),
-        };
-        let volume = || volume.clone();
-        match (request, self.access) {
-            _ if !named => Err(NotAllowed::Volume { volume: volume() }),
-            (Message::Try(_) | Message::Receive(_), Access::ReadOnly) => Err(NotAllowed::ReadOnly { volume: volume() }),
-            (Message::Plan(_) | Message::Send(_), Access::ReceiveOnly) => {
-                Err(NotAllowed::ReceiveOnly { volume: volume() })
+        if !self.names(volume) {
+            return Err(NotAllowed::Volume { volume: volume.clone() });
+        }
+        // A snapshot of any name may be taken for a layer, and sent then.
+        if let Message::Adopt(adopt) = request {
+            let snapshot = LvRef::new(volume.vg().clone(), adopt.snapshot.clone());
+            if !self.names(&snapshot) {
+                return Err(NotAllowed::Volume { volume: snapshot });
             }
+        }
+        let volume = || volume.clone();
+        match (self.access, direction(request)) {
+            (Access::ReadOnly, Some(Role::Destination)) => Err(NotAllowed::ReadOnly { volume: volume() }),
+            (Access::ReceiveOnly, Some(Role::Source)) => Err(NotAllowed::ReceiveOnly { volume: volume() }),
             _ => Ok(()),
         }
+    }
+
+    fn names(&self, volume: &LvRef) -> bool {
+        match &self.volumes {
+            Volumes::Any => true,
+            Volumes::Matching(patterns) => patterns.iter().any(|pattern| pattern.matches(volume)),
+        }
+    }
+}
+
+/// What end of a pair the volume is for a request that only one end serves.
+fn direction(request: &Message<'_>) -> Option<Role> {
+    match request {
+        Message::Try(_) | Message::Receive(_) | Message::Settle(_) => Some(Role::Destination),
+        Message::Plan(_) | Message::Send(_) | Message::Differ(_) => Some(Role::Source),
+        Message::Adopt(adopt) => Some(adopt.role),
+        Message::Prune(prune) => Some(prune.role),
+        // A listing and hashes tell no content. The first base of a destination that exists is a snapshot too.
+        _ => None,
+    }
+}
+
+impl Access {
+    /// What a server says that it can do.
+    #[must_use]
+    pub fn abilities(self) -> Vec<Ability> {
+        use Ability::{Adopt, Compare, Prune, Receive, Send, Snapshot, Zstd};
+        let way: &[Ability] = match self {
+            Self::Both => &[Send, Receive],
+            Self::ReadOnly => &[Send],
+            Self::ReceiveOnly => &[Receive],
+        };
+        [way, &[Compare, Snapshot, Adopt, Prune, Zstd]].concat()
     }
 }

@@ -1,21 +1,30 @@
 //! Hashes of blocks, for a destination that exists already.
 
 use extents::{Bytes, Extent};
+use hyperlayer::LayerId;
 use hyperlayer::limits::MAX_VOLUME_SIZE;
 use lvm_cmd::LvRef;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{MAX_BLOCK, MAX_HASHES, MIN_BLOCK};
+use crate::limits::MAX_HASHES;
 use crate::rule::{Rule, at_most, sectors};
-use crate::text;
+use crate::{Pair, Role, manage, text};
 
 /// Which blocks are hashed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compare {
-    /// The volume, which nobody writes to meanwhile.
+    /// The source's or the destination's own name.
     #[serde(with = "text")]
     pub volume: LvRef,
+    /// The pair.
+    #[serde(with = "text")]
+    pub pair: Pair,
+    /// Which end that is.
+    pub role: Role,
+    /// The layer of the pair's whose blocks are hashed.
+    #[serde(with = "text")]
+    pub layer: LayerId,
     /// Where the first block begins.
     #[serde(rename = "start_bytes", with = "text::bytes")]
     pub start: Bytes,
@@ -30,9 +39,7 @@ pub struct Compare {
 impl Compare {
     pub(crate) fn check(&self) -> Result<(), Rule> {
         let rule = |field, found: Bytes, expected| Err(Rule::Number { field, found: found.get(), expected });
-        if !self.block.get().is_power_of_two() || !(MIN_BLOCK..=MAX_BLOCK).contains(&self.block) {
-            return rule("block_bytes", self.block, "a power of two, 4096 to 16777216");
-        }
+        manage::block("block_bytes", self.block)?;
         if !self.start.get().is_multiple_of(self.block.get()) {
             return rule("start_bytes", self.start, "a multiple of block_bytes");
         }

@@ -22,17 +22,27 @@ pub enum Kind {
     Send = 0x17,
     Compare = 0x18,
     Hashes = 0x19,
+    Snapshot = 0x1a,
+    Made = 0x1b,
+    Differ = 0x1c,
+    Noted = 0x1d,
+    Settle = 0x1e,
+    Settled = 0x1f,
     Begin = 0x20,
     Data = 0x21,
     Durable = 0x22,
     End = 0x23,
     Verified = 0x24,
     Done = 0x25,
+    Packed = 0x26,
+    Adopt = 0x30,
+    Prune = 0x31,
+    Pruned = 0x32,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 31] = [
         Self::Hello,
         Self::Ping,
         Self::Pong,
@@ -48,12 +58,22 @@ impl Kind {
         Self::Send,
         Self::Compare,
         Self::Hashes,
+        Self::Snapshot,
+        Self::Made,
+        Self::Differ,
+        Self::Noted,
+        Self::Settle,
+        Self::Settled,
         Self::Begin,
         Self::Data,
         Self::Durable,
         Self::End,
         Self::Verified,
         Self::Done,
+        Self::Packed,
+        Self::Adopt,
+        Self::Prune,
+        Self::Pruned,
     ];
 
     /// The longest body of its frames, in bytes.
@@ -62,9 +82,9 @@ impl Kind {
         match self {
             Self::Ping | Self::Pong | Self::Durable | Self::Verified => 8,
             Self::Bye => 0,
-            Self::Layers => MAX_LISTING_BYTES,
+            Self::Layers | Self::Pruned => MAX_LISTING_BYTES,
             Self::Hashes => 8 + 32 * MAX_HASHES,
-            Self::Data => 8 + MAX_DATA_BYTES,
+            Self::Data | Self::Packed => 8 + MAX_DATA_BYTES,
             _ => MAX_CONTROL_BYTES,
         }
     }

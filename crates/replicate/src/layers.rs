@@ -96,11 +96,10 @@ impl Layer {
         }
         let mut ids = layers_of(volume)?;
         ids.truncate(MAX_LAYER_IDS);
-        let named = |tag: &Tag| LayerId::new(tag.as_str().strip_prefix(PARENT_TAG)?).ok();
         Ok(Some(Self {
             name: volume.name.lv().clone(),
             // No volume is made against what it holds itself.
-            parent: volume.tags.iter().find_map(named).filter(|parent| !ids.contains(parent)),
+            parent: parent_of(volume).filter(|parent| !ids.contains(parent)),
             ids,
             created_seconds: volume.created_seconds,
             size: volume.size,
@@ -108,11 +107,18 @@ impl Layer {
         }))
     }
 
-    /// Whether both hold the same: an id in common, and one size.
+    /// Whether `copy`, at a destination, holds the same: an id in common, and not smaller. It may be larger, where the extents of
+    /// its group are; the rest is zeros.
     #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.size == other.size && self.ids.iter().any(|id| other.ids.contains(id))
+    pub fn is_same(&self, copy: &Self) -> bool {
+        copy.size >= self.size && self.ids.iter().any(|id| copy.ids.contains(id))
     }
+}
+
+/// What the layer of a volume was made against, as its tag says.
+pub(crate) fn parent_of(volume: &Lv) -> Option<LayerId> {
+    let named = |tag: &Tag| LayerId::new(tag.as_str().strip_prefix(PARENT_TAG)?).ok();
+    volume.tags.iter().find_map(named)
 }
 
 /// The tag that says what a layer was made against.

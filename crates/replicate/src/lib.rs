@@ -10,11 +10,11 @@
 //!
 //! // What the client says, it says before it has heard anything.
 //! let (_, mut client) = connect(Side::Client, std::io::empty(), Vec::new());
-//! client.send(&Message::Hello(Hello::new([], "example 1.0")))?;
+//! client.send(&Message::Hello(Hello::new([], "example 1.0", "web1")))?;
 //! let sent = client.into_inner();
 //!
 //! let (mut incoming, mut server) = connect(Side::Server, sent.as_slice(), Vec::new());
-//! server.send(&Message::Hello(Hello::new([Ability::Send], "example 1.0")))?;
+//! server.send(&Message::Hello(Hello::new([Ability::Send], "example 1.0", "backup1")))?;
 //! let Some(Message::Hello(hello)) = incoming.receive()? else { panic!("a hello") };
 //! assert_eq!(hello.tool.as_str(), "example 1.0");
 //!
@@ -38,15 +38,23 @@ mod blocks;
 mod frame;
 #[cfg(any(test, fuzzing, feature = "fuzzing"))]
 pub mod fuzzing;
+mod host;
+mod keep;
 mod layers;
 pub mod limits;
+mod line;
 mod lineage;
 mod link;
+pub mod lvm;
+mod manage;
 mod message;
+mod pack;
 mod parts;
 mod reader;
 mod rule;
+mod serve;
 mod session;
+mod sync;
 mod text;
 mod transferring;
 mod verify;
@@ -56,17 +64,23 @@ mod writer;
 pub use allow::{Access, Allow, NotAllowed, Pattern, PatternError, Volumes};
 pub use blocks::{Compare, Hashes};
 pub use frame::{FrameError, Kind};
+pub use host::{Acknowledge, Host, Inflow, Outflow, Receive};
+pub use keep::{Keep, KeepError};
 pub use layers::{Layer, Live, Pair, PairError, parent_tag};
+pub use line::Patience;
 pub use lineage::{Destination, LineageError, Step, next};
 pub use link::{Incoming, LinkError, Outgoing, connect};
+pub use manage::{Adopt, Bits, BitsError, Differ, Noted, Prune, Pruned, Removed, Settle, Settled, Snapshot};
 pub use message::{Message, MessageError};
 pub use parts::{
-    Ability, Begin, Data, Done, End, Hello, Layers, List, Offer, Plan, Ready, Refusal, RefusalKind, Role, Selected,
-    Send,
+    Ability, Begin, Data, Done, End, Hello, Layers, List, Offer, Packed, Plan, Ready, Refusal, RefusalKind, Role,
+    Selected, Send,
 };
 pub use reader::{FrameReader, ReadError};
 pub use rule::Rule;
+pub use serve::{Serving, serve};
 pub use session::{Session, Side, agreed};
+pub use sync::{Events, Reached, Summary, Sync, SyncError, default_pair, sync};
 pub use text::{Text, Word, WordError};
 pub use verify::{ReadBack, Verify};
 pub use violation::{OtherLayer, Violation};

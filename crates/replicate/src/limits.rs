@@ -27,8 +27,14 @@ pub const MAX_MEMORY_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_LAYERS: usize = 1024;
 /// The most ids by which one volume is known as a layer.
 pub const MAX_LAYER_IDS: usize = 4;
+/// The most rules of what stays, in one request.
+pub const MAX_RULES: usize = 32;
+/// The longest reason why one layer goes, in bytes.
+pub const MAX_WHY_BYTES: usize = 256;
 /// The most hashes in one answer.
 pub const MAX_HASHES: usize = 4096;
+/// The most blocks in one request that says which of them differ: those of one answer with hashes.
+pub const MAX_BITS: usize = MAX_HASHES;
 /// The smallest block that is hashed.
 pub const MIN_BLOCK: Bytes = Bytes::new(4096);
 /// The largest block that is hashed.
@@ -36,6 +42,8 @@ pub const MAX_BLOCK: Bytes = Bytes::new(16 * 1024 * 1024);
 
 /// The longest text for people, in bytes.
 pub const MAX_TEXT_BYTES: usize = 2048;
+/// The longest name of a host, in bytes.
+pub const MAX_HOST_BYTES: usize = 255;
 /// The longest word, in bytes: an ability, the name of a kind of refusal.
 pub const MAX_WORD_BYTES: usize = 32;
 /// The most abilities in one hello.

@@ -94,7 +94,7 @@ pub fn next<'a>(newest: &Layer, kept: &'a [Layer], destination: &'a Destination)
         return Err(LineageError::InUse);
     }
     // One that is not the pair's may be its user's: that is never renamed, but a snapshot of it can be a base.
-    if let Some(layer) = destination.layers.iter().find(|layer| layer.ours && layer.is_same(newest)) {
+    if let Some(layer) = destination.layers.iter().find(|layer| layer.ours && newest.is_same(layer)) {
         return Ok(Step::Swap { layer });
     }
     match (common, &destination.live) {

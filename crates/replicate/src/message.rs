@@ -7,9 +7,12 @@ use serde::de::DeserializeOwned;
 
 use crate::blocks::{Compare, Hashes};
 use crate::frame::Kind;
-use crate::parts::{Begin, Data, Done, End, Hello, Layers, List, Offer, Plan, Ready, Refusal, Selected, Send};
+use crate::manage::{Adopt, Differ, Noted, Prune, Pruned, Settle, Settled, Snapshot};
+use crate::parts::{
+    Begin, Data, Done, End, Hello, Layers, List, Offer, Packed, Plan, Ready, Refusal, Selected, Send, check_layer,
+};
 use crate::rule::Rule;
-use crate::{Side, Text};
+use crate::{Layer, Side, Text};
 
 /// One frame's content.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,11 +48,31 @@ pub enum Message<'a> {
     Compare(Compare),
     /// The server: these.
     Hashes(Hashes<'a>),
+    /// The client: make a layer of what is in the volume now.
+    Snapshot(Snapshot),
+    /// The server: this one.
+    Made(Layer),
+    /// The client: these blocks of a layer differ from one that you do not have.
+    Differ(Differ),
+    /// The server: so much is noted.
+    Noted(Noted),
+    /// The client: put that layer under the destination's own name.
+    Settle(Settle),
+    /// The server: it is there.
+    Settled(Settled),
+    /// The client: take that snapshot for a layer.
+    Adopt(Adopt),
+    /// The client: remove what no rule keeps.
+    Prune(Prune),
+    /// The server: this went.
+    Pruned(Pruned),
 
     /// The sender: here it comes.
     Begin(Begin),
     /// The sender: the next piece of the stream.
     Data(Data<'a>),
+    /// The sender: the next piece of the stream, packed.
+    Packed(Packed<'a>),
     /// The receiver: everything of the stream below this many bytes is on disk for good, and known to be.
     Durable(Bytes),
     /// The sender: the stream is whole.
@@ -112,8 +135,18 @@ impl Message<'_> {
             Self::Send(_) => Kind::Send,
             Self::Compare(_) => Kind::Compare,
             Self::Hashes(_) => Kind::Hashes,
+            Self::Snapshot(_) => Kind::Snapshot,
+            Self::Made(_) => Kind::Made,
+            Self::Differ(_) => Kind::Differ,
+            Self::Noted(_) => Kind::Noted,
+            Self::Settle(_) => Kind::Settle,
+            Self::Settled(_) => Kind::Settled,
+            Self::Adopt(_) => Kind::Adopt,
+            Self::Prune(_) => Kind::Prune,
+            Self::Pruned(_) => Kind::Pruned,
             Self::Begin(_) => Kind::Begin,
             Self::Data(_) => Kind::Data,
+            Self::Packed(_) => Kind::Packed,
             Self::Durable(_) => Kind::Durable,
             Self::End(_) => Kind::End,
             Self::Verified(_) => Kind::Verified,
@@ -130,6 +163,11 @@ impl Message<'_> {
             Self::Try(offer) | Self::Receive(offer) => Some(&offer.volume),
             Self::Send(send) => Some(&send.selected.volume),
             Self::Compare(compare) => Some(&compare.volume),
+            Self::Snapshot(snapshot) => Some(&snapshot.volume),
+            Self::Differ(differ) => Some(&differ.volume),
+            Self::Settle(settle) => Some(&settle.volume),
+            Self::Adopt(adopt) => Some(&adopt.volume),
+            Self::Prune(prune) => Some(&prune.volume),
             Self::Hello(_)
             | Self::Ping(_)
             | Self::Pong(_)
@@ -139,8 +177,13 @@ impl Message<'_> {
             | Self::Planned(_)
             | Self::Ready(_)
             | Self::Hashes(_)
+            | Self::Made(_)
+            | Self::Noted(_)
+            | Self::Settled(_)
+            | Self::Pruned(_)
             | Self::Begin(_)
             | Self::Data(_)
+            | Self::Packed(_)
             | Self::Durable(_)
             | Self::End(_)
             | Self::Verified(_)
@@ -164,6 +207,15 @@ impl Message<'_> {
             Self::Ready(body) => json(kind, body, to),
             Self::Send(body) => json(kind, body, to),
             Self::Compare(body) => json(kind, body, to),
+            Self::Snapshot(body) => json(kind, body, to),
+            Self::Made(body) => json(kind, body, to),
+            Self::Differ(body) => json(kind, body, to),
+            Self::Noted(body) => json(kind, body, to),
+            Self::Settle(body) => json(kind, body, to),
+            Self::Settled(body) => json(kind, body, to),
+            Self::Adopt(body) => json(kind, body, to),
+            Self::Prune(body) => json(kind, body, to),
+            Self::Pruned(body) => json(kind, body, to),
             Self::Begin(body) => json(kind, body, to),
             Self::End(body) => json(kind, body, to),
             Self::Done(body) => json(kind, body, to),
@@ -181,7 +233,7 @@ impl Message<'_> {
                 to.extend(hashes.as_flattened());
                 Ok(())
             }
-            Self::Data(Data { at, bytes }) => {
+            Self::Data(Data { at, bytes }) | Self::Packed(Packed { at, bytes }) => {
                 to.extend(at.get().to_be_bytes());
                 to.extend(*bytes);
                 Ok(())
@@ -205,10 +257,16 @@ impl Message<'_> {
             Self::Send(body) => body.selected.check(),
             Self::Compare(body) => body.check(),
             Self::Hashes(body) => body.check(),
+            Self::Made(body) => check_layer(body),
+            Self::Differ(body) => body.check(),
+            Self::Noted(body) => body.check(),
+            Self::Pruned(body) => body.check(),
             Self::Begin(body) => body.check(),
             Self::Data(body) => body.check(),
+            Self::Packed(body) => body.check(),
             Self::Ping(_) | Self::Pong(_) | Self::Bye | Self::Durable(_) | Self::Verified(_) => Ok(()),
             Self::List(_) | Self::Ready(_) | Self::End(_) | Self::Done(_) => Ok(()),
+            Self::Snapshot(_) | Self::Settle(_) | Self::Settled(_) | Self::Adopt(_) | Self::Prune(_) => Ok(()),
         }
     }
 }
@@ -243,10 +301,23 @@ impl<'a> Message<'a> {
                 let (hashes, []) = rest.as_chunks() else { return Err(length("8 and 32 for each hash")) };
                 Self::Hashes(Hashes { at, hashes })
             }
+            Kind::Snapshot => Self::Snapshot(of_json(kind, body)?),
+            Kind::Made => Self::Made(of_json(kind, body)?),
+            Kind::Differ => Self::Differ(of_json(kind, body)?),
+            Kind::Noted => Self::Noted(of_json(kind, body)?),
+            Kind::Settle => Self::Settle(of_json(kind, body)?),
+            Kind::Settled => Self::Settled(of_json(kind, body)?),
+            Kind::Adopt => Self::Adopt(of_json(kind, body)?),
+            Kind::Prune => Self::Prune(of_json(kind, body)?),
+            Kind::Pruned => Self::Pruned(of_json(kind, body)?),
             Kind::Begin => Self::Begin(of_json(kind, body)?),
             Kind::Data => {
                 let (at, bytes) = placed()?;
                 Self::Data(Data { at, bytes })
+            }
+            Kind::Packed => {
+                let (at, bytes) = placed()?;
+                Self::Packed(Packed { at, bytes })
             }
             Kind::Durable => Self::Durable(Bytes::new(number()?)),
             Kind::End => Self::End(of_json(kind, body)?),
@@ -266,8 +337,14 @@ impl<'a> Message<'a> {
             | Self::Try(_)
             | Self::Receive(_)
             | Self::Send(_)
-            | Self::Compare(_) => Some(Side::Client),
+            | Self::Compare(_)
+            | Self::Snapshot(_)
+            | Self::Differ(_)
+            | Self::Settle(_)
+            | Self::Adopt(_)
+            | Self::Prune(_) => Some(Side::Client),
             Self::Layers(_) | Self::Planned(_) | Self::Ready(_) | Self::Hashes(_) => Some(Side::Server),
+            Self::Made(_) | Self::Noted(_) | Self::Settled(_) | Self::Pruned(_) => Some(Side::Server),
             _ => None,
         }
     }

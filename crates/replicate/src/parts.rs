@@ -8,7 +8,9 @@ use lvm_cmd::{LvName, LvRef};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use transfer::receive::ResumeToken;
 
-use crate::limits::{MAX_ABILITIES, MAX_DATA_BYTES, MAX_LAYER_IDS, MAX_LAYERS, NEWEST_VERSION, OLDEST_VERSION};
+use crate::limits::{
+    MAX_ABILITIES, MAX_DATA_BYTES, MAX_HOST_BYTES, MAX_LAYER_IDS, MAX_LAYERS, NEWEST_VERSION, OLDEST_VERSION,
+};
 use crate::rule::{Rule, at_most, is_size, not_own_parent, sectors};
 use crate::text::{self, Text, Word};
 use crate::{Layer, Live, Pair, Verify};
@@ -25,17 +27,20 @@ pub struct Hello {
     pub abilities: BTreeSet<Word>,
     /// Name and version of the program.
     pub tool: Text,
+    /// The name of the host that it runs on, for people and for the name of a pair; empty where nobody knows it.
+    pub host: Text,
 }
 
 impl Hello {
     /// That of this crate's versions.
     #[must_use]
-    pub fn new(abilities: impl IntoIterator<Item = Ability>, tool: &str) -> Self {
+    pub fn new(abilities: impl IntoIterator<Item = Ability>, tool: &str, host: &str) -> Self {
         Self {
             oldest: OLDEST_VERSION,
             newest: NEWEST_VERSION,
             abilities: abilities.into_iter().map(Ability::word).collect(),
             tool: Text::new(tool),
+            host: Text::new(host),
         }
     }
 
@@ -49,6 +54,7 @@ impl Hello {
         if self.oldest == 0 || self.oldest > self.newest {
             return Err(Rule::Versions { oldest: self.oldest, newest: self.newest });
         }
+        at_most("host", Bytes::from(self.host.as_str().len()).get(), MAX_HOST_BYTES as u64)?;
         at_most("abilities", Bytes::from(self.abilities.len()).get(), MAX_ABILITIES as u64)
     }
 }
@@ -56,12 +62,20 @@ impl Hello {
 /// What a server may be able, or allowed, to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ability {
-    /// Sends layers: takes `Plan` and `Send`.
+    /// Sends layers: takes `Plan`, `Send` and `Differ`.
     Send,
-    /// Receives layers: takes `Try` and `Receive`.
+    /// Receives layers: takes `Try`, `Receive` and `Settle`.
     Receive,
     /// Hashes blocks: takes `Compare`.
     Compare,
+    /// Makes layers: takes `Snapshot`.
+    Snapshot,
+    /// Takes over what others made: takes `Adopt`.
+    Adopt,
+    /// Removes layers: takes `Prune`.
+    Prune,
+    /// Understands `Packed`. Of both sides.
+    Zstd,
 }
 
 impl Ability {
@@ -72,6 +86,10 @@ impl Ability {
             Self::Send => "send",
             Self::Receive => "receive",
             Self::Compare => "compare",
+            Self::Snapshot => "snapshot",
+            Self::Adopt => "adopt",
+            Self::Prune => "prune",
+            Self::Zstd => "zstd",
         }
     }
 
@@ -100,6 +118,8 @@ pub enum RefusalKind {
     Data,
     /// A tool is missing or faulty, a pool unhealthy, the user not root.
     Surroundings,
+    /// Another session works on that volume.
+    Busy,
     /// Somebody asked the program to stop.
     Stopped,
     /// Anything else.
@@ -119,6 +139,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A no with its reason, which is cut where it is too long. Another `exit` than 1 to 5 becomes 1.
+    #[must_use]
+    pub fn new(kind: RefusalKind, text: &str, exit: u8) -> Self {
+        Self { kind, text: Text::new(text), exit: if (1..=5).contains(&exit) { exit } else { 1 } }
+    }
+
     pub(crate) fn check(&self) -> Result<(), Rule> {
         match self.exit {
             1..=5 => Ok(()),
@@ -164,21 +190,25 @@ pub struct Layers {
     pub layers: Vec<Layer>,
     /// Whether these are all; else the newest.
     pub complete: bool,
+    /// What a receive that was interrupted left at a destination, and could go on with; never of a source.
+    #[serde(with = "text::option")]
+    pub partial: Option<ResumeToken>,
 }
 
 impl Layers {
     pub(crate) fn check(&self) -> Result<(), Rule> {
         at_most("layers", self.layers.len() as u64, MAX_LAYERS as u64)?;
-        for layer in &self.layers {
-            is_size("size_bytes", layer.size)?;
-            if layer.ids.is_empty() {
-                return Err(Rule::Number { field: "ids", found: 0, expected: "at least one" });
-            }
-            at_most("ids", layer.ids.len() as u64, MAX_LAYER_IDS as u64)?;
-            layer.ids.iter().try_for_each(|id| not_own_parent(id, layer.parent.as_ref()))?;
-        }
-        Ok(())
+        self.layers.iter().try_for_each(check_layer)
     }
+}
+
+pub(crate) fn check_layer(layer: &Layer) -> Result<(), Rule> {
+    is_size("size_bytes", layer.size)?;
+    if layer.ids.is_empty() {
+        return Err(Rule::Number { field: "ids", found: 0, expected: "at least one" });
+    }
+    at_most("ids", layer.ids.len() as u64, MAX_LAYER_IDS as u64)?;
+    layer.ids.iter().try_for_each(|id| not_own_parent(id, layer.parent.as_ref()))
 }
 
 /// One layer of a volume of the server's.
@@ -188,6 +218,9 @@ pub struct Selected {
     /// The volume.
     #[serde(with = "text")]
     pub volume: LvRef,
+    /// The pair, whose layer it is.
+    #[serde(with = "text")]
+    pub pair: Pair,
     /// The layer.
     #[serde(with = "text")]
     pub layer: LayerId,
@@ -348,6 +381,22 @@ impl Data<'_> {
             return Err(Rule::Number { field: "data", found: 0, expected: "at least one byte" });
         }
         at_most("data", self.bytes.len() as u64, MAX_DATA_BYTES as u64)
+    }
+}
+
+/// A piece of the stream, as one frame of zstd. Whoever reads a session sees it as [`Data`]: it never comes out of
+/// [`Incoming`](crate::Incoming).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packed<'a> {
+    /// Where in the stream, in bytes from its first.
+    pub at: Bytes,
+    /// What unpacks to 1 to [`MAX_DATA_BYTES`], and is no longer than that itself.
+    pub bytes: &'a [u8],
+}
+
+impl Packed<'_> {
+    pub(crate) fn check(&self) -> Result<(), Rule> {
+        Data { at: self.at, bytes: self.bytes }.check()
     }
 }
 

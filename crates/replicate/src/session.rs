@@ -5,11 +5,12 @@ use std::fmt;
 use extents::Bytes;
 use hyperlayer::LayerId;
 
-use crate::Message;
 use crate::blocks::Compare;
+use crate::manage::Adopt;
 use crate::parts::{Ability, Begin, Hello, Offer, Role, Send};
 use crate::transferring::{Transferring, begin_of_offer, begin_of_send};
 use crate::violation::{OtherLayer, Violation};
+use crate::{Layer, Message};
 
 /// Who started the session, and who was started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,13 +49,14 @@ pub struct Session {
     /// The number of the ping that each side sent last, until the other one has answered.
     client_ping: Option<u64>,
     server_ping: Option<u64>,
+    client: Option<Hello>,
     server: Option<Hello>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum State {
     /// Each side says hello once, at any time.
-    Greeting { client: Option<Hello> },
+    Greeting,
     /// The client may ask.
     Idle,
     /// The server must answer.
@@ -76,13 +78,18 @@ pub(crate) enum Asked {
     Receive(Offer),
     Send(Send),
     Compare(Compare),
+    Snapshot { temporary: bool },
+    Differ,
+    Settle(LayerId),
+    Adopt(Adopt),
+    Prune,
 }
 
 impl State {
     /// What it waits for, for people.
     const fn awaits(&self) -> &'static str {
         match self {
-            Self::Greeting { .. } => "a hello from each side",
+            Self::Greeting => "a hello from each side",
             Self::Idle => "a request of the client's",
             Self::Asked(_) => "the server's answer",
             Self::Awaited { .. } => "the client's beginning of the stream",
@@ -94,8 +101,7 @@ impl State {
 
 impl Default for Session {
     fn default() -> Self {
-        let state = State::Greeting { client: None };
-        Self { state, client_ping: None, server_ping: None, server: None }
+        Self { state: State::Greeting, client_ping: None, server_ping: None, client: None, server: None }
     }
 }
 
@@ -134,6 +140,28 @@ impl Session {
         }
     }
 
+    /// Whether both sides said that they can do this.
+    #[must_use]
+    pub fn both_can(&self, ability: Ability) -> bool {
+        [&self.client, &self.server].iter().all(|hello| hello.as_ref().is_some_and(|hello| hello.can(ability)))
+    }
+
+    /// Whether that side may ping now: both have said hello, its last ping was answered, nobody said good-bye.
+    #[must_use]
+    pub fn may_ping(&self, side: Side) -> bool {
+        let unanswered = match side {
+            Side::Client => self.client_ping,
+            Side::Server => self.server_ping,
+        };
+        !matches!(self.state, State::Greeting | State::Over { .. }) && unanswered.is_none()
+    }
+
+    /// Ends the session for a rule that `message`s do not tell of.
+    pub(crate) fn refuse(&mut self, violation: Violation) -> Violation {
+        self.state = State::Over { clean: false };
+        violation
+    }
+
     fn try_step(&mut self, from: Side, message: &Message<'_>) -> Result<(), Violation> {
         let out_of_turn = Violation::OutOfTurn { kind: message.kind(), from, awaited: self.state.awaits() };
         if matches!(self.state, State::Over { .. }) || message.only_of().is_some_and(|only| only != from) {
@@ -146,14 +174,14 @@ impl Session {
                 self.state = if answers { State::Idle } else { State::Over { clean: true } };
                 return Ok(());
             }
-            Message::Ping(number) if !matches!(self.state, State::Greeting { .. }) => return self.ping(from, *number),
+            Message::Ping(number) if !matches!(self.state, State::Greeting) => return self.ping(from, *number),
             Message::Pong(number) => return self.pong(from, *number),
             _ => {}
         }
         // Taken out, since it is another one afterwards in most cases; an error leaves the session over.
         let state = std::mem::replace(&mut self.state, State::Idle);
         self.state = match (state, message) {
-            (State::Greeting { client }, Message::Hello(hello)) => self.greeted(client, from, hello, out_of_turn)?,
+            (State::Greeting, Message::Hello(hello)) => self.greeted(from, hello, out_of_turn)?,
             (State::Idle, Message::Bye) => State::Over { clean: true },
             (State::Idle, request) => State::Asked(Box::new(self.asked(request).ok_or(out_of_turn)??)),
             (State::Asked(asked), answer) => answered(*asked, from, answer, out_of_turn)?,
@@ -197,18 +225,12 @@ impl Session {
         }
     }
 
-    fn greeted(
-        &mut self,
-        mut client: Option<Hello>,
-        from: Side,
-        hello: &Hello,
-        twice: Violation,
-    ) -> Result<State, Violation> {
-        let said = if from == Side::Client { &mut client } else { &mut self.server };
+    fn greeted(&mut self, from: Side, hello: &Hello, twice: Violation) -> Result<State, Violation> {
+        let said = if from == Side::Client { &mut self.client } else { &mut self.server };
         if said.replace(hello.clone()).is_some() {
             return Err(twice);
         }
-        let (Some(ours), Some(theirs)) = (&client, &self.server) else { return Ok(State::Greeting { client }) };
+        let (Some(ours), Some(theirs)) = (&self.client, &self.server) else { return Ok(State::Greeting) };
         agreed(ours, theirs)?;
         Ok(State::Idle)
     }
@@ -224,6 +246,11 @@ impl Session {
             Message::Try(offer) => (Some(Ability::Receive), Asked::Try(offer.clone())),
             Message::Receive(offer) => (Some(Ability::Receive), Asked::Receive(offer.clone())),
             Message::Compare(compare) => (Some(Ability::Compare), Asked::Compare(compare.clone())),
+            Message::Snapshot(snapshot) => (Some(Ability::Snapshot), Asked::Snapshot { temporary: snapshot.temporary }),
+            Message::Differ(_) => (Some(Ability::Send), Asked::Differ),
+            Message::Settle(settle) => (Some(Ability::Receive), Asked::Settle(settle.layer.clone())),
+            Message::Adopt(adopt) => (Some(Ability::Adopt), Asked::Adopt(adopt.clone())),
+            Message::Prune(_) => (Some(Ability::Prune), Asked::Prune),
             _ => return None,
         };
         let can = |ability| self.server.as_ref().is_some_and(|server| server.can(ability));
@@ -256,7 +283,8 @@ fn answered(asked: Asked, from: Side, answer: &Message<'_>, out_of_turn: Violati
     }
     match (asked, answer) {
         (Asked::List(role), Message::Layers(layers)) => {
-            if layers.live.is_some() != (role == Role::Destination) {
+            let is_destination = role == Role::Destination;
+            if layers.live.is_some() != is_destination || (layers.partial.is_some() && !is_destination) {
                 return Err(Violation::Live { role });
             }
         }
@@ -286,9 +314,24 @@ fn answered(asked: Asked, from: Side, answer: &Message<'_>, out_of_turn: Violati
                 });
             }
         }
+        (Asked::Snapshot { temporary }, Message::Made(layer)) if layer.ours == temporary => return Err(made(layer)),
+        (Asked::Adopt(adopt), Message::Made(layer)) => {
+            let has_id = adopt.layer.is_none_or(|id| layer.ids.contains(&id));
+            if layer.name != adopt.snapshot || !layer.ours || !has_id {
+                return Err(made(layer));
+            }
+        }
+        (Asked::Settle(layer), Message::Settled(settled)) => same_layer((&layer, &None), (&settled.layer, &None))?,
+        (Asked::Snapshot { .. }, Message::Made(_))
+        | (Asked::Differ, Message::Noted(_))
+        | (Asked::Prune, Message::Pruned(_)) => {}
         _ => return Err(out_of_turn),
     }
     Ok(State::Idle)
+}
+
+fn made(layer: &Layer) -> Violation {
+    Violation::Made { name: layer.name.clone() }
 }
 
 /// A receiver may only go on with what was offered.

@@ -4,9 +4,10 @@ use std::fmt;
 
 use extents::Bytes;
 use hyperlayer::{Digest, LayerId};
+use lvm_cmd::LvName;
 
 use crate::parts::Role;
-use crate::{Kind, Side};
+use crate::{Kind, Side, Text};
 
 /// What was to come, and what came: layer and parent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,10 +80,28 @@ pub enum Violation {
     #[error("the far side answered about another layer: {0}")]
     OtherLayer(Box<OtherLayer>),
     /// A listing with, or without, what is under the volume's own name.
-    #[error("a listing of a {role:?} must say what is under its own name exactly where it is a destination")]
+    #[error(
+        "a listing of a {role:?} must say what is under its own name, and may have a part of a layer, exactly where it is a \
+         destination"
+    )]
     Live {
         /// What was asked for.
         role: Role,
+    },
+    /// Another layer was made or adopted than was asked for.
+    #[error("the far side answered with `{name}`, which is not the layer that was to be made")]
+    Made {
+        /// The volume that it says it is.
+        name: LvName,
+    },
+    /// A piece of the stream was packed, which not both sides understand.
+    #[error("a piece of the stream came packed, and not both sides said that they can do that")]
+    NotPacked,
+    /// A piece of the stream cannot be unpacked.
+    #[error("a packed piece of the stream is refused: {why}")]
+    Packed {
+        /// Why.
+        why: Text,
     },
     /// Hashes of other blocks.
     #[error("expected {expected_count} hashes from byte {expected_at}, found {found_count} from byte {found_at}")]

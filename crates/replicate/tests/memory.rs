@@ -57,7 +57,7 @@ fn frame(kind: Kind, number: u32, len: usize, body: &[u8]) -> Vec<u8> {
 }
 
 fn listing(layers: &str) -> Vec<u8> {
-    let body = format!(r#"{{"live":null,"in_use":false,"complete":true,"layers":[{layers}]}}"#);
+    let body = format!(r#"{{"live":null,"in_use":false,"complete":true,"partial":null,"layers":[{layers}]}}"#);
     assert!(body.len() <= MAX_LISTING_BYTES, "{}", body.len());
     [&PREAMBLE[..], &frame(Kind::Layers, 0, body.len(), body.as_bytes())].concat()
 }

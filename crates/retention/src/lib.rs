@@ -48,6 +48,7 @@ mod period;
 mod policy;
 mod reason;
 mod rules;
+mod text;
 mod time;
 
 pub use calendar::{Bucket, Per};
@@ -56,4 +57,5 @@ pub use error::Error;
 pub use period::{ParsePeriodError, Period};
 pub use policy::{Item, Merging, Policy, Rule};
 pub use reason::{Class, Reason};
+pub use text::ParseRuleError;
 pub use time::{ParseZoneError, UnixSeconds, Zone};

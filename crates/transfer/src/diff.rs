@@ -21,6 +21,29 @@ pub struct Sent {
     pub blake3: Digest,
 }
 
+/// Where a stream goes that somebody also wants to know the content of.
+pub trait Sink {
+    /// The next part of the stream.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn put(&mut self, part: Part) -> io::Result<()>;
+
+    /// The data record that comes next, before its part is put.
+    fn record(&mut self, extent: Extent<Bytes>, content: &[u8]) {
+        let _ = (extent, content);
+    }
+}
+
+/// One that only writes.
+pub(crate) struct Put<'a>(pub(crate) &'a mut dyn FnMut(Part) -> io::Result<()>);
+
+impl Sink for Put<'_> {
+    fn put(&mut self, part: Part) -> io::Result<()> {
+        (self.0)(part)
+    }
+}
+
 /// Writes the stream that `plan` describes: the header, the checks of the base, the records, the end.
 ///
 /// # Errors
@@ -34,15 +57,34 @@ pub fn diff(
     progress: &dyn Progress,
     put: &mut dyn FnMut(Part) -> io::Result<()>,
 ) -> Result<Sent, Error> {
+    diff_into(header, plan, new, base, queue, progress, &mut Put(put))
+}
+
+/// The same into a sink.
+///
+/// # Errors
+/// As [`diff`].
+pub fn diff_into(
+    header: &Header,
+    plan: &Plan,
+    new: &dyn ReadAt,
+    base: Option<&dyn ReadAt>,
+    queue: Queue,
+    progress: &dyn Progress,
+    sink: &mut dyn Sink,
+) -> Result<Sent, Error> {
     // A piece that is read is a record.
     let queue = Queue { piece: plan.step, ..queue };
-    let mut out = Framing::start(header, plan, put)?;
+    let mut out = Framing::start(header, plan, sink)?;
     if let Some(base) = base {
         for extent in &plan.checks {
             out.check(&hash(*extent, header.format, base, queue, progress)?)?;
         }
     }
-    read_pieces(new, plan.reads(), queue, progress, |piece| out.data(piece))?;
+    read_pieces(new, plan.reads(), queue, progress, |piece| {
+        out.sink.record(piece.extent, &piece.buf);
+        out.data(piece)
+    })?;
     out.finish()
 }
 
@@ -67,7 +109,7 @@ pub(crate) struct Framing<'a, I> {
     encoding: Encoding,
     /// The records that are still to come.
     records: I,
-    put: &'a mut dyn FnMut(Part) -> io::Result<()>,
+    sink: &'a mut dyn Sink,
 }
 
 impl<'a> Framing<'a, ()> {
@@ -75,10 +117,10 @@ impl<'a> Framing<'a, ()> {
     pub(crate) fn start(
         header: &Header,
         plan: &'a Plan,
-        put: &'a mut dyn FnMut(Part) -> io::Result<()>,
+        sink: &'a mut dyn Sink,
     ) -> Result<Framing<'a, impl Iterator<Item = Record> + 'a>, Error> {
         let (encoding, text) = Encoding::start(header)?;
-        let mut out = Framing { encoding, records: plan.records(), put };
+        let mut out = Framing { encoding, records: plan.records(), sink };
         out.put(text)?;
         Ok(out)
     }
@@ -112,16 +154,16 @@ impl<I: Iterator<Item = Record>> Framing<'_, I> {
         }
         let finished = self.encoding.finish()?;
         let sent = Sent { len: finished.len, blake3: finished.blake3 };
-        (self.put)(Box::new(finished.bytes)).map_err(Error::output)?;
+        self.sink.put(Box::new(finished.bytes)).map_err(Error::output)?;
         Ok(sent)
     }
 
     fn zero(&mut self, extent: Extent<Bytes>) -> Result<(), Error> {
-        self.encoding.zero(extent, |bytes| (self.put)(bytes).map_err(Error::output))
+        self.encoding.zero(extent, |bytes| self.sink.put(bytes).map_err(Error::output))
     }
 
     fn put(&mut self, part: impl AsRef<[u8]> + Send + 'static) -> Result<(), Error> {
-        (self.put)(Box::new(part)).map_err(Error::output)
+        self.sink.put(Box::new(part)).map_err(Error::output)
     }
 }
 

@@ -35,7 +35,7 @@ pub use compare::{Compare, Differences, compare, compare_stream};
 pub use delta::{Delta, Geometry};
 pub use demands::{Demands, Promises};
 pub use detect::{DetectLevel, checks};
-pub use diff::{Part, Sent, diff};
+pub use diff::{Part, Sent, Sink, diff, diff_into};
 pub use error::{Error, ErrorKind, undone};
 pub use identity::{Base, Identity, identify, needs_no_base};
 pub use input::{Interruptible, is_stop, stopped};

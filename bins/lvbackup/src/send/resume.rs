@@ -42,9 +42,7 @@ pub(super) fn find(lvm: &Lvm<'_>, token: &ResumeToken) -> Outcome<Names> {
 /// # Errors
 /// The token is about another one.
 pub(super) fn rest(token: &ResumeToken, header: Header, plan: &Plan) -> Outcome<(Header, Plan)> {
-    let resumes = token.resumes(&header, plan.outline_until(token.at)).or_fail(Exit::Refused).map_err(|failure| {
+    token.rest(header, plan).or_fail(Exit::Refused).map_err(|failure| {
         failure.hint("discard the partial receive (`lvbackup recv --discard-partial`) and send the layer anew")
-    })?;
-    let plan = plan.from_offset(token.at);
-    Ok((Header { resumes: Some(resumes), totals: Some(plan.totals()), ..header }, plan))
+    })
 }

@@ -1,4 +1,4 @@
-use replicate::{Access, Allow, Message, NotAllowed, Pattern, Role, Volumes};
+use replicate::{Access, Adopt, Allow, Kind, Message, NotAllowed, Pattern, Prune, Role, Volumes};
 
 use crate::kit::{list, offer, one_of_each, plan, selected, send};
 
@@ -78,21 +78,34 @@ fn texts_that_are_no_pattern() {
 
 #[test]
 fn who_may_do_what() {
+    let of_kind = |kind| one_of_each().into_iter().find(|message| message.kind() == kind).unwrap();
+    let as_source = |message| match message {
+        Message::Adopt(adopt) => Message::Adopt(Adopt { role: Role::Source, ..adopt }),
+        Message::Prune(prune) => Message::Prune(Prune { role: Role::Source, ..prune }),
+        message => message,
+    };
     let requests = [
         (list(Role::Source), true, true),
         (list(Role::Destination), true, true),
         (Message::Plan(selected()), true, false),
         (send(None), true, false),
+        (of_kind(Kind::Differ), true, false),
         (Message::Try(offer()), false, true),
         (Message::Receive(offer()), false, true),
-        (one_of_each().into_iter().find(|message| matches!(message, Message::Compare(_))).unwrap(), true, true),
+        (of_kind(Kind::Settle), false, true),
+        (of_kind(Kind::Compare), true, true),
+        (of_kind(Kind::Snapshot), true, true),
+        (of_kind(Kind::Adopt), false, true),
+        (as_source(of_kind(Kind::Adopt)), true, false),
+        (of_kind(Kind::Prune), false, true),
+        (as_source(of_kind(Kind::Prune)), true, false),
     ];
     // Whatever names a volume is asked for here.
-    assert_eq!(one_of_each().iter().filter(|message| message.volume().is_some()).count(), requests.len() - 1);
+    assert_eq!(one_of_each().iter().filter(|message| message.volume().is_some()).count(), requests.len() - 3);
     let patterns = |texts: &[&str]| Volumes::Matching(texts.iter().map(|text| pattern(text)).collect());
     for (request, reads, writes) in &requests {
         let check = |volumes: Volumes, access| Allow { volumes, access }.check(request);
-        for volumes in [Volumes::Any, patterns(&["vg0/data", "vg0/copy"]), patterns(&["vg1/*", "vg0/*"])] {
+        for volumes in [Volumes::Any, patterns(&["vg0/data", "vg0/copy*"]), patterns(&["vg1/*", "vg0/*"])] {
             assert_eq!(check(volumes.clone(), Access::Both), Ok(()));
             assert_eq!(check(volumes.clone(), Access::ReadOnly).is_ok(), *reads, "{request:?}");
             assert_eq!(check(volumes, Access::ReceiveOnly).is_ok(), *writes, "{request:?}");
@@ -109,4 +122,19 @@ fn who_may_do_what() {
     let nothing = Allow { volumes: patterns(&[]), access: Access::ReadOnly };
     assert_eq!(nothing.check(&Message::Planned(plan())), Ok(()));
     assert_eq!(nothing.check(&Message::Ping(1)), Ok(()));
+}
+
+/// Else whoever may name one volume could have any other taken for its layer, and sent.
+#[test]
+fn a_snapshot_that_is_adopted_is_named_too() {
+    let of_kind = |kind| one_of_each().into_iter().find(|message| message.kind() == kind).unwrap();
+    let Message::Adopt(adopt) = of_kind(Kind::Adopt) else { panic!("an adoption") };
+    let allow = |texts: &[&str]| Allow {
+        volumes: Volumes::Matching(texts.iter().map(|text| pattern(text)).collect()),
+        access: Access::Both,
+    };
+    let named = |name: &str| Message::Adopt(Adopt { snapshot: name.parse().unwrap(), ..adopt.clone() });
+    assert_eq!(allow(&["vg0/copy*"]).check(&named("copy-old")), Ok(()));
+    let refused = NotAllowed::Volume { volume: "vg0/secret".parse().unwrap() };
+    assert_eq!(allow(&["vg0/copy*"]).check(&named("secret")), Err(refused));
 }

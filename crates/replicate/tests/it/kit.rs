@@ -10,8 +10,9 @@ use proptest::option;
 use proptest::prelude::*;
 use replicate::limits::{MAX_LAYER_IDS, PREAMBLE};
 use replicate::{
-    Ability, Begin, Compare, Data, Done, End, FrameReader, FrameWriter, Hashes, Hello, Layer, Layers, List, Live,
-    Message, Offer, Pair, Plan, ReadError, Ready, Refusal, RefusalKind, Role, Selected, Send, Text, Verify,
+    Ability, Adopt, Begin, Bits, Compare, Data, Differ, Done, End, FrameReader, FrameWriter, Hashes, Hello, Keep,
+    Layer, Layers, List, Live, Message, Noted, Offer, Packed, Pair, Plan, Prune, Pruned, ReadError, Ready, Refusal,
+    RefusalKind, Removed, Role, Selected, Send, Settle, Settled, Snapshot, Text, Verify,
 };
 use transfer::receive::ResumeToken;
 
@@ -24,11 +25,11 @@ pub(crate) fn bytes(count: u64) -> Bytes {
 }
 
 pub(crate) fn hello(abilities: &[Ability]) -> Hello {
-    Hello::new(abilities.iter().copied(), "test 1.0")
+    Hello::new(abilities.iter().copied(), "test 1.0", "web1")
 }
 
 pub(crate) fn server_hello() -> Message<'static> {
-    Message::Hello(hello(&[Ability::Send, Ability::Receive, Ability::Compare]))
+    Message::Hello(hello(&replicate::Access::Both.abilities()))
 }
 
 /// A delta `tuesday` on `monday` of 64 KiB of data, in a stream of 70 000 bytes.
@@ -65,7 +66,8 @@ pub(crate) fn token(at: u64) -> ResumeToken {
 }
 
 pub(crate) fn selected() -> Selected {
-    Selected { volume: "vg0/data".parse().unwrap(), layer: id("tuesday"), parent: Some(id("monday")) }
+    let (volume, pair) = ("vg0/data".parse().unwrap(), "p".parse().unwrap());
+    Selected { volume, pair, layer: id("tuesday"), parent: Some(id("monday")) }
 }
 
 pub(crate) fn send(resume: Option<ResumeToken>) -> Message<'static> {
@@ -94,6 +96,11 @@ pub(crate) fn done(content: Option<Digest>) -> Message<'static> {
 
 pub(crate) fn data(at: u64, len: usize) -> Message<'static> {
     Message::Data(Data { at: bytes(at), bytes: vec![0xa5; len].leak() })
+}
+
+pub(crate) fn made(name: &str, ours: bool) -> Layer {
+    let ids = vec![id("wednesday")];
+    Layer { name: name.parse().unwrap(), ids, parent: None, created_seconds: None, size: bytes(1 << 20), ours }
 }
 
 /// The bytes of a conversation of one side.
@@ -214,8 +221,9 @@ fn any_offer() -> impl Strategy<Value = Offer> {
 }
 
 fn any_selected() -> impl Strategy<Value = Selected> {
-    (volume(), layer_id(), option::of(layer_id())).prop_map(|(volume, layer, parent)| Selected {
+    (volume(), pair(), layer_id(), option::of(layer_id())).prop_map(|(volume, pair, layer, parent)| Selected {
         volume,
+        pair,
         parent: not_own(&layer, parent),
         layer,
     })
@@ -244,19 +252,71 @@ fn live() -> impl Strategy<Value = Live> {
     ]
 }
 
+fn role() -> impl Strategy<Value = Role> {
+    prop_oneof![Just(Role::Source), Just(Role::Destination)]
+}
+
+fn keep() -> impl Strategy<Value = Keep> {
+    prop_oneof![
+        Just(""),
+        Just("last=3"),
+        Just("last=1,hourly=24,daily=7,weekly=5,monthly=12,yearly=2,within=2y6m,tag=release"),
+        Just("original=6:4,original-by-tag=0:1"),
+    ]
+    .prop_map(|text| text.parse().unwrap())
+}
+
+/// The requests that make and remove layers, and their answers.
+fn managing() -> impl Strategy<Value = Message<'static>> {
+    let of = || (volume(), pair(), layer_id());
+    let differ = (of(), layer_id(), 12..=24u32, 0..1u64 << 20, vec(any::<bool>(), 1..100)).prop_filter_map(
+        "its own parent",
+        |((volume, pair, layer), parent, power, start, bits)| {
+            let (start, block) = (bytes(start << power), bytes(1 << power));
+            let differ = Differ { volume, pair, layer, parent, start, block, bits: Bits::new(bits).unwrap() };
+            (differ.layer != differ.parent).then_some(Message::Differ(differ))
+        },
+    );
+    let removed = (lv(), some_text()).prop_map(|(name, why)| Removed::new(name, why.as_str()));
+    prop_oneof![
+        (volume(), pair(), any::<bool>()).prop_map(|(volume, pair, temporary)| Message::Snapshot(Snapshot {
+            volume,
+            pair,
+            temporary
+        })),
+        any_layer().prop_map(Message::Made),
+        differ,
+        sectors(1 << 50).prop_map(|bytes| Message::Noted(Noted { bytes })),
+        (of(), any::<bool>(), any::<bool>()).prop_map(|((volume, pair, layer), rollback, read_only_live)| {
+            Message::Settle(Settle { volume, pair, layer, rollback, read_only_live })
+        }),
+        (layer_id(), option::of(lv())).prop_map(|(layer, kept)| Message::Settled(Settled { layer, kept })),
+        (of(), role(), lv(), any::<bool>()).prop_map(|((volume, pair, layer), role, snapshot, known)| {
+            Message::Adopt(Adopt { volume, pair, role, snapshot, layer: known.then_some(layer) })
+        }),
+        (of(), role(), keep(), any::<bool>()).prop_map(|((volume, pair, common), role, policy, dry_run)| {
+            Message::Prune(Prune { volume, pair, role, policy, common, dry_run })
+        }),
+        (vec(removed, 0..5), any::<u32>()).prop_map(|(removed, kept)| Message::Pruned(Pruned { removed, kept })),
+    ]
+}
+
 /// Any message that may stand in a frame.
 pub(crate) fn any_message() -> impl Strategy<Value = Message<'static>> {
     let kinds = prop_oneof![Just(RefusalKind::Protocol), Just(RefusalKind::NotAllowed), Just(RefusalKind::Space)];
-    let compare = (volume(), 12..=24u32, 0..1u64 << 30, 1..=4096 * 8u64).prop_map(|(volume, power, start, len)| {
-        let block = 1 << power;
-        // Of eighths of a block, so that the last one may be short.
-        Compare { volume, start: bytes(start * block), len: bytes(len * block / 8), block: bytes(block) }
-    });
+    let compare = (volume(), pair(), role(), layer_id(), 12..=24u32, 0..1u64 << 30, 1..=4096 * 8u64).prop_map(
+        |(volume, pair, role, layer, power, start, len)| {
+            let block = 1 << power;
+            // Of eighths of a block, so that the last one may be short.
+            let (start, len, block) = (bytes(start * block), bytes(len * block / 8), bytes(block));
+            Compare { volume, pair, role, layer, start, len, block }
+        },
+    );
     prop_oneof![
-        (1..=9u32, 0..9u32, btree_set("[a-z0-9-]{1,32}", 0..=32), some_text()).prop_map(
-            |(oldest, more, abilities, tool)| {
+        (1..=9u32, 0..9u32, btree_set("[a-z0-9-]{1,32}", 0..=32), some_text(), "[a-z0-9.-]{0,255}").prop_map(
+            |(oldest, more, abilities, tool, host)| {
                 let abilities = abilities.iter().map(|word| word.parse().unwrap()).collect();
-                Message::Hello(Hello { oldest, newest: oldest + more, abilities, tool })
+                Message::Hello(Hello { oldest, newest: oldest + more, abilities, tool, host: Text::new(&host) })
             }
         ),
         any::<u64>().prop_map(Message::Ping),
@@ -265,8 +325,11 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message<'static>> {
         Just(Message::Bye),
         (volume(), pair(), prop_oneof![Just(Role::Source), Just(Role::Destination)])
             .prop_map(|(volume, pair, role)| Message::List(List { volume, pair, role })),
-        (option::of(live()), any::<bool>(), vec(any_layer(), 0..5), any::<bool>())
-            .prop_map(|(live, in_use, layers, complete)| Message::Layers(Layers { live, in_use, layers, complete })),
+        (option::of(live()), any::<bool>(), vec(any_layer(), 0..5), any::<bool>(), any_token()).prop_map(
+            |(live, in_use, layers, complete, partial)| {
+                Message::Layers(Layers { live, in_use, layers, complete, partial })
+            }
+        ),
         any_selected().prop_map(Message::Plan),
         any_plan().prop_map(Message::Planned),
         any_offer().prop_map(Message::Try),
@@ -286,6 +349,9 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message<'static>> {
         }),
         (any::<u64>(), vec(any::<u8>(), 1..300))
             .prop_map(|(at, piece)| Message::Data(Data { at: bytes(at), bytes: piece.leak() })),
+        (any::<u64>(), vec(any::<u8>(), 1..300))
+            .prop_map(|(at, piece)| Message::Packed(Packed { at: bytes(at), bytes: piece.leak() })),
+        managing(),
         any::<u64>().prop_map(|count| Message::Durable(bytes(count))),
         any_digest().prop_map(|content| Message::End(End { content })),
         any::<u64>().prop_map(|count| Message::Verified(bytes(count))),
@@ -295,9 +361,50 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message<'static>> {
 
 /// One message of each type.
 pub(crate) fn one_of_each() -> Vec<Message<'static>> {
-    let compare =
-        Compare { volume: "vg0/data".parse().unwrap(), start: Bytes::ZERO, len: bytes(8192), block: bytes(4096) };
-    let layers = Layers { live: None, in_use: false, layers: Vec::new(), complete: true };
+    let (volume, pair): (LvRef, Pair) = ("vg0/data".parse().unwrap(), "p".parse().unwrap());
+    let copy: LvRef = "vg0/copy".parse().unwrap();
+    let compare = Compare {
+        volume: volume.clone(),
+        pair: pair.clone(),
+        role: Role::Source,
+        layer: id("tuesday"),
+        start: Bytes::ZERO,
+        len: bytes(8192),
+        block: bytes(4096),
+    };
+    let layers = Layers { live: None, in_use: false, layers: Vec::new(), complete: true, partial: None };
+    let differ = Differ {
+        volume: volume.clone(),
+        pair: pair.clone(),
+        layer: id("tuesday"),
+        parent: id("found"),
+        start: Bytes::ZERO,
+        block: bytes(65536),
+        bits: "0110".parse().unwrap(),
+    };
+    let settle = Settle {
+        volume: copy.clone(),
+        pair: pair.clone(),
+        layer: id("tuesday"),
+        rollback: false,
+        read_only_live: false,
+    };
+    let adopt = Adopt {
+        volume: copy.clone(),
+        pair: pair.clone(),
+        role: Role::Destination,
+        snapshot: "copy-old".parse().unwrap(),
+        layer: Some(id("monday")),
+    };
+    let prune = Prune {
+        volume: copy,
+        pair: pair.clone(),
+        role: Role::Destination,
+        policy: "last=1".parse().unwrap(),
+        common: id("tuesday"),
+        dry_run: false,
+    };
+    let why = "not the newest";
     vec![
         server_hello(),
         Message::Ping(7),
@@ -314,11 +421,21 @@ pub(crate) fn one_of_each() -> Vec<Message<'static>> {
         send(None),
         Message::Compare(compare),
         Message::Hashes(Hashes { at: Bytes::ZERO, hashes: &[[1; 32], [2; 32]] }),
+        Message::Snapshot(Snapshot { volume, pair, temporary: false }),
+        Message::Made(made("data-sync-1", true)),
+        Message::Differ(differ),
+        Message::Noted(Noted { bytes: bytes(131_072) }),
+        Message::Settle(settle),
+        Message::Settled(Settled { layer: id("tuesday"), kept: None }),
         Message::Begin(begin()),
         data(0, 100),
         Message::Durable(bytes(100)),
         end(digest(1)),
         Message::Verified(bytes(100)),
         done(digest(1)),
+        Message::Packed(Packed { at: Bytes::ZERO, bytes: &[1; 10] }),
+        Message::Adopt(adopt),
+        Message::Prune(prune),
+        Message::Pruned(Pruned { removed: vec![Removed::new("copy-sync-1".parse().unwrap(), why)], kept: 2 }),
     ]
 }

@@ -2,12 +2,13 @@
 
 use extents::{Bytes, Chunks};
 use replicate::{
-    Ability, Begin, Compare, Hashes, Hello, Kind, Layers, Live, Message, Offer, Plan, Ready, Role, Selected, Send,
-    Session, Side, Verify, Violation, agreed,
+    Ability, Begin, Compare, Hashes, Hello, Kind, Layer, Layers, Live, Message, Offer, Plan, Ready, Role, Selected,
+    Send, Session, Settled, Side, Snapshot, Verify, Violation, agreed,
 };
 
 use crate::kit::{
-    begin, bytes, data, digest, done, end, hello, id, list, offer, plan, refusal, selected, send, server_hello, token,
+    begin, bytes, data, digest, done, end, hello, id, list, made, offer, one_of_each, plan, refusal, selected, send,
+    server_hello, token,
 };
 
 use Side::{Client, Server};
@@ -147,7 +148,7 @@ fn tokens_for_something_else() {
 }
 
 fn layers(live: Option<Live>) -> Message<'static> {
-    Message::Layers(Layers { live, in_use: false, layers: Vec::new(), complete: true })
+    Message::Layers(Layers { live, in_use: false, layers: Vec::new(), complete: true, partial: None })
 }
 
 #[test]
@@ -171,13 +172,60 @@ fn answers_to_other_questions() {
     assert_eq!(refused(asked(send(None)), (Server, verify)), Violation::Verify);
 
     let volume = || "vg0/data".parse().unwrap();
-    let compare = || Compare { volume: volume(), start: bytes(4096), len: bytes(4608), block: bytes(4096) };
+    let compare = || Compare {
+        volume: volume(),
+        pair: "p".parse().unwrap(),
+        role: Role::Source,
+        layer: id("tuesday"),
+        start: bytes(4096),
+        len: bytes(4608),
+        block: bytes(4096),
+    };
     let hashes = |at, count| Message::Hashes(Hashes { at: bytes(at), hashes: vec![[0; 32]; count].leak() });
     for (at, count) in [(4096, 1), (4096, 3), (0, 2)] {
         let violation = refused(asked(Message::Compare(compare())), (Server, hashes(at, count)));
         assert!(matches!(violation, Violation::Hashes { expected_count: 2, .. }), "{violation}");
     }
     run(&[asked(Message::Compare(compare())), vec![(Server, hashes(4096, 2))]].concat()).unwrap();
+}
+
+#[test]
+fn layers_that_were_not_asked_for() {
+    let of_kind = |kind| one_of_each().into_iter().find(|message| message.kind() == kind).unwrap();
+    let asked = |request| [greeting(), vec![(Client, request)]].concat();
+    let answered = |request, answer| run(&[asked(request), vec![(Server, answer)]].concat()).map(drop);
+    let Message::Snapshot(snapshot) = of_kind(Kind::Snapshot) else { panic!("a snapshot") };
+    for temporary in [false, true] {
+        let request = || Message::Snapshot(Snapshot { temporary, ..snapshot.clone() });
+        // Whether it stays, its tag says.
+        answered(request(), Message::Made(made("a", !temporary))).unwrap();
+        let violation = refused(asked(request()), (Server, Message::Made(made("a", temporary))));
+        assert!(matches!(violation, Violation::Made { .. }), "{violation}");
+    }
+    let adopted = || Layer { ids: vec![id("own"), id("monday")], ..made("copy-old", true) };
+    let adopt = || of_kind(Kind::Adopt);
+    answered(adopt(), Message::Made(adopted())).unwrap();
+    for wrong in [
+        Layer { name: "copy-new".parse().unwrap(), ..adopted() },
+        Layer { ids: vec![id("own")], ..adopted() },
+        Layer { ours: false, ..adopted() },
+    ] {
+        let violation = refused(asked(adopt()), (Server, Message::Made(wrong)));
+        assert!(matches!(violation, Violation::Made { .. }), "{violation}");
+    }
+    let settled = |layer| Message::Settled(Settled { layer: id(layer), kept: None });
+    answered(of_kind(Kind::Settle), settled("tuesday")).unwrap();
+    let violation = refused(asked(of_kind(Kind::Settle)), (Server, settled("monday")));
+    assert!(matches!(violation, Violation::OtherLayer(_)), "{violation}");
+    for (request, answer) in [(Kind::Differ, Kind::Noted), (Kind::Prune, Kind::Pruned)] {
+        answered(of_kind(request), of_kind(answer)).unwrap();
+        let violation = refused(asked(of_kind(request)), (Server, settled("tuesday")));
+        assert!(matches!(violation, Violation::OutOfTurn { .. }), "{violation}");
+    }
+    // A source has nothing half received.
+    let partial = Layers { live: None, in_use: false, layers: Vec::new(), complete: true, partial: Some(token(512)) };
+    let violation = refused(asked(list(Role::Source)), (Server, Message::Layers(partial)));
+    assert_eq!(violation, Violation::Live { role: Role::Source });
 }
 
 #[test]
@@ -320,14 +368,21 @@ fn a_session_begins_with_two_hellos_that_agree() {
 
 #[test]
 fn a_server_is_asked_for_what_it_can() {
+    let of_kind = |kind| one_of_each().into_iter().find(|message| message.kind() == kind).unwrap();
     let requests = [
         (Message::Plan(selected()), Ability::Send),
         (send(None), Ability::Send),
+        (of_kind(Kind::Differ), Ability::Send),
         (Message::Try(offer()), Ability::Receive),
         (Message::Receive(offer()), Ability::Receive),
+        (of_kind(Kind::Settle), Ability::Receive),
+        (of_kind(Kind::Compare), Ability::Compare),
+        (of_kind(Kind::Snapshot), Ability::Snapshot),
+        (of_kind(Kind::Adopt), Ability::Adopt),
+        (of_kind(Kind::Prune), Ability::Prune),
     ];
     for (request, needs) in requests {
-        for can in [Ability::Send, Ability::Receive, Ability::Compare] {
+        for can in replicate::Access::Both.abilities() {
             let greeting = vec![(Client, Message::Hello(hello(&[]))), (Server, Message::Hello(hello(&[can])))];
             if can == needs {
                 run(&[greeting, vec![(Client, request.clone())]].concat()).unwrap();

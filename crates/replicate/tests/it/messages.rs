@@ -3,7 +3,7 @@ use hyperlayer::LayerId;
 use replicate::limits::{
     HEADER_BYTES, MAX_ABILITIES, MAX_LAYER_IDS, MAX_LAYERS, MAX_TEXT_BYTES, MAX_WORD_BYTES, PREAMBLE,
 };
-use replicate::{Ability, Hello, Kind, Layer, Layers, Live, Message, MessageError, ReadError, Text, Word};
+use replicate::{Hello, Kind, Layer, Layers, Live, Message, MessageError, ReadError, Text, Word};
 use serde_json::{Value, json};
 
 use crate::kit::{bytes, one_of_each, read, written};
@@ -70,6 +70,27 @@ fn values_that_no_message_may_have() {
         (Kind::Compare, "/len_bytes", json!(0), "more than 0"),
         (Kind::Compare, "/len_bytes", json!(4096 * 4097), "at most 4096"),
         (Kind::Compare, "/start_bytes", json!(1_u64 << 63), "at most 9223372036854775296"),
+        (Kind::Hello, "/host", json!("h".repeat(256)), "at most 255"),
+        (Kind::Hello, "/host", json!("a\u{7}b"), "control characters"),
+        (Kind::Made, "/ids", json!([]), "at least one"),
+        (Kind::Made, "/size_bytes", json!(511), "a multiple of 512"),
+        (Kind::Differ, "/bits", json!(""), "expected 1 to 4096"),
+        (Kind::Differ, "/bits", json!("012"), "expected 1 to 4096"),
+        (Kind::Differ, "/bits", json!("0".repeat(4097)), "expected 1 to 4096"),
+        (Kind::Differ, "/block_bytes", json!(65537), "a power of two"),
+        (Kind::Differ, "/start_bytes", json!(4096), "a multiple of block_bytes"),
+        (Kind::Differ, "/start_bytes", json!(1_u64 << 63), "at most"),
+        (Kind::Differ, "/parent", json!("tuesday"), "its own parent"),
+        (Kind::Noted, "/bytes", json!(511), "a multiple of 512"),
+        (Kind::Noted, "/bytes", json!(u64::MAX - 511), "at most"),
+        (Kind::Settled, "/kept", json!("../x"), "is not among"),
+        (Kind::Adopt, "/snapshot", json!("vg1/secret"), "is not among"),
+        (Kind::Prune, "/policy/rules", json!(["last=0"]), "a whole number from 1"),
+        (Kind::Prune, "/policy/rules", json!(["newest=3"]), "one of last"),
+        (Kind::Prune, "/policy/rules", json!(vec!["last=1"; 33]), "more than 32"),
+        (Kind::Prune, "/policy/rules", json!([format!("tag={long}{long}")]), "at most 256"),
+        (Kind::Prune, "/policy/zone", json!("Europe/Atlantis"), "expected a time zone"),
+        (Kind::Pruned, "/removed/0/why", json!("x".repeat(257)), "at most 256"),
         (Kind::Refusal, "/exit", json!(0), "1 to 5"),
         (Kind::Refusal, "/exit", json!(130), "1 to 5"),
         (Kind::Refusal, "/text", json!("\u{1b}[2J"), "control characters"),
@@ -109,8 +130,8 @@ fn keys_that_are_unknown_missing_or_doubled() {
 }
 
 fn has_json(kind: Kind) -> bool {
-    use Kind::{Bye, Data, Durable, Hashes, Ping, Pong, Verified};
-    ![Ping, Pong, Bye, Hashes, Data, Durable, Verified].contains(&kind)
+    use Kind::{Bye, Data, Durable, Hashes, Packed, Ping, Pong, Verified};
+    ![Ping, Pong, Bye, Hashes, Data, Durable, Verified, Packed].contains(&kind)
 }
 
 #[test]
@@ -124,6 +145,8 @@ fn binary_bodies_of_a_wrong_length() {
         (Kind::Hashes, 39),
         (Kind::Data, 7),
         (Kind::Data, 8),
+        (Kind::Packed, 7),
+        (Kind::Packed, 8),
     ] {
         let found = refused(kind, &"x".repeat(len));
         assert!(found.contains("expected"), "{kind:?} of {len}: {found}");
@@ -151,6 +174,7 @@ fn the_longest_listing_fits() {
         in_use: false,
         layers: (0..count).map(longest_layer).collect(),
         complete: false,
+        partial: None,
     };
     let (found, end) = read(&written(&[Message::Layers(layers(MAX_LAYERS))]));
     assert!(end.is_ok() && found.len() == 1, "{end:?}");
@@ -161,8 +185,10 @@ fn the_longest_listing_fits() {
     small.ids.truncate(1);
     let body = sent(&Message::Layers(Layers { layers: vec![small], ..layers(0) }));
     let layer = body["layers"][0].to_string();
-    let body =
-        format!(r#"{{"live":null,"in_use":false,"layers":[{}],"complete":true}}"#, vec![&layer[..]; 1025].join(","));
+    let body = format!(
+        r#"{{"live":null,"in_use":false,"layers":[{}],"complete":true,"partial":null}}"#,
+        vec![&layer[..]; 1025].join(",")
+    );
     assert!(refused(Kind::Layers, &body).contains("more than 1024"));
 }
 
@@ -171,7 +197,8 @@ fn the_longest_of_every_other_message_fits() {
     let long = Text::new(&"\"".repeat(MAX_TEXT_BYTES));
     assert_eq!(long.as_str().len(), MAX_TEXT_BYTES);
     let words = (0..MAX_ABILITIES).map(|n| format!("{n:0>MAX_WORD_BYTES$}").parse::<Word>().unwrap());
-    let hello = Hello { oldest: 1, newest: u32::MAX, abilities: words.collect(), tool: long.clone() };
+    let hello =
+        Hello { oldest: 1, newest: u32::MAX, abilities: words.collect(), tool: long.clone(), host: Text::new("h") };
     let refusal =
         replicate::Refusal { kind: replicate::RefusalKind::Destination, text: Text::new(&"\n".repeat(3000)), exit: 5 };
     for message in [Message::Hello(hello), Message::Refusal(refusal)] {
@@ -185,7 +212,7 @@ fn what_is_shown_of_the_other_side_is_plain() {
     let text = Text::new("a\tb\u{1b}[31m\u{7f}\u{9b}\nc");
     assert_eq!(text.as_str(), "a b [31m  \nc");
     assert_eq!(Text::new(&"ä".repeat(MAX_TEXT_BYTES)).as_str().len(), MAX_TEXT_BYTES);
-    for ability in [Ability::Send, Ability::Receive, Ability::Compare] {
+    for ability in replicate::Access::Both.abilities() {
         ability.name().parse::<Word>().unwrap();
     }
 }

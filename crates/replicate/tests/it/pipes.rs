@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{sync, thread};
 
+use extents::Bytes;
 use hyperlayer::Digest;
 use proptest::prelude::*;
+use replicate::limits::MAX_DATA_BYTES;
 use replicate::{
-    Done, End, FrameReader, FrameWriter, Incoming, LinkError, Message, Offer, Outgoing, Plan, ReadBack, Ready, Refusal,
-    RefusalKind, Side, Text, Verify, connect,
+    Ability, Data, Done, End, FrameReader, FrameWriter, Incoming, LinkError, Message, Offer, Outgoing, Packed, Plan,
+    ReadBack, Ready, Refusal, RefusalKind, Side, Text, Verify, Violation, connect,
 };
 
 use crate::kit::{begin, bytes, hello, offer, plan, server_hello};
@@ -182,6 +184,80 @@ fn check(to_server: Fault, to_client: Fault) {
             assert!(near.is_err() || is_harmless(to_server, server_len - 16), "{told}");
         }
     }
+}
+
+/// What a liar that keeps to the session's rules up to here says next, heard by an honest reader.
+fn heard(abilities: &[Ability], last: &Message<'_>) -> Result<(Bytes, Vec<u8>), LinkError> {
+    let begin = [Message::Hello(hello(abilities)), Message::Receive(offer()), Message::Begin(begin())];
+    let mut liar = FrameWriter::new(Vec::new());
+    begin.iter().chain([last]).for_each(|message| liar.write(message).unwrap());
+    let said = liar.into_inner();
+    let (mut incoming, mut outgoing) = connect(Side::Server, said.as_slice(), Vec::new());
+    outgoing.send(&server_hello()).unwrap();
+    incoming.receive()?;
+    incoming.receive()?;
+    outgoing.send(&Message::Ready(Ready { resume: None })).unwrap();
+    incoming.receive()?;
+    let heard = incoming.receive().map(|message| match message {
+        Some(Message::Data(data)) => (data.at, data.bytes.to_vec()),
+        other => panic!("{other:?}"),
+    });
+    let refused = heard.is_err();
+    assert_eq!(outgoing.send(&Message::Durable(bytes(1))).is_err(), refused, "nothing goes on after a lie");
+    heard
+}
+
+#[test]
+fn what_is_packed_is_heard_as_data() {
+    let packed = |content: &[u8]| zstd::bulk::compress(content, 3).unwrap();
+    let say = |bytes: &[u8]| heard(&[Ability::Zstd], &Message::Packed(Packed { at: Bytes::ZERO, bytes }));
+    assert_eq!(say(&packed(&[7; 70_000])).unwrap(), (Bytes::ZERO, vec![7; 70_000]));
+    let mut damaged = packed(&stream()[..5000]);
+    let last = damaged.len() - 1;
+    damaged.truncate(last);
+    // A few bytes that unpack to more than any piece has; to nothing; to what is no zstd.
+    for (what, bytes) in [
+        ("a bomb", packed(&vec![0; MAX_DATA_BYTES + 1])),
+        ("a greater bomb", packed(&vec![0; 100 << 20])),
+        ("nothing", packed(&[])),
+        ("noise", vec![0xa5; 300]),
+        ("a cut", damaged),
+    ] {
+        let Err(LinkError::Received(violation)) = say(&bytes) else { panic!("{what}: went through") };
+        assert!(matches!(violation, Violation::Packed { .. }), "{what}: {violation}");
+    }
+    // More than the stream has.
+    let Err(LinkError::Received(Violation::TooMuch { .. })) = say(&packed(&[7; 70_001])) else { panic!("too much") };
+    let bytes = packed(&[7; 70_000]);
+    let unasked = heard(&[], &Message::Packed(Packed { at: Bytes::ZERO, bytes: &bytes }));
+    assert!(matches!(unasked, Err(LinkError::Received(Violation::NotPacked))), "{unasked:?}");
+}
+
+#[test]
+fn data_is_packed_where_both_can_and_it_is_shorter() {
+    let written = |abilities: &[Ability], piece: &[u8]| {
+        let hello = Message::Hello(hello(abilities));
+        let mut said = FrameWriter::new(Vec::new());
+        [server_hello(), Message::Ready(Ready { resume: None })]
+            .iter()
+            .for_each(|message| said.write(message).unwrap());
+        let said = said.into_inner();
+        let (mut incoming, mut outgoing) = connect(Side::Client, said.as_slice(), Vec::new());
+        outgoing.pack(3).unwrap();
+        outgoing.send(&hello).unwrap();
+        incoming.receive().unwrap();
+        outgoing.send(&Message::Receive(offer())).unwrap();
+        incoming.receive().unwrap();
+        outgoing.send(&Message::Begin(begin())).unwrap();
+        outgoing.send(&Message::Data(Data { at: Bytes::ZERO, bytes: piece })).unwrap();
+        outgoing.into_inner().len()
+    };
+    let mut noise = vec![0; 60_000];
+    blake3::Hasher::new().finalize_xof().fill(&mut noise);
+    let zeros = vec![0; 60_000];
+    assert!(written(&[Ability::Zstd], &zeros) < 2_000);
+    assert!(written(&[], &zeros) > 60_000);
+    assert!(written(&[Ability::Zstd], &noise) < 62_000);
 }
 
 #[test]

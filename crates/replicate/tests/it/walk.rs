@@ -118,7 +118,7 @@ proptest! {
         say(sender.other(), &done(digest(3)));
         say(Side::Client, &list(Role::Source));
         let session = say(Side::Server, &Message::Layers(replicate::Layers {
-            live: None, in_use: false, layers: Vec::new(), complete: true,
+            live: None, in_use: false, layers: Vec::new(), complete: true, partial: None,
         }));
         prop_assert_eq!(session.progress(), None::<(Bytes, Bytes)>);
     }

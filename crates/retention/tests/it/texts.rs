@@ -1,6 +1,8 @@
 //! Durations, zones and moments as people write them.
 
-use retention::{Period, UnixSeconds, Zone};
+use retention::{Per, Period, Rule, UnixSeconds, Zone};
+
+use crate::count;
 
 #[test]
 fn durations() {
@@ -66,4 +68,42 @@ fn moments() {
     assert_eq!(UnixSeconds::new(-1).unwrap().to_string(), "1969-12-31T23:59:59Z");
     assert_eq!(UnixSeconds::new(i64::MAX), None);
     assert_eq!(UnixSeconds::new(i64::MIN), None);
+}
+
+#[test]
+fn rules_on_a_command_line() {
+    let period = "2y6m".parse().unwrap();
+    let table = [
+        ("last=3", Rule::Last(count(3))),
+        ("hourly=24", Rule::Calendar(Per::Hour, count(24))),
+        ("daily=7", Rule::Calendar(Per::Day, count(7))),
+        ("weekly=5", Rule::Calendar(Per::Week, count(5))),
+        ("monthly=12", Rule::Calendar(Per::Month, count(12))),
+        ("yearly=1", Rule::Calendar(Per::Year, count(1))),
+        ("within=2y6m", Rule::Within(period)),
+        ("tag=a=b", Rule::Tag("a=b".to_owned())),
+        ("original=6:4", Rule::Original { daily_max: 6, weekly_max: 4 }),
+        ("original-by-tag=0:1", Rule::OriginalByTag { daily_max: 0, weekly_max: 1 }),
+    ];
+    for (text, rule) in table {
+        assert_eq!(text.parse::<Rule>().as_ref(), Ok(&rule));
+        assert_eq!(rule.to_string(), text);
+    }
+    for (text, why) in [
+        ("", "expected NAME=VALUE"),
+        ("last", "expected NAME=VALUE"),
+        ("last=0", "a whole number from 1"),
+        ("last=-1", "a whole number from 1"),
+        ("daily=", "a whole number from 1"),
+        ("within=", "a period such as"),
+        ("within=7x", "a period such as"),
+        ("tag=", "a tag after"),
+        ("original=6", "two whole numbers"),
+        ("Last=3", "one of last"),
+        (" last=3", "one of last"),
+        ("last=3\u{1b}[2J", "a whole number from 1"),
+    ] {
+        let error = text.parse::<Rule>().unwrap_err().to_string();
+        assert!(error.contains(why) && !error.contains('\u{1b}'), "{text:?}: {error}");
+    }
 }

@@ -13,7 +13,7 @@ use super::index::{Index, Order};
 use super::link::parent_size;
 use super::overlay::Covered;
 use super::{LayerInput, LayerReader, Link, Opened};
-use crate::diff::Framing;
+use crate::diff::{Framing, Put};
 use crate::layer::header;
 use crate::{Delta, Error, Geometry, Part, Plan, Sent};
 
@@ -133,7 +133,8 @@ impl<'a> Merge<'a> {
         progress: &dyn Progress,
         put: &mut dyn FnMut(Part) -> io::Result<()>,
     ) -> Result<Sent, Error> {
-        let mut out = Framing::start(header, &self.plan, put)?;
+        let mut sink = Put(put);
+        let mut out = Framing::start(header, &self.plan, &mut sink)?;
         // thin-send has no checks: its receiver does without.
         let mut checks = self.checks.iter().filter(|_| header.format.is_hyperlayer());
         checks.try_for_each(|check| out.check(check))?;

@@ -26,7 +26,7 @@ pub use error::LvmError;
 pub use lineage::Lineage;
 pub use metadata::deltas;
 pub use own::{Leftovers, Run};
-pub use partial::{PartialVolumes, Replaced, VolumeSite, partial_target};
+pub use partial::{PartialVolumes, Replaced, Sizes, VolumeSite, partial_target};
 pub use receive::{Finish, Receiving, Space, activating};
 pub use select::{Destination, Selection, is_quiet, newest_first};
 pub use snapshot::{Snapshots, TemporarySnapshot};

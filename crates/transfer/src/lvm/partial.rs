@@ -16,6 +16,7 @@ use lvm_cmd::{
 use super::own::remove;
 use super::receive::{check_size, open, whole};
 use super::{Destination, Lvm, LvmError, Source, Space, identify_volume, layer_tag};
+use crate::identity::parent_size;
 use crate::patch::{chunks_needed, records};
 use crate::receive::Site;
 use crate::{Error, Identity, needs_no_base};
@@ -31,6 +32,30 @@ pub struct PartialVolumes<'a> {
     target: LvRef,
     proof: Tag,
     _lock: ProcessLock,
+}
+
+/// How sizes may differ between the group of a layer's source and the one that it is received in, whose extents may be
+/// longer. What one volume has past the other's end reads as zeros, and is made so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sizes {
+    /// Not at all.
+    #[default]
+    Exact,
+    /// Volumes may be larger than their layers say, the base as well.
+    Rounded,
+    /// The same; and the base may be smaller too, since it was compared as if zeros came behind it.
+    Compared,
+}
+
+impl Sizes {
+    /// Whether a base of this size may be the parent that has `parent`.
+    fn takes_base(self, base: Bytes, parent: Bytes) -> bool {
+        match self {
+            Self::Exact => base == parent,
+            Self::Rounded => base >= parent,
+            Self::Compared => true,
+        }
+    }
 }
 
 /// What becomes of the volume that had the target's name.
@@ -117,6 +142,34 @@ impl<'a> PartialVolumes<'a> {
         Ok(self.target.clone())
     }
 
+    /// Gives the volume of the first layer `tags`, makes it read-only, all in one step, and then gives it the name `name`,
+    /// whatever the target is called; gives the volume. Can be run again after it was interrupted before that. Afterwards
+    /// only the tag of the volumes that are being received may be left on it. Runs four commands.
+    ///
+    /// # Errors
+    /// LVM refuses, as it does where the name is taken; or the volume is not there.
+    pub fn finish_as(&self, name: &LvName, tags: &[Tag]) -> Result<LvRef, Error> {
+        let exec = self.lvm.exec;
+        let partial = self.name(0)?;
+        let group = volumes(exec, self.target.vg())?;
+        if !group.iter().any(|lv| lv.name == partial && lv.has_tag(&self.proof)) {
+            return Err(LvmError::PartialGone { name: partial }.into());
+        }
+        change(exec, &partial, &whole(tags, Permission::ReadOnly))?;
+        rename(exec, &partial, name)?;
+        let name = self.target.sibling(name.clone());
+        let proof = std::slice::from_ref(&self.proof);
+        change(exec, &name, &Change { remove_tags: proof, ..Change::default() })?;
+        Ok(name)
+    }
+
+    /// The volume of the first layer among those of the group.
+    #[must_use]
+    pub fn first<'g>(&self, group: &'g [Lv]) -> Option<&'g Lv> {
+        let name = self.name(0).ok()?;
+        self.among(group).find(|lv| lv.name == name)
+    }
+
     /// Takes the tag away from the target that was finished. After the ledger is gone: as long as that is there, the tag
     /// says that the volume is the one that it is about. One that stays says nothing under this name. Runs one command.
     ///
@@ -164,6 +217,7 @@ pub struct VolumeSite<'a> {
     destination: Destination,
     chunk: ChunkSize,
     force: bool,
+    sizes: Sizes,
 }
 
 #[derive(Debug)]
@@ -180,7 +234,14 @@ impl<'a> VolumeSite<'a> {
     /// LVM does not say the pool's chunk.
     pub fn new(volumes: PartialVolumes<'a>, destination: Destination, force: bool) -> Result<Self, Error> {
         let chunk = destination.chunk()?;
-        Ok(Self { open: None, parent: None, volumes, destination, chunk, force })
+        let sizes = Sizes::default();
+        Ok(Self { open: None, parent: None, volumes, destination, chunk, force, sizes })
+    }
+
+    /// The same where sizes may differ.
+    #[must_use]
+    pub fn with_sizes(self, sizes: Sizes) -> Self {
+        Self { sizes, ..self }
     }
 
     /// Closes what is open, and gives the volumes back.
@@ -194,9 +255,18 @@ impl<'a> VolumeSite<'a> {
     fn identify(&self, number: u64, header: &Header) -> Result<Option<Identity>, Error> {
         match &self.destination.base {
             _ if number > 0 => Ok(None),
-            Some(base) => identify_volume(header, base, self.force).map(Some),
+            Some(base) => {
+                let taken = parent_size(header).filter(|parent| self.sizes.takes_base(base.size, *parent));
+                let mut counted = base.clone();
+                counted.size = taken.unwrap_or(base.size);
+                identify_volume(header, &counted, self.force).map(Some)
+            }
             None => needs_no_base(header).map(|()| None),
         }
+    }
+
+    fn check_size(&self, volume: &Lv, size: Bytes) -> Result<(), Error> {
+        if self.sizes != Sizes::Exact && volume.size >= size { Ok(()) } else { check_size(volume, size) }
     }
 
     /// What the layer is made of.
@@ -214,7 +284,9 @@ impl<'a> VolumeSite<'a> {
     }
 
     fn open(&mut self, name: LvRef, size: Bytes) -> Result<(), Error> {
-        let (volume, activation) = open(&self.volumes.lvm, &name, size)?;
+        let lv = lvm_cmd::volume(self.volumes.lvm.exec, &name)?;
+        self.check_size(&lv, size)?;
+        let (volume, activation) = open(&self.volumes.lvm, &lv)?;
         self.open = Some(OpenLayer { volume, activation, name });
         Ok(())
     }
@@ -293,7 +365,7 @@ impl Site for VolumeSite<'_> {
         if shrinks {
             let exec = self.volumes.lvm.exec;
             resize(exec, &name, size)?;
-            check_size(&lvm_cmd::volume(exec, &name)?, size)?;
+            self.check_size(&lvm_cmd::volume(exec, &name)?, size)?;
         }
         activation.release()?;
         closed

@@ -176,7 +176,12 @@ impl<'a> Receiving<'a> {
 
     /// Opens what was made. What LVM says it did not make may be there all the same: it may have been killed.
     fn open(undo: Undo<'a>, made: Result<(), VolumeError>, name: &LvName, size: Bytes) -> Result<Self, Error> {
-        match made.map_err(Error::from).and_then(|()| open(&undo.lvm, &undo.temporary, size)) {
+        let opened = made.map_err(Error::from).and_then(|()| {
+            let lv = volume(undo.lvm.exec, &undo.temporary)?;
+            check_size(&lv, size)?;
+            open(&undo.lvm, &lv)
+        });
+        match opened {
             Ok((volume, activation)) => Ok(Self { volume, activation, undo, name: name.clone() }),
             Err(cause) => Err(undo.because_of(cause)),
         }
@@ -200,10 +205,8 @@ pub fn activating(received: &LvRef, permission: Permission) -> String {
 }
 
 /// Activates and opens a volume to be written by nobody else.
-pub(super) fn open<'a>(lvm: &Lvm<'a>, name: &LvRef, size: Bytes) -> Result<(Volume, Activation<'a>), Error> {
-    let lv = volume(lvm.exec, name)?;
-    check_size(&lv, size)?;
-    let activation = Activation::ensure(lvm.exec, &lv, lvm.activation())?;
+pub(super) fn open<'a>(lvm: &Lvm<'a>, lv: &Lv) -> Result<(Volume, Activation<'a>), Error> {
+    let activation = Activation::ensure(lvm.exec, lv, lvm.activation())?;
     let volume = lvm.open_device(&activation, Access::Write)?;
     Ok((volume, activation))
 }

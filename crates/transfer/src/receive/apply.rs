@@ -23,6 +23,8 @@ pub(super) struct Job<'a> {
     pub from: Option<Mark>,
     /// When the next mark is due, asked with how much data came since the last one; `None` where no marks are wanted.
     pub due: Option<&'a (dyn Fn(Bytes) -> bool + Sync)>,
+    /// Is told of each data record.
+    pub seen: Option<&'a (dyn Fn(Extent<Bytes>) + Sync)>,
     pub queue: Queue,
 }
 
@@ -52,7 +54,12 @@ impl Job<'_> {
                 match event? {
                     Event::Header(_) => {}
                     Event::Check(check) => base.as_ref().map_or(Ok(()), |base| base.check(&check))?,
-                    Event::DataStart(extent) => drop(course.record(Content::Data, extent)?),
+                    Event::DataStart(extent) => {
+                        course.record(Content::Data, extent)?;
+                        if let Some(seen) = self.seen {
+                            seen(extent);
+                        }
+                    }
                     Event::Data { at, bytes } => course.data(at, bytes)?,
                     Event::Zero(extent) => course.zero(extent)?,
                     Event::End(end) => {

@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::sync::{Mutex, PoisonError};
 
 use block_copy::{Progress, Queue, ReadAt, WriteAt};
-use extents::{Bytes, ChunkSize};
+use extents::{Bytes, ChunkSize, Extent};
 use hyperlayer::{End, ErrorKind, Header, Kind, RuleError, Totals};
 
 use super::apply::Job;
@@ -62,6 +62,8 @@ pub struct Want<'a> {
     pub size: Option<Bytes>,
     /// When it is time to keep how far the receive is, asked with how much data came since the last time.
     pub due: &'a (dyn Fn(Bytes) -> bool + Sync),
+    /// Is told where each data record of the stream lies, when it begins, in the stream's order.
+    pub seen: Option<&'a (dyn Fn(Extent<Bytes>) + Sync)>,
     /// The bounds of the pipeline.
     pub queue: Queue,
 }
@@ -212,6 +214,7 @@ impl<'a, S: Site> Receiver<'a, S> {
             check_base: self.want.check_base,
             from,
             due: begun.is_some().then_some(self.want.due),
+            seen: self.want.seen,
             queue: self.want.queue,
         };
         let keep = |mark: Mark| {

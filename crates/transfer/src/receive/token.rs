@@ -10,6 +10,7 @@ use hyperlayer::{Header, LayerId, Outline, Resumes};
 use serde::{Deserialize, Serialize};
 
 use super::text;
+use crate::Plan;
 
 /// What a receiver tells a sender that is to send only the rest of a layer. As text it is one word of letters, digits,
 /// `-` and `_`, with a check of itself; what is in it is no secret, and nobody's business.
@@ -57,6 +58,18 @@ impl ResumeToken {
             return other("holds other ranges up to the place where the receiver was interrupted");
         }
         Ok(Resumes { at: self.at, skipped })
+    }
+}
+
+impl ResumeToken {
+    /// What is left to send of the layer of this header and plan, as the receiver with this token takes it.
+    ///
+    /// # Errors
+    /// As [`resumes`](Self::resumes).
+    pub fn rest(&self, header: Header, plan: &Plan) -> Result<(Header, Plan), TokenError> {
+        let resumes = self.resumes(&header, plan.outline_until(self.at))?;
+        let plan = plan.from_offset(self.at);
+        Ok((Header { resumes: Some(resumes), totals: Some(plan.totals()), ..header }, plan))
     }
 }
 

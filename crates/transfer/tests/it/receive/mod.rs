@@ -117,7 +117,7 @@ impl Machine {
         let partial = self.partial();
         let (ledger, due) = (std::mem::take(&mut self.ledger), move |since: Bytes| since.get() >= fate.due);
         let queue = Queue { piece: Bytes::new(4096), depth: 2, readers: 1 };
-        let want = Want { check_base: true, size: None, due: &due, queue };
+        let want = Want { check_base: true, size: None, due: &due, seen: None, queue };
         let mut receiver =
             Receiver::new(Volumes { machine: self, fate, open: None, parent: None }, &ledger, partial, want);
         let input = streams.concat();

@@ -1,0 +1,172 @@
+//! Which of a pair's layers go.
+
+use hyperlayer::LayerId;
+use lvm_cmd::{Kind, Lv, LvName, remove};
+use retention::{Item, Policy, UnixSeconds, decide};
+use transfer::lvm::{keeps_its_layer, layers_of};
+
+use super::members::{End, is, newest};
+use super::{LvmHost, lock, tags};
+use crate::limits::MAX_LAYERS;
+use crate::{Pair, Prune, Pruned, Refusal, RefusalKind, Removed, Role};
+
+impl LvmHost<'_> {
+    pub(super) fn prune_layers(&self, end: &End, ask: &Prune) -> Result<Pruned, Refusal> {
+        let mut group = self.group(&end.volume)?;
+        if !ask.dry_run {
+            self.release_older_holds(end, &group, &ask.common)?;
+            group = self.group(&end.volume)?;
+        }
+        let layers = end.layers(&group);
+        let live = group.iter().find(|lv| lv.name == end.volume).and_then(tags::live_of).map(|(layer, _)| layer);
+        let needed = |lv: &Lv| is(lv, &ask.common) || live.as_ref().is_some_and(|live| is(lv, live));
+        let going =
+            going(&layers, &ask.policy.policy(), self.now(), |lv| needed(lv) || held(lv, &end.pair, ask.dry_run));
+        let going = going.map_err(|error| Refusal::new(RefusalKind::Failed, &error, 1))?;
+        let mut removed = Vec::new();
+        for (volume, why) in going.into_iter().take(MAX_LAYERS) {
+            if ask.dry_run {
+                removed.extend((!tags::is_adopted(volume)).then(|| Removed::new(volume.name.lv().clone(), &why)));
+                continue;
+            }
+            match self.let_go(end, volume) {
+                Ok(true) => removed.push(Removed::new(volume.name.lv().clone(), &why)),
+                Ok(false) => {}
+                Err(refusal) => {
+                    let names: Vec<_> = removed.iter().map(|removed| removed.name.to_string()).collect();
+                    let text = format!("{}; removed before: {}", refusal.text, names.join(", "));
+                    return Err(Refusal::new(refusal.kind, &text, 5));
+                }
+            }
+        }
+        let kept = layers.len().saturating_sub(removed.len());
+        Ok(Pruned { removed, kept: u32::try_from(kept).unwrap_or(u32::MAX) })
+    }
+
+    /// Removes one; what somebody else made is given back instead, and what is in use stays. Whether it is gone.
+    fn let_go(&self, end: &End, volume: &Lv) -> Result<bool, Refusal> {
+        if tags::is_adopted(volume) {
+            let mut tags = vec![end.pair.tag().clone(), tags::adopted()?];
+            tags.extend((end.role == Role::Source).then(|| tags::source(&end.pair)).transpose()?);
+            self.retag(&volume.name, &[], &tags)?;
+            tracing::info!("`{}`, which this tool did not make, is the pair's no more", volume.name);
+            return Ok(false);
+        }
+        lock(&self.compared).take_if(|compared| compared.is_of(&volume.uuid));
+        match remove(self.lvm.exec, &volume.name, end.pair.tag()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == Kind::Busy => {
+                tracing::warn!("`{}` is in use, and stays until another time", volume.name);
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The pair's holds but those on the newest layer and on the newest that both sides have.
+    fn release_older_holds(&self, end: &End, group: &[Lv], common: &LayerId) -> Result<(), Refusal> {
+        let hold = tags::hold(&end.pair)?;
+        let layers = end.layers(group);
+        let newest = newest(&layers).map(|lv| lv.name.clone());
+        let older =
+            layers.iter().filter(|lv| lv.has_tag(&hold) && !is(lv, common) && Some(&lv.name) != newest.as_ref());
+        for layer in older {
+            self.retag(&layer.name, &[], std::slice::from_ref(&hold))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is held; in a dry run the pair's own holds are as good as released.
+fn held(volume: &Lv, pair: &Pair, dry_run: bool) -> bool {
+    match tags::hold(pair) {
+        Ok(hold) if dry_run && volume.has_tag(&hold) => {
+            let others = volume.tags.iter().filter(|tag| **tag != hold);
+            others.into_iter().any(|tag| tag.as_str().starts_with("hyperlayer.hold="))
+        }
+        _ => tags::is_held(volume),
+    }
+}
+
+/// What no rule keeps, and why; never the newest, nor what is needed. A layer that no time is known of stays.
+fn going<'g>(
+    layers: &[&'g Lv],
+    policy: &Policy,
+    now: UnixSeconds,
+    needed: impl Fn(&Lv) -> bool,
+) -> Result<Vec<(&'g Lv, String)>, String> {
+    let newest = newest(layers).map(|lv| &lv.name);
+    let items = layers.iter().filter_map(|lv| {
+        let mut item = Item::new(lv.name.lv().to_string(), UnixSeconds::new(lv.created_seconds?)?);
+        item.tags = lv.tags.iter().map(ToString::to_string).collect();
+        item.held = needed(lv) || Some(&lv.name) == newest || !keeps_its_layer(lv) || layers_of(lv).is_err();
+        Some(item)
+    });
+    let items: Vec<_> = items.collect();
+    let decisions = decide(&items, policy, now).map_err(|error| error.to_string())?;
+    let mut gone = Vec::new();
+    for decision in decisions.into_iter().filter(|decision| !decision.verdict.stays()) {
+        let name = decision.id.parse::<LvName>().map_err(|error| error.to_string())?;
+        let why: Vec<_> = decision.reasons.iter().map(ToString::to_string).collect();
+        gone.extend(layers.iter().find(|lv| *lv.name.lv() == name).map(|lv| (*lv, why.join(", "))));
+    }
+    Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{lv, pair};
+    use super::*;
+    use crate::Keep;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn layer(name: &str, time: i64, tags: &str) -> Lv {
+        let tags = format!("hyperlayer.sync=web1:vg0/data,hyperlayer.layer={name}{tags}");
+        let time = time.to_string();
+        lv(&[("lv_name", name), ("lv_tags", &tags), ("lv_time", &time), ("lv_attr", "Vri---tz-k")])
+    }
+
+    fn names(layers: &[Lv], keep: &str, needed: &str) -> Vec<String> {
+        let policy = keep.parse::<Keep>().unwrap().policy();
+        let layers: Vec<_> = layers.iter().collect();
+        let now = UnixSeconds::new(NOW).unwrap();
+        let going =
+            going(&layers, &policy, now, |lv| is(lv, &LayerId::new(needed).unwrap()) || held(lv, &pair(), false));
+        going.unwrap().iter().map(|(lv, _)| lv.name.lv().to_string()).collect()
+    }
+
+    #[test]
+    fn what_goes() {
+        let on = |parent: &str| format!(",hyperlayer.parent={parent}");
+        let layers = [
+            layer("one", NOW - 400, ""),
+            layer("two", NOW - 300, &on("one")),
+            layer("three", NOW - 200, &format!("{},hyperlayer.hold=another", on("two"))),
+            layer("four", NOW - 100, &on("three")),
+        ];
+        assert_eq!(names(&layers, "last=1", "four"), ["one", "two"], "the held one stays");
+        assert_eq!(names(&layers, "last=1", "one"), ["two"], "and what both sides have");
+        assert_eq!(names(&layers, "last=9", "four"), [""; 0]);
+        assert_eq!(names(&layers, "", "four"), [""; 0], "without a rule, all stay");
+    }
+
+    /// By its time it would be the oldest.
+    #[test]
+    fn the_newest_stays_whatever_the_clock_says() {
+        let layers = [
+            layer("one", NOW - 100, ""),
+            layer("two", NOW - 50, ",hyperlayer.parent=one"),
+            layer("three", NOW - 90_000, ",hyperlayer.parent=two"),
+        ];
+        assert_eq!(names(&layers, "last=1", "nothing"), ["one"]);
+    }
+
+    #[test]
+    fn in_a_dry_run_the_pairs_own_hold_does_not_count() {
+        let own = layer("one", NOW, ",hyperlayer.hold=web1:vg0/data");
+        let both = layer("one", NOW, ",hyperlayer.hold=web1:vg0/data,hyperlayer.hold=b");
+        assert_eq!((held(&own, &pair(), false), held(&own, &pair(), true)), (true, false));
+        assert_eq!((held(&both, &pair(), false), held(&both, &pair(), true)), (true, true));
+    }
+}

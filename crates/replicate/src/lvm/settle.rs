@@ -1,0 +1,263 @@
+//! A layer becomes what is under the destination's own name.
+
+use hyperlayer::LayerId;
+use lvm_cmd::{
+    Change, Kind, Lv, LvName, LvRef, NewVolume, Permission, VolumeError, activate, change, create_snapshot, deactivate,
+    remove, rename,
+};
+
+use super::members::{End, is};
+use super::refuse::destination;
+use super::standing::Standing;
+use super::swap::{Content, Facts, New, Old, Own, Step, next};
+use super::tags::Keep;
+use super::{LvmHost, names, tags};
+use crate::{Refusal, Settle, Settled};
+
+/// No swap has more steps, whatever was interrupted before.
+const MAX_STEPS: usize = 32;
+
+/// A swap, between two steps.
+struct Swap<'h, 'a> {
+    host: &'h LvmHost<'a>,
+    end: &'h End,
+    ask: &'h Settle,
+    new: LvRef,
+    old: LvRef,
+    /// What is known of the volume under its own name.
+    content: Content,
+    kept: Option<LvName>,
+}
+
+impl LvmHost<'_> {
+    pub(super) fn settle_layer(&self, end: &End, ask: &Settle) -> Result<Settled, Refusal> {
+        self.finish_received(end)?;
+        let (new, old) = (names::new_live(&end.volume)?, names::old_live(&end.volume)?);
+        let mut swap = Swap { host: self, end, ask, new, old, content: Content::Unknown, kept: None };
+        for _ in 0..MAX_STEPS {
+            let group = self.group(&end.volume)?;
+            if swap.step(&group)? == Step::Done {
+                return Ok(Settled { layer: ask.layer.clone(), kept: swap.kept });
+            }
+        }
+        Err(destination(&format!("`{}` is being changed by somebody else all the time", end.volume), 1))
+    }
+}
+
+impl Swap<'_, '_> {
+    /// Does what is to be done next.
+    fn step(&mut self, group: &[Lv]) -> Result<Step, Refusal> {
+        let layer = self.end.layer(group, &self.ask.layer)?;
+        let own = group.iter().find(|lv| lv.name == self.end.volume);
+        let own = match own.map(|own| (own, Standing::of(own, self.end))) {
+            None => None,
+            Some((own, Standing::Ours(made_of))) => Some((own, made_of)),
+            Some((own, standing)) => {
+                self.claim(own, &standing, group)?;
+                // Its tags are other ones now.
+                return Ok(Step::Look);
+            }
+        };
+        let step = next(self.facts(own.as_ref(), layer, group)?);
+        let exec = self.host.lvm.exec;
+        match (step, &own) {
+            (Step::Look, Some((own, made_of))) => {
+                let same = self.host.is_unwritten(self.end, group, own, made_of)?;
+                self.content = if same { Content::Same } else { Content::Written };
+                if !same {
+                    self.refuse_written(made_of)?;
+                }
+            }
+            (Step::MakeNew, _) => self.make_new(layer, own.as_ref().map(|(own, _)| *own))?,
+            (Step::RemoveNew, _) => remove(exec, &self.new, self.end.pair.tag())?,
+            (Step::MoveAway, Some((own, made_of))) => {
+                if let Err(refusal) = self.move_away(group, own, made_of) {
+                    return Err(self.back(own, refusal));
+                }
+                self.content = Content::Unknown;
+            }
+            (Step::TakeName, _) => {
+                rename(exec, &self.new, self.end.volume.lv())?;
+                self.content = Content::Same;
+            }
+            (Step::PutBack, _) => {
+                let keep = [Keep::Written.tag()?, Keep::Before.tag()?];
+                self.host.retag(&self.old, &[], &keep)?;
+                rename(exec, &self.old, self.end.volume.lv())?;
+                self.content = Content::Unknown;
+            }
+            (Step::Ready, Some((own, _))) => self.make_ready(own)?,
+            (Step::DisposeOld, _) => self.dispose_old(group)?,
+            (Step::Done | Step::Look | Step::MoveAway | Step::Ready, _) => {}
+        }
+        Ok(step)
+    }
+
+    fn facts(&self, own: Option<&(&Lv, LayerId)>, layer: &Lv, group: &[Lv]) -> Result<Facts, Refusal> {
+        let named = |name: &LvRef| group.iter().find(|lv| lv.name == *name);
+        let own = match own {
+            None => Own::Missing,
+            Some((_, made_of)) if !is(layer, made_of) => Own::Other,
+            Some((own, _)) => Own::Wanted { content: self.content, ready: self.is_ready(own) },
+        };
+        let new = match named(&self.new) {
+            None => New::Missing,
+            Some(new) => match tags::live_of(new).filter(|_| new.has_tag(self.end.pair.tag())) {
+                None => return Err(taken(new)),
+                Some((made_of, _)) if is(layer, &made_of) => New::Wanted,
+                Some(_) => New::Other,
+            },
+        };
+        let old = match named(&self.old) {
+            None => Old::Missing,
+            Some(old) if old.has_tag(self.end.pair.tag()) && tags::live_of(old).is_some() => Old::Whole,
+            Some(old) if Keep::of(old).is_some() => Old::GivenBack,
+            Some(old) => return Err(taken(old)),
+        };
+        Ok(Facts { own, new, old })
+    }
+
+    /// A volume that was there before the pair, and of which the pair's first layer here is a snapshot, becomes the pair's; it
+    /// is kept when it is replaced. Any other is not touched.
+    fn claim(&self, own: &Lv, standing: &Standing, group: &[Lv]) -> Result<(), Refusal> {
+        if let Standing::Others(layer) = standing {
+            let text = format!(
+                "`{}` holds layer {layer}, which another pair, or somebody by hand, received there; name another destination",
+                own.name
+            );
+            return Err(destination(&text, 3));
+        }
+        let base = self.end.layers(group).into_iter().find(|lv| {
+            lv.origin.as_ref() == Some(own.name.lv()) && lv.pool == own.pool && crate::layers::parent_of(lv).is_none()
+        });
+        let Some(base) = base else {
+            let text = format!(
+                "`{}` exists, and nothing says what it holds; `--use-existing` takes it over, another name leaves it alone",
+                own.name
+            );
+            return Err(destination(&text, 3));
+        };
+        let made_of = LayerId::new(base.uuid.as_str()).map_err(transfer::Error::from)?;
+        self.host.retag(&own.name, &[self.end.pair.tag().clone(), tags::live(&made_of)?, tags::adopted()?], &[])
+    }
+
+    /// Active, unless its user wants it inactive after a boot; and read-only where that is asked for.
+    fn is_ready(&self, own: &Lv) -> bool {
+        let active = own.attr.is_active() || own.attr.skips_activation();
+        active && (own.attr.permission() == self.permission() || own.attr.is_open())
+    }
+
+    fn permission(&self) -> Permission {
+        if self.ask.read_only_live { Permission::ReadOnly } else { Permission::ReadWrite }
+    }
+
+    fn make_ready(&self, own: &Lv) -> Result<(), Refusal> {
+        let exec = self.host.lvm.exec;
+        if own.attr.permission() != self.permission() && !own.attr.is_open() {
+            change(exec, &own.name, &Change { permission: Some(self.permission()), ..Change::default() })?;
+        }
+        if !own.attr.is_active() && !own.attr.skips_activation() {
+            activate(exec, &own.name)?;
+        }
+        Ok(())
+    }
+
+    /// As the one that it replaces: what its user left inactive at a boot, stays so.
+    fn make_new(&self, layer: &Lv, own: Option<&Lv>) -> Result<(), Refusal> {
+        let tags = [self.end.pair.tag().clone(), tags::live(&super::members::id_of(layer)?)?];
+        let new = NewVolume {
+            tags: &tags,
+            permission: self.permission(),
+            active: false,
+            skip_activation: own.is_some_and(|own| own.attr.skips_activation()),
+        };
+        Ok(create_snapshot(self.host.lvm.exec, &layer.name, self.new.lv(), &new)?)
+    }
+
+    /// From here on nobody can write to the volume, so what is found out stays true.
+    fn move_away(&self, group: &[Lv], own: &Lv, made_of: &LayerId) -> Result<(), Refusal> {
+        let exec = self.host.lvm.exec;
+        if own.attr.is_active() {
+            let busy = |error: &VolumeError| error.kind() == Kind::Busy;
+            self.host.moment().retry(|| deactivate(exec, &own.name), busy).map_err(|error| match busy(&error) {
+                true => destination(
+                    &format!("`{}` is in use: it is mounted, or a program has it open; unmount it", own.name),
+                    4,
+                ),
+                false => error.into(),
+            })?;
+        }
+        let same = self.host.is_unwritten(self.end, group, own, made_of)?;
+        if !same {
+            self.refuse_written(made_of)?;
+        }
+        let keep = match (same, tags::is_adopted(own)) {
+            (false, _) => Some(Keep::Written),
+            (true, true) => Some(Keep::Before),
+            (true, false) => None,
+        };
+        if let Some(keep) = keep {
+            self.host.retag(&own.name, &[keep.tag()?], &[])?;
+        }
+        Ok(rename(exec, &own.name, self.old.lv())?)
+    }
+
+    fn refuse_written(&self, since: &LayerId) -> Result<(), Refusal> {
+        if self.ask.rollback {
+            return Ok(());
+        }
+        let text = format!(
+            "`{}` was written to since it received layer {since}; `--rollback` keeps what was written as a snapshot and goes on",
+            self.end.volume
+        );
+        Err(destination(&text, 3))
+    }
+
+    /// Nothing visible shall have changed.
+    fn back(&self, own: &Lv, refusal: Refusal) -> Refusal {
+        let exec = self.host.lvm.exec;
+        let active = if own.attr.is_active() { activate(exec, &own.name) } else { Ok(()) };
+        let removed = remove(exec, &self.new, self.end.pair.tag());
+        match active.and(removed) {
+            Ok(()) => refusal,
+            Err(left) => {
+                let left = Refusal::from(left);
+                let text = format!("{}; and then: {}; the next sync puts that right", refusal.text, left.text);
+                Refusal::new(refusal.kind, &text, 5)
+            }
+        }
+    }
+
+    /// What was written or adopted is given back, under a name that is free; anything else is removed.
+    fn dispose_old(&mut self, group: &[Lv]) -> Result<(), Refusal> {
+        let Some(old) = group.iter().find(|lv| lv.name == self.old) else { return Ok(()) };
+        let exec = self.host.lvm.exec;
+        let left = |error: VolumeError| {
+            let refusal = Refusal::from(error);
+            let text = format!("`{}` is left, which the next sync removes: {}", self.old, refusal.text);
+            Refusal::new(refusal.kind, &text, 5)
+        };
+        let Some(keep) = Keep::of(old) else {
+            return remove(exec, &old.name, self.end.pair.tag()).map_err(left);
+        };
+        let mut tags = vec![self.end.pair.tag().clone(), tags::adopted()?];
+        tags.extend(tags::live_of(old).map(|(_, tag)| tag.clone()));
+        let given = Change { remove_tags: &tags, skip_activation: Some(true), ..Change::default() };
+        change(exec, &old.name, &given).map_err(left)?;
+        let taken = |name: &LvName| group.iter().any(|lv| lv.name.lv() == name);
+        let name = names::free(&self.end.volume, keep.word(), self.host.now(), taken)?;
+        rename(exec, &old.name, &name).map_err(left)?;
+        self.host.retag(&old.name.sibling(name.clone()), &[], &[keep.tag()?])?;
+        tracing::info!("what was in `{}` is kept as `{name}`", self.end.volume);
+        self.kept = Some(name);
+        Ok(())
+    }
+}
+
+/// A name of ours that somebody else's volume has.
+fn taken(volume: &Lv) -> Refusal {
+    destination(
+        &format!("`{}` is in the way: it has a name of this tool's, but not its tags; rename it", volume.name),
+        4,
+    )
+}

@@ -1,0 +1,146 @@
+//! Snapshots that this host makes, and those that it takes over.
+
+use extents::Chunks;
+use hyperlayer::LayerId;
+use lvm_cmd::{Change, Lv, LvType, NewVolume, Permission, create_snapshot, find};
+use transfer::lvm::{LvmError, Space, TemporarySnapshot, layer_tag};
+
+use super::members::{End, id_of};
+use super::refuse::destination;
+use super::{LvmHost, lock, names, tags};
+use crate::{Adopt, Layer, Refusal, Role};
+
+impl LvmHost<'_> {
+    /// Makes a read-only snapshot. What is on an active volume is consistent: the device mapper freezes its file system.
+    pub(super) fn make_snapshot(&self, end: &End, temporary: bool) -> Result<Layer, Refusal> {
+        let group = self.group(&end.volume)?;
+        let origin = end.own(&group)?;
+        self.run.clean(&self.lvm, &group)?;
+        self.check_pool(origin, &group)?;
+        let name = if temporary {
+            let snapshot = TemporarySnapshot::create(self.lvm, &mut lock(&self.run.run), &end.volume)?;
+            let name = snapshot.name().clone();
+            lock(&self.temporary).push((end.volume.clone(), snapshot));
+            name
+        } else {
+            let taken = |name: &_| group.iter().any(|lv| lv.name.lv() == name);
+            let name = names::free(&end.volume, "sync", self.now(), taken)?;
+            let mut tags = vec![end.pair.tag().clone()];
+            match end.role {
+                Role::Source => tags.push(tags::source(&end.pair)?),
+                // The next thing is a delta on it.
+                Role::Destination => tags.push(tags::hold(&end.pair)?),
+            }
+            let new = NewVolume { tags: &tags, permission: Permission::ReadOnly, active: false, skip_activation: true };
+            create_snapshot(self.lvm.exec, &end.volume, &name, &new)?;
+            end.volume.sibling(name)
+        };
+        self.layer_named(end, &name)
+    }
+
+    /// Whether the pool works, and has room for one more volume. Runs one command.
+    fn check_pool(&self, origin: &Lv, group: &[Lv]) -> Result<(), Refusal> {
+        let not_thin = || transfer::Error::from(LvmError::NotThin { name: origin.name.clone() });
+        let pool = find(group, &origin.pool_ref().ok_or_else(not_thin)?)?;
+        let chunk = pool.chunk_size.ok_or_else(not_thin)?;
+        let nothing = Space { chunk, chunks: Some(Chunks::ZERO), records: Some(0), size: origin.size };
+        Ok(nothing.check(&self.lvm, pool)?)
+    }
+
+    fn layer_named(&self, end: &End, name: &lvm_cmd::LvRef) -> Result<Layer, Refusal> {
+        let made = lvm_cmd::volume(self.lvm.exec, name)?;
+        Layer::of(&made, &end.pair)?
+            .ok_or_else(|| destination(&format!("`{name}` was made writable just now: it is no layer any more"), 1))
+    }
+
+    /// Takes a snapshot that somebody else made for a layer; at a destination also the volume itself.
+    pub(super) fn adopt_snapshot(&self, end: &End, ask: &Adopt) -> Result<Layer, Refusal> {
+        let group = self.group(&end.volume)?;
+        let own = end.own(&group)?;
+        let snapshot = find(&group, &end.volume.sibling(ask.snapshot.clone()))?;
+        check_adoptable(end, own, snapshot)?;
+        let adopted = tags::adopted()?;
+        let mut tags = vec![end.pair.tag().clone(), tags::hold(&end.pair)?];
+        // What this tool made is removed one day, what it did not make never.
+        if !snapshot.has_tag(end.pair.tag()) {
+            tags.push(adopted.clone());
+        }
+        match (end.role, &ask.layer) {
+            (Role::Source, _) => tags.push(tags::source(&end.pair)?),
+            (Role::Destination, Some(layer)) => tags.push(layer_tag(layer)?),
+            (Role::Destination, None) => {}
+        }
+        let change = Change {
+            add_tags: &tags,
+            permission: Some(Permission::ReadOnly),
+            skip_activation: Some(true),
+            ..Change::default()
+        };
+        lvm_cmd::change(self.lvm.exec, &snapshot.name, &change)?;
+        if end.role == Role::Destination && tags::live_of(own).is_none() {
+            let layer = ask.layer.clone().map_or_else(|| own_id(snapshot), Ok)?;
+            self.retag(&own.name, &[end.pair.tag().clone(), tags::live(&layer)?, adopted], &[])?;
+        }
+        self.layer_named(end, &snapshot.name)
+    }
+}
+
+fn own_id(volume: &Lv) -> Result<LayerId, Refusal> {
+    LayerId::new(volume.uuid.as_str()).map_or_else(|_| id_of(volume), Ok)
+}
+
+fn check_adoptable(end: &End, own: &Lv, snapshot: &Lv) -> Result<(), Refusal> {
+    let refuse = |why: &str| Err(destination(&format!("`{}` is not taken over: {why}", snapshot.name), 2));
+    for volume in [own, snapshot] {
+        if volume.attr.lv_type() != LvType::ThinVolume {
+            return Err(transfer::Error::from(LvmError::NotThin { name: volume.name.clone() }).into());
+        }
+        if let Some(other) = tags::other_pair(volume, &end.pair) {
+            return refuse(&format!("`{}` belongs to the pair `{other}`", volume.name));
+        }
+    }
+    if snapshot.uuid == own.uuid {
+        return refuse("it is the volume itself; make a snapshot of it, and name that");
+    }
+    if snapshot.pool != own.pool {
+        return refuse("it is in another pool");
+    }
+    if tags::live_of(snapshot).is_some() || snapshot.name.lv().as_str().starts_with("hyperlayer-") {
+        return refuse("a run of this tool works with it");
+    }
+    if snapshot.attr.permission() == Permission::ReadWrite && snapshot.attr.is_open() {
+        return refuse("it is in use, and would become read-only");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{lv, pair};
+    use super::*;
+
+    #[test]
+    fn what_may_be_taken_over() {
+        let end = End::new(&"vg0/data".parse().unwrap(), &pair(), Role::Destination);
+        let own = lv(&[]);
+        let other_uuid = ("lv_uuid", "W3Xq3c-8bJr-aA1r-iX0T-2c8m-kYyR-x0v5Qe");
+        let table: [(&[(&str, &str)], Option<&str>); 7] = [
+            (&[("lv_name", "monday")], None),
+            (&[("lv_name", "monday"), ("lv_attr", "Vri---tz-k")], None),
+            (&[("lv_name", "monday"), ("lv_attr", "Vwi-aotz--")], Some("in use")),
+            (&[("lv_name", "monday"), ("pool_lv", "other")], Some("another pool")),
+            (&[("lv_name", "monday"), ("lv_tags", "hyperlayer.sync=b")], Some("pair `b`")),
+            (&[("lv_name", "hyperlayer-7-1")], Some("works with it")),
+            (&[("lv_name", "monday"), ("lv_attr", "-wi-a-----")], Some("no thin volume")),
+        ];
+        for (changes, expected) in table {
+            let snapshot = lv(&[changes, &[other_uuid]].concat());
+            let found = check_adoptable(&end, &own, &snapshot).err().map(|refusal| refusal.text.to_string());
+            match expected {
+                None => assert_eq!(found, None, "{changes:?}"),
+                Some(text) => assert!(found.as_deref().is_some_and(|found| found.contains(text)), "{found:?}"),
+            }
+        }
+        assert!(check_adoptable(&end, &own, &own).is_err());
+    }
+}
