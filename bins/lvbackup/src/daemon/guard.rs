@@ -221,3 +221,73 @@ pub(super) fn update(all: &mut Vec<PoolReport>, new: Vec<PoolReport>) {
 pub(super) fn now(begun: std::time::Instant) -> daemon::Now {
     daemon::Now { wall: Timestamp::now(), steady: begun.elapsed() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lvm_cmd::Scripted;
+    use testkit::{lv_row, lvs_step, pool_row};
+
+    const CONFIG: &str = "zone='UTC'\n[job.home]\nsource='vg0/home'\ndestination='box:vg1/home'\nevery='1m'\n";
+
+    fn log() -> Log {
+        Log::new(None, cli::Common { verbose: 0, quiet: true, progress: cli::Shown::None })
+    }
+
+    /// The pool, the source, and layers of its pair: the older one free, the other one held.
+    fn found(layers: &[&str]) -> String {
+        let row = |(nth, tags): (usize, &&str)| {
+            let (name, time) = (format!("home-{nth}"), (1_763_696_000 + nth).to_string());
+            lv_row(&[("lv_name", &name), ("lv_attr", "Vri---tz--"), ("lv_tags", tags), ("lv_time", &time)])
+        };
+        let rows: Vec<_> = layers.iter().enumerate().map(row).collect();
+        lvs_step(&[vec![pool_row(), lv_row(&[("lv_name", "home")])], rows].concat())
+    }
+
+    /// With so many of 1000 chunks in use.
+    fn status(used: u32) -> String {
+        let command = "dmsetup status --target thin-pool vg0-pool-tpool";
+        format!(
+            "$ {command}\n| 0 204800 thin-pool 3 114/1024 {used}/1000 - rw discard_passdown queue_if_no_space - 256\n= 0\n"
+        )
+    }
+
+    fn before(script: &str) -> (Vec<PoolReport>, Result<(), String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = Guard::new(Scripted::from_transcript(script).unwrap(), StateDir::new(folder.path()).unwrap());
+        let config = Config::parse("f", CONFIG).unwrap();
+        guard.before(&config, config.jobs.values().next().unwrap(), &log())
+    }
+
+    #[test]
+    fn the_oldest_that_nothing_needs_goes_until_there_is_room() {
+        const SYNC: &str = "hyperlayer.sync=p";
+        let held = format!("{SYNC},hyperlayer.hold=p");
+        let remove = "$ lvremove -f --select 'lv_uuid=\"jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K\" && \
+                      lv_tags={\"hyperlayer.sync=p\"}' vg0/home-1\n|   Logical volume \"home-1\" successfully removed.\n= 0\n";
+        let all = found(&[&held, SYNC, SYNC]);
+        let after = found(&[&held]);
+        let (reports, room) = before(&[all.as_str(), &status(960), &all, remove, &after, &status(910)].concat());
+        assert_eq!((room, reports[0].level), (Ok(()), PoolLevel::Warned));
+        assert_eq!(reports[0].data.percent(), 91);
+        // Where none may go, nothing begins; what the user made is not touched.
+        let (reports, room) = before(&[found(&[&held, "mine"]), status(960)].concat());
+        assert_eq!(room, Err("pool vg0/pool: its data is 96 % full, the limit is 95 %".to_owned()));
+        assert_eq!(reports[0].level, PoolLevel::Refused);
+        // LVM refuses to remove it: it is not tried for ever.
+        let refused = remove.replace("|   Logical volume \"home-1\" successfully removed.\n= 0", "! in use\n= 5");
+        let (_, room) = before(&[all.as_str(), &status(960), &all, &refused, &status(960)].concat());
+        assert!(room.is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_no_reason_not_to_try() {
+        let missing = found(&[]).split("\n|").next().unwrap().to_owned() + "\n= missing\n";
+        let (reports, room) = before(&missing);
+        assert_eq!((reports.len(), room), (0, Ok(())));
+        let silent = status(1).split("\n|").next().unwrap().to_owned() + "\n! no such device\n= 1\n";
+        let (reports, room) = before(&[found(&[]), silent].concat());
+        assert_eq!((reports[0].level, room), (PoolLevel::Warned, Ok(())));
+        assert!(reports[0].reasons[0].starts_with("cannot look at it: "), "{reports:?}");
+    }
+}
