@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use daemon::{AlertConfig, Message, SENDMAIL};
@@ -45,27 +46,27 @@ impl Channel {
         }
     }
 
-    /// Sends it, and waits until it was taken: half a minute at most.
+    /// Sends it, and waits until it was taken: half a minute at most, and a program no longer than until `over`.
     ///
     /// # Errors
     /// Why it was not, without the address: that may be a secret.
-    pub(super) fn send(&self, message: &Message) -> Result<(), String> {
+    pub(super) fn send(&self, message: &Message, over: &AtomicBool) -> Result<(), String> {
         match self {
             Self::Exec(words) => {
                 let (program, arguments) = words.split_first().ok_or("no program")?;
-                feed(program, arguments, message.json(), TIMEOUT)
+                feed(program, arguments, message.json(), TIMEOUT, over)
             }
             Self::Webhook(address) => webhook::post(address, message.json(), TIMEOUT),
             Self::Sendmail { program, to } => {
                 // `-t`: to whom it goes is in the mail. `-oi`: a line with a dot alone does not end it.
-                feed(program, &["-t".to_owned(), "-oi".to_owned()], message.mail(to), TIMEOUT)
+                feed(program, &["-t".to_owned(), "-oi".to_owned()], message.mail(to), TIMEOUT, over)
             }
         }
     }
 }
 
 /// Runs a program with `text` on its standard input; killed with what it started when it takes too long.
-fn feed(program: &str, arguments: &[String], text: String, timeout: Duration) -> Result<(), String> {
+fn feed(program: &str, arguments: &[String], text: String, timeout: Duration, over: &AtomicBool) -> Result<(), String> {
     let name = Path::new(program).file_name().map_or_else(|| program.into(), |name| name.to_string_lossy());
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
@@ -74,7 +75,7 @@ fn feed(program: &str, arguments: &[String], text: String, timeout: Duration) ->
     // A pipe may hold less than the text. Where nobody reads it, this thread ends when the program is killed.
     let stdin = child.stdin.take();
     std::thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(text.as_bytes())));
-    match end_of(&mut child, Instant::now() + timeout) {
+    match end_of(&mut child, Instant::now() + timeout, over) {
         Ok(Some(status)) if status.success() => Ok(()),
         Ok(Some(status)) => Err(format!("`{name}` failed ({status})")),
         Ok(None) => Err(format!("`{name}` did not end within {} s, and was killed", timeout.as_secs_f32())),
@@ -82,8 +83,8 @@ fn feed(program: &str, arguments: &[String], text: String, timeout: Duration) ->
     }
 }
 
-fn end_of(child: &mut Child, until: Instant) -> std::io::Result<Option<std::process::ExitStatus>> {
-    while Instant::now() < until {
+fn end_of(child: &mut Child, until: Instant, over: &AtomicBool) -> std::io::Result<Option<std::process::ExitStatus>> {
+    while Instant::now() < until && !over.load(Ordering::Relaxed) {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
@@ -101,14 +102,17 @@ mod tests {
     #[test]
     fn a_program_that_hangs_is_killed_with_what_it_started() {
         let script = |text: &str| ["-c".to_owned(), text.to_owned()];
+        let not_over = AtomicBool::new(false);
         let long = "x".repeat(1 << 20);
         let begun = Instant::now();
-        let hung = feed("/bin/sh", &script("sleep 30; true"), long.clone(), Duration::from_millis(300));
+        let hung = feed("/bin/sh", &script("sleep 30; true"), long.clone(), Duration::from_millis(300), &not_over);
         assert_eq!(hung.unwrap_err(), "`sh` did not end within 0.3 s, and was killed");
         assert!(begun.elapsed() < Duration::from_secs(10));
-        feed("/bin/sh", &script("test $(wc -c) = 1048576"), long, TIMEOUT).unwrap();
-        let failed = feed("/bin/sh", &script("exit 3"), String::new(), TIMEOUT);
+        feed("/bin/sh", &script("test $(wc -c) = 1048576"), long, TIMEOUT, &not_over).unwrap();
+        let failed = feed("/bin/sh", &script("exit 3"), String::new(), TIMEOUT, &not_over);
         assert_eq!(failed.unwrap_err(), "`sh` failed (exit status: 3)");
-        assert!(feed("/nowhere/x", &[], String::new(), TIMEOUT).unwrap_err().starts_with("cannot start `x`: "));
+        assert!(
+            feed("/nowhere/x", &[], String::new(), TIMEOUT, &not_over).unwrap_err().starts_with("cannot start `x`: ")
+        );
     }
 }

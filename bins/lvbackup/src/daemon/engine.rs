@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use lvm_cmd::Executor;
 use super::channel::Channel;
 use super::files::{Files, configuration};
 use super::guard::{Guard, Looked, now, update};
-use super::keep::{self, Durable};
+use super::keep::{self, For};
 use super::listen::Listener;
 use super::log::Log;
 use super::notify::Notify;
@@ -32,6 +33,8 @@ const STUCK_GRACE: Duration = Duration::from_secs(10);
 const STOP_GRACE: Duration = Duration::from_secs(8);
 /// Then it goes, whatever still runs.
 const STOP_LIMIT: Duration = Duration::from_millis(9500);
+/// A message that was not taken by then is made again by the next daemon.
+const SEND_LIMIT: Duration = Duration::from_secs(1);
 /// How often the status is written, at least; and while something runs.
 const STATUS_EVERY: Duration = Duration::from_secs(30);
 const STATUS_RUNNING: Duration = Duration::from_secs(5);
@@ -90,6 +93,8 @@ pub(super) struct Engine<E> {
     begun: Instant,
     status_at: Instant,
     stopping: Option<Instant>,
+    /// Set when it stops, for who sends messages.
+    over: Arc<AtomicBool>,
 }
 
 impl<E: Executor + Send + 'static> Engine<E> {
@@ -125,6 +130,7 @@ impl<E: Executor + Send + 'static> Engine<E> {
             begun,
             status_at: begun,
             stopping: None,
+            over: Arc::default(),
         })
     }
 
@@ -134,7 +140,7 @@ impl<E: Executor + Send + 'static> Engine<E> {
         self.tools.notify.ready(&self.summary());
         loop {
             let wait = self.step();
-            if self.stopping.is_some_and(|since| self.runs.is_empty() || since.elapsed() > STOP_LIMIT) {
+            if self.stopping.is_some_and(|since| self.is_over(since)) {
                 break;
             }
             match events.recv_timeout(wait) {
@@ -156,13 +162,19 @@ impl<E: Executor + Send + 'static> Engine<E> {
         self.write_status();
     }
 
+    fn is_over(&self, since: Instant) -> bool {
+        let told = !self.teller.is_sending() || since.elapsed() > SEND_LIMIT;
+        since.elapsed() > STOP_LIMIT || (self.runs.is_empty() && told)
+    }
+
     /// Does what is to be done now, and says how long nothing else is.
     fn step(&mut self) -> Duration {
         self.sweep();
         let mut wait = self.tools.notify.watchdog().unwrap_or(Duration::MAX);
         self.tools.notify.alive();
         if let Some(since) = self.stopping {
-            wait = wait.min(STOP_LIMIT.saturating_sub(since.elapsed()).max(Duration::from_millis(10)));
+            let limit = if self.runs.is_empty() { SEND_LIMIT } else { STOP_LIMIT };
+            wait = wait.min(limit.saturating_sub(since.elapsed()).max(Duration::from_millis(10)));
         } else {
             wait = wait.min(self.decide());
             self.tell();
@@ -346,8 +358,8 @@ impl<E: Executor + Send + 'static> Engine<E> {
             self.keep_told();
         }
         for Errand { channel, message } in errands {
-            let (name, events) = (channel.name(), self.events.clone());
-            let send = move || drop(events.send(Event::Sent(name, channel.send(&message))));
+            let (name, events, over) = (channel.name(), self.events.clone(), Arc::clone(&self.over));
+            let send = move || drop(events.send(Event::Sent(name, channel.send(&message, &over))));
             if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(send) {
                 let _ = self.events.send(Event::Sent(name, Err(error.to_string())));
             }
@@ -391,6 +403,7 @@ impl<E: Executor + Send + 'static> Engine<E> {
             self.tools.log.info(&[], &format!("stopping {} runs", self.runs.len()));
             self.tools.notify.stopping();
             self.stopping = Some(Instant::now());
+            self.over.store(true, Ordering::Relaxed);
         }
         self.runs.values().for_each(|run| run.ask.stop(STOP_GRACE));
     }
@@ -419,9 +432,9 @@ impl<E: Executor + Send + 'static> Engine<E> {
         let Some(looked) = &self.looked else { return };
         let status = self.status(looked);
         let metrics = status.metrics().unwrap_or_default();
-        self.kept(&self.tools.status, keep::replace(&self.tools.status, &status.to_json(), Durable::No));
+        self.kept(&self.tools.status, keep::replace(&self.tools.status, &status.to_json(), For::Others));
         if let Some(path) = &self.config.metrics.file {
-            self.kept(path, keep::replace(path, &metrics, Durable::No));
+            self.kept(path, keep::replace(path, &metrics, For::Others));
         }
         self.listener.iter().for_each(|listener| listener.put(metrics.clone()));
         if self.stopping.is_none() {

@@ -8,7 +8,7 @@ use daemon::{Config, MAX_CONFIG_BYTES, MAX_STATE_BYTES, State};
 use jiff::Timestamp;
 use lvm_cmd::{Patience, ProcessLock, StateDir};
 
-use super::keep::{self, Durable};
+use super::keep::{self, For};
 use super::log::Log;
 use super::tell::{Kept, Teller};
 
@@ -58,11 +58,11 @@ impl Files {
     }
 
     pub(super) fn keep_state(&self, state: &State) -> std::io::Result<()> {
-        keep::replace(&self.state, &state.to_json(), Durable::Yes)
+        keep::replace(&self.state, &state.to_json(), For::Us)
     }
 
     pub(super) fn keep_told(&self, teller: &Teller) -> std::io::Result<()> {
-        keep::replace(&self.told, &serde_json::to_string_pretty(teller.kept())?, Durable::Yes)
+        keep::replace(&self.told, &serde_json::to_string_pretty(teller.kept())?, For::Us)
     }
 }
 

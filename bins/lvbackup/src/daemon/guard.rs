@@ -34,6 +34,14 @@ pub(super) struct Guard<E> {
     one: Mutex<Problems>,
 }
 
+/// What there is on this machine.
+#[derive(Debug, Default)]
+struct Found {
+    volumes: Vec<Lv>,
+    /// The groups that could be listed.
+    groups: BTreeSet<VgName>,
+}
+
 /// What could not be looked at, so that it is told once and not every minute.
 type Problems = BTreeMap<VgName, String>;
 
@@ -46,11 +54,11 @@ impl<E: Executor> Guard<E> {
     pub(super) fn look(&self, config: &Config, log: &Log) -> Looked {
         let mut told = self.one.lock().unwrap_or_else(PoisonError::into_inner);
         let places = config.jobs.values().flat_map(|job| [&job.source, &job.destination]);
-        let volumes = self.volumes(places.chain(config.pools.keys()), &mut told, log);
-        let pools: BTreeMap<_, _> = config.jobs.iter().map(|(name, job)| (name.clone(), job.pools(&volumes))).collect();
+        let found = self.found(places.chain(config.pools.keys()), &mut told, log);
+        let pools: BTreeMap<_, _> = config.jobs.iter().map(|(name, job)| (name.clone(), job.pools(&found.volumes))).collect();
         let named = config.pools.keys().cloned();
         let all: BTreeSet<Place> = pools.values().flatten().cloned().chain(named).collect();
-        let reports = self.reports(config, &all, volumes, Purpose::Look, log);
+        let reports = self.reports(config, &all, found, Purpose::Look, log);
         Looked { pools, reports }
     }
 
@@ -60,9 +68,9 @@ impl<E: Executor> Guard<E> {
     /// Why it must not begin.
     pub(super) fn before(&self, config: &Config, job: &Job, log: &Log) -> (Vec<PoolReport>, Result<(), String>) {
         let mut told = self.one.lock().unwrap_or_else(PoisonError::into_inner);
-        let volumes = self.volumes([&job.source, &job.destination], &mut told, log);
-        let pools = job.pools(&volumes);
-        let reports = self.reports(config, &pools, volumes, Purpose::Snapshot, log);
+        let found = self.found([&job.source, &job.destination], &mut told, log);
+        let pools = job.pools(&found.volumes);
+        let reports = self.reports(config, &pools, found, Purpose::Snapshot, log);
         let refused = reports.iter().find(|report| report.level == PoolLevel::Refused);
         let refused = refused.map(|report| format!("pool {}: {}", report.pool, report.reasons.join(", ")));
         (reports, refused.map_or(Ok(()), Err))
@@ -70,15 +78,16 @@ impl<E: Executor> Guard<E> {
 
     /// The volumes of all groups of this machine that these places are in. A group that cannot be listed has none: the run
     /// that needs it will say so.
-    fn volumes<'a>(&self, places: impl IntoIterator<Item = &'a Place>, told: &mut Problems, log: &Log) -> Vec<Lv> {
+    fn found<'a>(&self, places: impl IntoIterator<Item = &'a Place>, told: &mut Problems, log: &Log) -> Found {
         let here = places.into_iter().filter(|place| place.host().is_none());
         let groups: BTreeSet<_> = here.map(|place| place.volume().vg().clone()).collect();
-        let mut all = Vec::new();
+        let mut all = Found::default();
         for group in groups {
             match volumes(&self.exec, &group) {
                 Ok(found) => {
                     told.remove(&group);
-                    all.extend(found);
+                    all.volumes.extend(found);
+                    all.groups.insert(group);
                 }
                 Err(error) => {
                     let text = chain(&error);
@@ -95,17 +104,20 @@ impl<E: Executor> Guard<E> {
         &self,
         config: &Config,
         pools: &BTreeSet<Place>,
-        mut volumes: Vec<Lv>,
+        mut found: Found,
         purpose: Purpose,
         log: &Log,
     ) -> Vec<PoolReport> {
         let mut reports = Vec::new();
         for place in pools.iter().filter(|place| place.host().is_none()) {
             let thresholds = config.pools.get(place).copied().unwrap_or_default().thresholds;
-            // Not in a group that could not be listed.
-            if find(&volumes, place.volume()).is_ok() {
-                reports.push(self.report(place, &mut volumes, &thresholds, purpose, log));
+            if !found.groups.contains(place.volume().vg()) {
+                continue;
             }
+            reports.push(match find(&found.volumes, place.volume()) {
+                Ok(_) => self.report(place, &mut found.volumes, &thresholds, purpose, log),
+                Err(error) => unknown(place, &thresholds, chain(&error)),
+            });
         }
         reports
     }
@@ -229,6 +241,17 @@ mod tests {
     use testkit::{lv_row, lvs_step, pool_row};
 
     const CONFIG: &str = "zone='UTC'\n[job.home]\nsource='vg0/home'\ndestination='box:vg1/home'\nevery='1m'\n";
+
+    #[test]
+    fn a_pool_that_is_named_wrongly_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = [found(&[]), status(1)].concat();
+        let guard = Guard::new(Scripted::from_transcript(&script).unwrap(), StateDir::new(folder.path()).unwrap());
+        let looked = guard.look(&Config::parse("f", &format!("{CONFIG}[pool.'vg0/pol']\nparallel=2")).unwrap(), &log());
+        let levels: Vec<_> = looked.reports.iter().map(|report| (report.pool.to_string(), report.level)).collect();
+        assert_eq!(levels, [("vg0/pol".to_owned(), PoolLevel::Warned), ("vg0/pool".to_owned(), PoolLevel::Good)]);
+        assert!(looked.reports[0].reasons[0].contains("not found"), "{:?}", looked.reports);
+    }
 
     fn log() -> Log {
         Log::new(None, cli::Common { verbose: 0, quiet: true, progress: cli::Shown::None })

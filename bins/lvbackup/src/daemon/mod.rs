@@ -120,6 +120,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
 
     let files = Files::open(&args.state_dir)?;
+    keep::make_folder(&args.runtime_dir).or_fail(Exit::Surroundings)?;
     let kept = files.read(&log)?;
     let (events, heard) = channel();
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -100,6 +100,11 @@ impl Teller {
         }
     }
 
+    /// Whether a message is on its way.
+    pub(super) fn is_sending(&self) -> bool {
+        self.ways.values().any(|way| way.sending.is_some())
+    }
+
     /// So long nothing is to be tried again; `None` where nothing is.
     pub(super) fn wait(&self) -> Option<Duration> {
         let waiting = self.ways.values().filter_map(|way| way.again_at);
@@ -121,7 +126,7 @@ mod tests {
         let (exec, hook) = (Channel::Exec(vec!["/x".to_owned()]), Channel::Webhook("http://x".to_owned()));
         let (pace, now) = (Pace::default(), Timestamp::now());
         let mut teller = Teller::new(Kept::new());
-        let mut told = |teller: &mut Teller, text| {
+        let told = |teller: &mut Teller, text| {
             let channels = vec![exec.clone(), hook.clone()];
             let errands = teller.errands(channels, "host", &wrong(text), &pace, now);
             errands.iter().map(|errand| errand.channel.name()).collect::<Vec<_>>()

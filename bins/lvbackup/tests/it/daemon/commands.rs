@@ -34,9 +34,9 @@ fn one_job_in_the_foreground() {
     place.script("fake", "echo 'lvbackup: cut' >&2; exit 3");
     let _ = place.daemon(&["--once", "a"]).run().says(3, &["job `a` failed: cut (it ended with exit status 3)"]);
     assert!(!place.path("state").exists(), "the daemon's state is not touched");
-    place.script("fake", "trap 'echo stopping >&2; exit 143' TERM; echo >calls; while :; do sleep 0.1; done");
+    place.script("fake", "trap 'echo stopping >&2; exit 143' TERM; echo >begun; while :; do sleep 0.1; done");
     let once = place.daemon(&["--once", "a"]).spawn();
-    place.until_lines("calls", 1);
+    place.until_lines("begun", 1);
     once.signal(Signal::INT);
     let _ = once.finish().says(130, &["a: stopping", "job `a` was stopped"]);
 }
@@ -44,9 +44,15 @@ fn one_job_in_the_foreground() {
 #[test]
 fn where_there_is_no_daemon() {
     let place = Place::new(&format!("[job.a]\n{JOB}every = '1h'"), &format!("echo '{REPORT}'"));
-    let _ = place.tool(&["status", "--runtime-dir", "run"]).run().says(4, &["no daemon has left its status in `run`"]);
+    let _ = place
+        .tool(&["status", "--runtime-dir", "run"])
+        .run()
+        .says(4, &["no daemon has left its status in `run/status.json`"]);
     let alarm = place.tool(&["alarm", "--runtime-dir", "run"]).run();
-    assert_eq!((alarm.code(), alarm.text()), (3, "LVBACKUP UNKNOWN - no daemon has left its status in `run`\n"));
+    assert_eq!(
+        (alarm.code(), alarm.text()),
+        (3, "LVBACKUP UNKNOWN - no daemon has left its status in `run/status.json`\n")
+    );
     let daemon = place.start();
     place.until_status("a success", |status| status["jobs"][0]["last_good"].is_string());
     let _ = stop(daemon);

@@ -73,6 +73,8 @@ impl Place {
 
     /// A daemon that has begun.
     fn start(&self) -> Spawned {
+        // Of the one before.
+        let _ = fs::remove_file(self.path("run/status.json"));
         let daemon = self.daemon(&[]).spawn();
         eventually("its first status", || self.path("run/status.json").exists().then_some(()));
         daemon

@@ -42,7 +42,7 @@ fn a_run_and_all_that_is_said_of_it() {
     std::io::Write::write_all(&mut client, b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     assert!(std::io::read_to_string(client).unwrap().ends_with(&place.read("x.prom")));
     let said = stop(daemon).stderr;
-    for text in ["lvbackup: home: a remark\n", "lvbackup: home: done: layer L1, 4.0 KiB of data, 4.9 KiB over the wire"]
+    for text in ["lvbackup: home: a remark\n", "lvbackup: home: done: layer L1, 4.0 KiB of data, 4.8 KiB over the wire"]
     {
         assert!(said.contains(text), "{said}");
     }
@@ -83,8 +83,8 @@ fn one_that_gets_no_further_is_stopped_and_tried_again() {
         failing["in_row"] == 1 && failing["text"].as_str().is_some_and(|text| text.contains("stopped, since nothing"))
     });
     place.until_status("a success", |status| status["jobs"][0]["last_good"].is_string());
-    assert_eq!(place.lines("calls"), 2, "the slow one was taken for stuck");
-    assert!(stop(daemon).stderr.contains("a: it is stuck: nothing more became durable for 2s; stopping it"));
+    let said = stop(daemon).stderr;
+    assert_eq!(said.matches("a: it is stuck: nothing more became durable for 2s; stopping it").count(), 1, "{said}");
 }
 
 #[test]
