@@ -55,7 +55,8 @@ impl<E: Executor> Guard<E> {
         let mut told = self.one.lock().unwrap_or_else(PoisonError::into_inner);
         let places = config.jobs.values().flat_map(|job| [&job.source, &job.destination]);
         let found = self.found(places.chain(config.pools.keys()), &mut told, log);
-        let pools: BTreeMap<_, _> = config.jobs.iter().map(|(name, job)| (name.clone(), job.pools(&found.volumes))).collect();
+        let pools: BTreeMap<_, _> =
+            config.jobs.iter().map(|(name, job)| (name.clone(), job.pools(&found.volumes))).collect();
         let named = config.pools.keys().cloned();
         let all: BTreeSet<Place> = pools.values().flatten().cloned().chain(named).collect();
         let reports = self.reports(config, &all, found, Purpose::Look, log);

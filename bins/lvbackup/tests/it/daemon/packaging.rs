@@ -88,8 +88,11 @@ fn the_example_is_right_and_has_every_key() {
     let all = tables.map(|table| format!("{table}\n{zzz}\n")).concat();
     place.write("lvbackup.toml", &format!("{zzz}\n{all}"));
     let said = check("lvbackup.toml").says(2, &[]).stderr;
-    let lists: Vec<_> =
-        said.lines().filter_map(|line| line.split_once("unknown key")?.1.split_once("expected one of ")).map(|(_, list)| list).collect();
+    let lists: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.split_once("unknown key")?.1.split_once("expected one of "))
+        .map(|(_, list)| list)
+        .collect();
     assert_eq!(lists.len(), tables.len() + 1, "{said}");
     let text = fs::read_to_string(example).unwrap();
     let words: BTreeSet<_> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
