@@ -6,9 +6,9 @@ trap - DEBUG
 
 makings_killed {1..18}
 # Before the first one nothing is removed yet.
-removings_killed {2..7}
+removings_killed {2..8}
 # There are no more.
 ! killed_at 19 $make
-! killed_at 8 lvsnap -q remove tight/snap
+! killed_at 9 lvsnap -q remove tight/snap
 reality | diff before -
 no_leftovers tight

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::daemon::{self, status};
 use crate::store::{backup, check, export, init, list, mark, prune, restore, unlock};
 use crate::{compare, info, merge, recv, send, serve, sync, verify};
 
@@ -59,6 +60,9 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Merge(merge::Args),
     Compare(compare::Args),
+    Daemon(daemon::Args),
+    Status(status::StatusArgs),
+    Alarm(status::AlarmArgs),
 }
 
 const SHORT_AFTER: &str =
@@ -75,6 +79,7 @@ Examples:
   lvbackup init /backup/store; lvbackup backup vg0/data /backup/store
   lvbackup prune /backup/store --keep-daily 7 --keep-weekly 5
   lvbackup sync vg0/data backup@host2:vg1/data --pool pool0
+  lvbackup daemon --config /etc/hyperlayer/lvbackup.toml; lvbackup status
 
 Exit status:
   0      the whole job is done, checked and durable
@@ -84,7 +89,8 @@ Exit status:
   4      the surroundings were refused: not root, a tool missing, a pool unhealthy or too full; a store unreachable, locked
          or full
   5      something was left over; the message names the command that finishes or removes it
-  128+N  ended by signal N, after cleaning up";
+  128+N  ended by signal N, after cleaning up
+`lvbackup alarm` exits as monitoring plugins do: 0 OK, 1 warning, 2 critical, 3 unknown.";
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 
 mod args;
 mod compare;
+mod daemon;
 mod describe;
 mod info;
 mod merge;
@@ -20,7 +21,12 @@ use args::{Args, Command};
 use clap::Parser;
 
 fn main() -> ExitCode {
-    cli::main("lvbackup", Args::parse(), Args::common, |args, stop| {
+    let args = Args::parse();
+    if let Command::Alarm(of) = &args.command {
+        // Its exit status means something else.
+        return daemon::status::alarm(of);
+    }
+    cli::main("lvbackup", args, Args::common, |args, stop| {
         let common = args.common();
         match args.command {
             Command::Init(of) => store::init::run(&of, common),
@@ -43,6 +49,9 @@ fn main() -> ExitCode {
             Command::Verify(of) => verify::run(&of, common, stop),
             Command::Merge(of) => merge::run(&of, common, stop),
             Command::Compare(of) => compare::run(&of, common, stop),
+            Command::Daemon(of) => daemon::run(&of, common, stop),
+            Command::Status(of) => daemon::status::run(&of, stop),
+            Command::Alarm(_) => Ok(()),
         }
     })
 }

@@ -1,51 +1,15 @@
 //! Times of day by a clock on the wall.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt};
 
 use jiff::{
     Timestamp,
     civil::{Date, Time},
-    fmt::temporal::DateTimeParser,
-    tz::{TimeZone, TimeZoneDatabase},
 };
+use retention::Zone;
 
 /// So far ahead a day is looked for: the 31st that is a Monday is at most a few years off.
 const MAX_DAYS_AHEAD: u16 = 10 * 366;
-
-/// Whose clock on the wall: an IANA name (`Europe/Berlin`), `UTC`, or a fixed offset (`+02:00`). Names are looked up in
-/// the database that is compiled in, never in the machine's.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Zone {
-    text: Box<str>,
-    zone: TimeZone,
-}
-
-impl Zone {
-    /// Coordinated universal time.
-    #[must_use]
-    pub fn utc() -> Self {
-        Self { text: "UTC".into(), zone: TimeZone::UTC }
-    }
-}
-
-impl FromStr for Zone {
-    type Err = ZoneError;
-
-    fn from_str(text: &str) -> Result<Self, ZoneError> {
-        static PARSER: DateTimeParser = DateTimeParser::new();
-        match PARSER.parse_time_zone_with(&TimeZoneDatabase::bundled(), text) {
-            Ok(zone) if !zone.is_unknown() => Ok(Self { text: zone.iana_name().unwrap_or(text).into(), zone }),
-            _ => Err(ZoneError { text: text.to_owned() }),
-        }
-    }
-}
-
-/// A text that names no time zone.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("expected a time zone such as `Europe/Berlin`, `UTC` or `+02:00`, found `{}`", text.escape_debug())]
-pub struct ZoneError {
-    text: String,
-}
 
 /// A day of the week.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -138,7 +102,7 @@ impl Calendar {
     /// what it is given. `None` where there is none in ten years.
     pub(crate) fn first_after(&self, moment: Timestamp, moved: impl Fn(Timestamp) -> Timestamp) -> Option<Timestamp> {
         // A time that is moved, or leapt over (in Samoa by a whole day), comes later than its date.
-        let mut date = self.zone.zone.to_datetime(moment).date();
+        let mut date = self.zone.time_zone().to_datetime(moment).date();
         (0..3).for_each(|_| date = date.yesterday().unwrap_or(date));
         let mut best: Option<Timestamp> = None;
         let mut days_since_found = 0;
@@ -161,7 +125,12 @@ impl Calendar {
         let times = (weekday && month_day).then_some(&self.times).into_iter().flatten();
         times.filter_map(move |time| {
             let time = Time::new(time.hour, time.minute, 0, 0).ok()?;
-            self.zone.zone.to_ambiguous_zoned(date.to_datetime(time)).compatible().ok().map(|zoned| zoned.timestamp())
+            self.zone
+                .time_zone()
+                .to_ambiguous_zoned(date.to_datetime(time))
+                .compatible()
+                .ok()
+                .map(|zoned| zoned.timestamp())
         })
     }
 
@@ -172,12 +141,12 @@ impl Calendar {
         fn listed<T: fmt::Display>(items: &BTreeSet<T>) -> String {
             items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
         }
-        if self.zone.zone.iana_name().is_none() {
+        if self.zone.time_zone().iana_name().is_none() {
             return Vec::new();
         }
         let weekdays = if self.weekdays.is_empty() { String::new() } else { listed(&self.weekdays) + " " };
         let month_days = if self.month_days.is_empty() { "*".to_owned() } else { listed(&self.month_days) };
-        let zone = &self.zone.text;
+        let zone = &self.zone;
         self.times.iter().map(|time| format!("{weekdays}*-*-{month_days} {time}:00 {zone}")).collect()
     }
 }

@@ -29,30 +29,39 @@
 //!
 //! [alerts]
 //! sendmail = "root@example.org"
+//!
+//! [metrics]
+//! listen = "127.0.0.1:9749"
 //! ```
+//!
+//! `packaging/lvbackup.toml` has every key, with what each means.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     num::NonZeroU32,
+    path::PathBuf,
     time::Duration,
 };
 
-use extents::Bytes;
-use retention::Policy;
+use retention::{Policy, Zone};
 use toml::de::DeTable;
 
-use crate::{Backoff, JobName, Limits, Pace, Place, Planned, Schedule, Seed, Thresholds, Zone};
+use crate::{Backoff, JobName, Limits, Pace, Place, Planned, Schedule, Seed, Thresholds};
 use reader::{Faults, Field, Table};
 
 mod alerts;
 mod job;
 mod keep;
+mod metrics;
 mod pool;
 mod problem;
 mod reader;
+mod sync;
 mod when;
 
 pub use problem::{Problem, Problems};
+pub use sync::{Sync, Verify};
 
 /// The longest configuration that is read, in bytes.
 pub const MAX_CONFIG_BYTES: usize = 1 << 20;
@@ -72,6 +81,8 @@ pub struct Config {
     pub pools: BTreeMap<Place, PoolConfig>,
     /// Whom to tell.
     pub alerts: AlertConfig,
+    /// Who may read numbers.
+    pub metrics: MetricsConfig,
 }
 
 /// One job.
@@ -89,8 +100,8 @@ pub struct Job {
     pub keep_destination: Policy,
     /// What is run before and after.
     pub hooks: Hooks,
-    /// At most so many bytes per second.
-    pub bwlimit: Option<Bytes>,
+    /// How it is sent and received.
+    pub sync: Sync,
     /// After how long without durable progress a run is taken for stuck.
     pub stuck_after: Duration,
     /// How long to wait after failures.
@@ -133,8 +144,23 @@ pub struct AlertConfig {
     pub webhook: Option<String>,
     /// Whom to send a mail.
     pub sendmail: Option<String>,
+    /// What takes mails as sendmail does; `None` for [`SENDMAIL`].
+    pub sendmail_program: Option<String>,
     /// How often.
     pub pace: Pace,
+}
+
+/// Where a mail server installs its `sendmail` (Filesystem Hierarchy Standard 3.0, 4.10).
+pub const SENDMAIL: &str = "/usr/sbin/sendmail";
+
+/// Where metrics go.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MetricsConfig {
+    /// A file that is replaced as a whole: for the textfile collector of Prometheus's `node_exporter`, in whose folder its
+    /// name must end with `.prom`.
+    pub file: Option<PathBuf>,
+    /// Where they may be asked for over HTTP. Nobody is asked who he is.
+    pub listen: Option<SocketAddr>,
 }
 
 impl Job {
@@ -181,15 +207,12 @@ impl Config {
 
 fn read(mut root: Table<'_>) -> Option<Config> {
     const ZONE: &str = "a time zone such as `Europe/Berlin`, `UTC` or `+02:00`";
-    let zone = root.need("zone", ZONE).and_then(|field| {
-        let zones = field.text(ZONE, |text| Some((text.parse::<Zone>().ok()?, text.parse::<retention::Zone>().ok()?)));
-        zones.map(|(wall, kept)| when::Zones { wall, kept })
-    });
+    let given = root.need("zone", ZONE).and_then(|field| field.text(ZONE, |text| text.parse::<Zone>().ok()));
     // The others are read all the same, so that their mistakes are told too.
-    let zones = zone.clone().unwrap_or_else(when::Zones::utc);
+    let zone = given.clone().unwrap_or(Zone::UTC);
     let defaults = match root.get("defaults").and_then(|field| field.table("a table of defaults")) {
         Some(mut table) => {
-            let keys = job::Keys::read(&mut table, &zones);
+            let keys = job::Keys::read(&mut table, &zone);
             table.done();
             keys
         }
@@ -200,7 +223,7 @@ fn read(mut root: Table<'_>) -> Option<Config> {
             &field,
             "job",
             |text| text.parse::<JobName>().map_err(|error| error.expected()),
-            |table| job::read(table, &defaults, &zones),
+            |table| job::read(table, &defaults, &zone),
         ),
         None => BTreeMap::new(),
     };
@@ -214,11 +237,12 @@ fn read(mut root: Table<'_>) -> Option<Config> {
         None => BTreeMap::new(),
     };
     let alerts = root.get("alerts").and_then(|field| field.table("a table of alerts")).map(alerts::read);
+    let metrics = root.get("metrics").and_then(|field| field.table("a table of metrics")).map(metrics::read);
     job::check_destinations(&jobs);
     root.done();
     let jobs = jobs.into_iter().map(|(name, (job, _))| (name, job)).collect();
     let pools = pools.into_iter().map(|(name, (pool, _))| (name, pool)).collect();
-    Some(Config { zone: zone?.wall, jobs, pools, alerts: alerts.unwrap_or_default() })
+    Some(Config { zone: given?, jobs, pools, alerts: alerts.unwrap_or_default(), metrics: metrics.unwrap_or_default() })
 }
 
 /// A table of tables, with names that the user chose; each with its field.

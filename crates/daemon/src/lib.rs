@@ -58,10 +58,13 @@
 
 mod alert;
 mod calendar;
+mod command_line;
 mod config;
+mod found;
 mod guardian;
 mod names;
 mod next;
+mod said;
 mod schedule;
 mod seed;
 mod state;
@@ -69,11 +72,16 @@ mod status;
 mod text;
 
 pub use alert::{Condition, Limits, Message, News, Notice, Pace, Subject, Told, conditions};
-pub use calendar::{Calendar, WallTime, Weekday, Zone, ZoneError};
-pub use config::{AlertConfig, Config, Hooks, Job, MAX_CONFIG_BYTES, MAX_JOBS, PoolConfig, Problem, Problems};
+pub use calendar::{Calendar, WallTime, Weekday};
+pub use config::{
+    AlertConfig, Config, Hooks, Job, MAX_CONFIG_BYTES, MAX_JOBS, MetricsConfig, PoolConfig, Problem, Problems,
+    SENDMAIL, Sync, Verify,
+};
+pub use found::candidates;
 pub use guardian::{Action, Candidate, Levels, Percent, Pool, Purpose, Reason, Space, Thresholds, Verdict, judge};
 pub use names::{JobName, MAX_HOST_BYTES, MAX_JOB_NAME_BYTES, Place, PlaceError};
 pub use next::{Decision, Decisions, KEPT_UNPLANNED, MAX_WAIT, Plan, Planned, due, next};
+pub use said::{Line, MAX_LINE_BYTES, MAX_REPORT_BYTES, Report, Said};
 pub use schedule::{Backoff, Interval, Schedule, When};
 pub use seed::Seed;
 pub use state::{

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use lvm_cmd::LvRef;
+use lvm_cmd::{LvName, LvRef};
 use serde::{Deserialize, Serialize};
 
 /// The longest name of a job, in bytes: a column of a table must hold it.
@@ -58,6 +58,12 @@ impl Place {
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
+    }
+
+    /// Another volume of the same group there.
+    #[must_use]
+    pub fn sibling(&self, volume: LvName) -> Self {
+        Self { host: self.host.clone(), volume: self.volume.sibling(volume) }
     }
 
     /// The volume there.

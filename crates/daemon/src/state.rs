@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::JobName;
+use crate::{JobName, Report};
 
 /// The longest text of a failure that is kept, in characters.
 pub const MAX_FAILURE_CHARS: usize = 500;
@@ -49,6 +49,9 @@ pub struct JobState {
     pub owed: bool,
     /// The run that has not ended yet.
     pub running: Option<Running>,
+    /// What the last run that was a success said of itself.
+    #[serde(default)]
+    pub report: Option<Report>,
 }
 
 /// Failures in a row.
@@ -162,6 +165,20 @@ impl State {
         }
     }
 
+    /// A run that is a success says what it did.
+    ///
+    /// # Errors
+    /// No run of that job is known.
+    pub fn report(&mut self, name: &JobName, report: Report) -> Result<(), NotRunning> {
+        match self.jobs.get_mut(name) {
+            Some(job) if job.running.is_some() => {
+                job.report = Some(report);
+                Ok(())
+            }
+            _ => Err(NotRunning { job: name.clone() }),
+        }
+    }
+
     /// Somebody asks for a run at once. Of one that goes on already, nothing changes.
     ///
     /// # Errors
@@ -195,6 +212,7 @@ impl JobState {
             failing: None,
             owed: false,
             running: None,
+            report: None,
         }
     }
 

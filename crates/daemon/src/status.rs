@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ago, Failing, JobName, JobState, Limits, Place, Planned, Running, due};
+use crate::{Ago, Failing, JobName, JobState, Limits, Place, Planned, Report, Running, due};
 
 mod metrics;
 mod plugin;
@@ -54,6 +54,8 @@ pub struct JobStatus {
     pub running: Option<Running>,
     /// When the next one starts, or should have if there had been room.
     pub due: Option<Timestamp>,
+    /// What the last run that was a success said of itself.
+    pub report: Option<Report>,
 }
 
 /// How a pool is.
@@ -117,6 +119,7 @@ impl JobStatus {
             told_after_failures: limits.after_failures.get(),
             running: state.running.clone(),
             due: due(planned, state),
+            report: state.report.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use extents::Bytes;
 
@@ -62,7 +63,7 @@ impl<'a> MetadataSnapshot<'a> {
             return Err(ReserveError::NoPool { name: name.clone() });
         }
         let locked = |source| ReserveError::Lock { pool: name.clone(), source };
-        let lock_name = format!("metadata-snapshot-{}.lock", pool.uuid);
+        let lock_name = lock_name(pool);
         let lock = ProcessLock::acquire(state, &lock_name, patience).map_err(locked)?;
         let record_path = Record::path(&state.file(&lock_name).map_err(locked)?);
 
@@ -111,6 +112,18 @@ impl<'a> MetadataSnapshot<'a> {
         Ok(this)
     }
 
+    /// Whether a run of ours that lives has, or is just making, the reservation of this pool. Runs no command.
+    ///
+    /// # Errors
+    /// The lock cannot be looked at.
+    pub fn is_in_use(pool: &Lv, state: &StateDir) -> Result<bool, LockError> {
+        match ProcessLock::acquire(state, &lock_name(pool), Patience::new(Duration::ZERO)) {
+            Ok(_) => Ok(false),
+            Err(LockError::Held { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What may stand as `transaction` in what `thin_delta` and `thin_dump` read from this reservation: the pool's
     /// transaction id when it was made. More than one where LVM changed the pool at that very moment.
     #[must_use]
@@ -143,6 +156,10 @@ impl<'a> MetadataSnapshot<'a> {
         Record::remove(&self.record);
         Ok(())
     }
+}
+
+fn lock_name(pool: &Lv) -> String {
+    format!("metadata-snapshot-{}.lock", pool.uuid)
 }
 
 impl Drop for MetadataSnapshot<'_> {

@@ -59,8 +59,21 @@ impl Zone {
         Local { moment, offset, wall: offset.to_datetime(moment.timestamp()) }
     }
 
-    pub(crate) fn time_zone(&self) -> &TimeZone {
+    /// For times of day by the same clock. Its type is that of `jiff` 0.2, which is a part of this crate's interface here.
+    #[must_use]
+    pub const fn time_zone(&self) -> &TimeZone {
         &self.0
+    }
+}
+
+/// As it is parsed.
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.iana_name(), self.0.to_fixed_offset()) {
+            (Some(name), _) => f.pad(name),
+            (None, Ok(offset)) => f.pad(&offset.to_string()),
+            (None, Err(_)) => f.pad("UTC"),
+        }
     }
 }
 

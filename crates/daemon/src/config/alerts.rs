@@ -25,6 +25,12 @@ pub(super) fn read(mut table: Table<'_>) -> AlertConfig {
             let is_one = |text: &str| !text.starts_with('-') && !text.contains([',', '<', '>', '"']) && is_plain(text);
             field.text("one mail address such as `root@example.org`", |text| is_one(text).then(|| text.to_owned()))
         }),
+        sendmail_program: table.read("sendmail_program", |field| {
+            let is_absolute = |text: &str| text.starts_with('/') && !text.contains('\0');
+            field.text("an absolute path such as `/usr/sbin/sendmail`", |text| {
+                is_absolute(text).then(|| text.to_owned())
+            })
+        }),
         pace: Pace {
             remind_after: table.read("remind_after", Field::duration).unwrap_or(usual.remind_after),
             quiet: table.read("quiet", Field::duration).unwrap_or(usual.quiet),

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
-use extents::Bytes;
-use retention::Rule;
+use retention::{Rule, Zone};
 
 use super::{
-    Hooks, Job, MAX_LIST, keep,
+    Hooks, Job, MAX_LIST, Sync, keep,
     reader::{Field, Table},
-    when::{self, Zones},
+    sync, when,
 };
 use crate::{Backoff, Interval, JobName, Limits, Place};
 
@@ -25,7 +24,7 @@ pub(super) struct Keys {
     keep_destination: Option<Vec<Rule>>,
     before: Option<Vec<String>>,
     after: Option<Vec<String>>,
-    bwlimit: Option<Bytes>,
+    sync: Sync,
     stuck_after: Option<Duration>,
     max_age: Option<Duration>,
     after_failures: Option<NonZeroU32>,
@@ -33,10 +32,10 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn read(table: &mut Table<'_>, zones: &Zones) -> Self {
+    pub(super) fn read(table: &mut Table<'_>, zone: &Zone) -> Self {
         let mut keys = Self {
-            when: when::Keys::read(table, zones),
-            bwlimit: table.read("bwlimit", rate),
+            when: when::Keys::read(table, zone),
+            sync: Sync::read(table),
             stuck_after: table.read("stuck_after", Field::duration),
             max_age: table.read("max_age", Field::duration),
             after_failures: table.read("alert_after_failures", |field| {
@@ -61,7 +60,7 @@ impl Keys {
 }
 
 /// A job, with what the defaults say where it says nothing.
-pub(super) fn read(mut table: Table<'_>, defaults: &Keys, zones: &Zones) -> Option<Job> {
+pub(super) fn read(mut table: Table<'_>, defaults: &Keys, zone: &Zone) -> Option<Job> {
     let place = |field: Field<'_>| field.text("VG/LV or [USER@]HOST:VG/LV", |text| text.parse::<Place>().ok());
     let source = table.need("source", "the volume to mirror, VG/LV or [USER@]HOST:VG/LV").and_then(place);
     let given = table.need("destination", "its mirror, VG/LV or [USER@]HOST:VG/LV");
@@ -73,23 +72,21 @@ pub(super) fn read(mut table: Table<'_>, defaults: &Keys, zones: &Zones) -> Opti
             given.wrong::<()>("source and destination are both on other hosts: one must be on this one");
         }
     }
-    let keys = Keys::read(&mut table, zones);
+    let pair = table.read("pair", sync::pair);
+    let keys = Keys::read(&mut table, zone);
     let schedule = keys.when.schedule(&defaults.when, &table);
     table.done();
     Some(Job {
         source: source?,
         destination: destination?,
         schedule: schedule?,
-        keep_source: keep::policy(keys.keep_source.or_else(|| defaults.keep_source.clone()), &zones.kept),
-        keep_destination: keep::policy(
-            keys.keep_destination.or_else(|| defaults.keep_destination.clone()),
-            &zones.kept,
-        ),
+        keep_source: keep::policy(keys.keep_source.or_else(|| defaults.keep_source.clone()), zone),
+        keep_destination: keep::policy(keys.keep_destination.or_else(|| defaults.keep_destination.clone()), zone),
         hooks: Hooks {
             before: keys.before.or_else(|| defaults.before.clone()),
             after: keys.after.or_else(|| defaults.after.clone()),
         },
-        bwlimit: keys.bwlimit.or(defaults.bwlimit),
+        sync: Sync { pair, ..keys.sync.or(&defaults.sync) },
         stuck_after: keys.stuck_after.or(defaults.stuck_after).unwrap_or(STUCK_AFTER),
         backoff: keys.backoff.or(defaults.backoff).unwrap_or_default(),
         limits: Limits {
@@ -99,22 +96,20 @@ pub(super) fn read(mut table: Table<'_>, defaults: &Keys, zones: &Zones) -> Opti
     })
 }
 
-/// Two jobs that write the same volume would undo each other's work.
+/// Two jobs that write the same volume would undo each other's work, and so would two with the tags of the same pair.
 pub(super) fn check_destinations(jobs: &BTreeMap<JobName, (Job, Field<'_>)>) {
     let mut seen: BTreeMap<&Place, &JobName> = BTreeMap::new();
+    let mut pairs: BTreeMap<&str, &JobName> = BTreeMap::new();
     for (name, (job, field)) in jobs {
         if let Some(other) = seen.insert(&job.destination, name) {
             field.wrong::<()>(&format!("its destination `{}` is that of `job.{other}` too", job.destination));
         }
+        if let Some(pair) = &job.sync.pair
+            && let Some(other) = pairs.insert(pair, name)
+        {
+            field.wrong::<()>(&format!("its pair `{pair}` is that of `job.{other}` too"));
+        }
     }
-}
-
-fn rate(field: &Field<'_>) -> Option<Bytes> {
-    const EXPECTED: &str = "bytes per second such as `\"20M\"` or `\"500k\"`, more than none";
-    if field.is_number() {
-        return field.number(EXPECTED, 1..u64::MAX).map(Bytes::new);
-    }
-    field.text(EXPECTED, |text| extents::parse_size(text).ok().filter(|rate| !rate.is_zero()))
 }
 
 fn backoff(field: &Field<'_>) -> Option<Backoff> {

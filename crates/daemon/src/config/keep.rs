@@ -2,7 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use retention::{Merging, Per, Period, Policy, Rule};
+use lvm_cmd::Tag;
+use retention::{Merging, Per, Period, Policy, Rule, Zone};
 
 use super::{MAX_LIST, reader::Field};
 
@@ -29,7 +30,9 @@ pub(super) fn rules(field: &Field<'_>) -> Option<Vec<Rule>> {
     };
     rules.extend(table.read("within", period).map(Rule::Within));
     let tags = table.read("tags", |field| {
-        field.list("a list of tags", MAX_LIST, |item| item.text("a tag", |text| Some(text.to_owned())))
+        field.list("a list of tags", MAX_LIST, |item| {
+            item.text("a tag as LVM has them", |text| text.parse::<Tag>().ok().map(|tag| tag.to_string()))
+        })
     });
     rules.extend(tags.unwrap_or_default().into_iter().map(Rule::Tag));
     if table.is_empty() {
@@ -39,7 +42,10 @@ pub(super) fn rules(field: &Field<'_>) -> Option<Vec<Rule>> {
     Some(rules)
 }
 
+/// Without rules the newest one stays, as with `lvbackup sync`: a policy without any would fill the pool.
+///
 /// Snapshots of thin volumes do not need each other: nothing is to be merged.
-pub(super) fn policy(rules: Option<Vec<Rule>>, zone: &retention::Zone) -> Policy {
-    Policy { rules: rules.unwrap_or_default(), zone: zone.clone(), merging: Merging::Forbidden }
+pub(super) fn policy(rules: Option<Vec<Rule>>, zone: &Zone) -> Policy {
+    let rules = rules.unwrap_or_else(|| vec![Rule::Last(NonZeroUsize::MIN)]);
+    Policy { rules, zone: zone.clone(), merging: Merging::Forbidden }
 }

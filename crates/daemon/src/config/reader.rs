@@ -189,6 +189,10 @@ impl<'a> Field<'a> {
         number(self.value).or_else(|| self.fault(expected))
     }
 
+    pub(super) fn boolean(&self) -> Option<bool> {
+        self.value.as_bool().or_else(|| self.fault("`true` or `false`"))
+    }
+
     pub(super) fn is_number(&self) -> bool {
         self.value.is_integer()
     }

@@ -2,21 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use retention::Zone;
+
 use super::{MAX_LIST, reader::Table};
-use crate::{Ago, Calendar, Interval, Schedule, WallTime, Weekday, When, Zone};
-
-/// The same zone, as each crate has it.
-#[derive(Clone)]
-pub(super) struct Zones {
-    pub(super) wall: Zone,
-    pub(super) kept: retention::Zone,
-}
-
-impl Zones {
-    pub(super) fn utc() -> Self {
-        Self { wall: Zone::utc(), kept: retention::Zone::UTC }
-    }
-}
+use crate::{Ago, Calendar, Interval, Schedule, WallTime, Weekday, When};
 
 /// What is said of when. One key alone need not be valid without the others, which may be among the defaults.
 #[derive(Clone, Default)]
@@ -28,7 +17,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn read(table: &mut Table<'_>, zones: &Zones) -> Self {
+    pub(super) fn read(table: &mut Table<'_>, zone: &Zone) -> Self {
         let every = table.get("every");
         let at = table.get("at");
         let interval = every.as_ref().and_then(|field| {
@@ -68,9 +57,8 @@ impl Keys {
                 field.wrong::<()>("days are for times of day: `at` is missing beside it");
             }
         }
-        let calendar = times.and_then(|times| {
-            Calendar::new(zones.wall.clone(), times.into_iter().collect(), days, dates).map(When::At)
-        });
+        let calendar =
+            times.and_then(|times| Calendar::new(zone.clone(), times.into_iter().collect(), days, dates).map(When::At));
         let jitter = table.read("jitter", |field| {
             let jitter = field.duration()?;
             let fits = jitter <= Schedule::MAX_JITTER;

@@ -11,6 +11,7 @@ use prometheus_client::{
 };
 
 use super::{Fill, JobStatus, PoolLevel, Status};
+use crate::Report;
 
 impl Status {
     /// As text, in the order of the jobs and pools. It is valid in the Prometheus text format, as `node_exporter`'s textfile
@@ -40,6 +41,11 @@ impl Collector for Gauges {
         let jobs = |value: fn(&JobStatus) -> Option<f64>| -> Vec<Sample<'_>> {
             // Not `job`: that is Prometheus's own label for what it asks.
             let sample = |job: &JobStatus| Some((vec![("job_name", job.name.to_string())], value(job)?));
+            status.jobs.iter().filter_map(sample).collect()
+        };
+        let reports = |value: fn(&Report) -> f64| -> Vec<Sample<'_>> {
+            let sample =
+                |job: &JobStatus| Some((vec![("job_name", job.name.to_string())], value(job.report.as_ref()?)));
             status.jobs.iter().filter_map(sample).collect()
         };
         let fills = |value: fn(&Fill) -> f64| -> Vec<Sample<'_>> {
@@ -74,6 +80,23 @@ impl Collector for Gauges {
             "durable_bytes",
             "How much of the run that goes on is durable",
             jobs(|job| job.running.as_ref().map(|running| float(running.durable_bytes))),
+        )?;
+        write(
+            "first_seen_timestamp_seconds",
+            "When the job was planned first",
+            jobs(|job| Some(seconds(job.first_seen))),
+        )?;
+        write("due_timestamp_seconds", "When the next run is to start", jobs(|job| job.due.map(seconds)))?;
+        write(
+            "last_run_seconds",
+            "How long the last success took",
+            reports(|report| float(report.milliseconds) / 1000.0),
+        )?;
+        write("last_run_data_bytes", "Data that the last success sent", reports(|report| float(report.data_bytes)))?;
+        write(
+            "last_run_wire_bytes",
+            "What the last success sent and received over the wire",
+            reports(|report| float(report.wire_bytes)),
         )?;
         write("pool_used_ratio", "How full a pool is, 0 to 1", fills(ratio))?;
         write("pool_warned", "Whether something about a pool is told", refused(PoolLevel::Warned))?;

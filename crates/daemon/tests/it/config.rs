@@ -29,6 +29,13 @@ max_age = "1h30m"
 alert_after_failures = 5
 hooks.before = ["/usr/bin/sync-it", "now"]
 hooks.after = ["/usr/bin/done"]
+pair = "box:home"
+pool = "thin"
+recv_read_only = true
+verify = "sampled"
+compress = "zstd:9"
+ssh = "ssh -F /etc/hyperlayer/ssh_config"
+remote_command = "sudo lvbackup"
 
 [job.mail]
 source = "/dev/vg0/mail"
@@ -51,8 +58,13 @@ data = { warn = 70, prune = 75, refuse = 80 }
 exec = ["/usr/bin/tell", "-x"]
 webhook = "https://example.org/hook"
 sendmail = "root@example.org"
+sendmail_program = "/opt/bin/sendmail"
 remind_after = "1w"
 quiet = "30m"
+
+[metrics]
+file = "/var/lib/node/lvbackup.prom"
+listen = "[::1]:9749"
 "#;
 
 #[test]
@@ -68,7 +80,7 @@ fn all_that_can_be_said() {
         _ => Duration::ZERO,
     };
     assert_eq!(interval(&home.schedule), seconds(900));
-    assert_eq!(home.bwlimit, Some(Bytes::new(20_000_000)));
+    assert_eq!(home.sync.bwlimit, Some(Bytes::new(20_000_000)));
     assert_eq!(home.limits.max_age, Some(seconds(5400)));
     assert_eq!(home.limits.after_failures, count(5));
     assert_eq!(home.stuck_after, seconds(300));
@@ -85,13 +97,13 @@ fn all_that_can_be_said() {
     let mail = &config.jobs[&name("mail")];
     let next = mail.schedule.first_after(at("2026-11-21T00:00Z"), &Seed::of(&[])).unwrap();
     assert!((at("2026-11-23T02:00Z")..=at("2026-11-23T02:10Z")).contains(&next), "{next}");
-    assert_eq!(mail.bwlimit, Some(Bytes::new(1000)));
+    assert_eq!(mail.sync.bwlimit, Some(Bytes::new(1000)));
     assert_eq!(mail.keep_source.rules, [Rule::Calendar(Per::Day, 2.try_into().unwrap())]);
     assert_eq!((mail.limits.max_age, mail.limits.after_failures), (None, count(3)));
 
     let web = &config.jobs[&name("web.1")];
     assert_eq!(interval(&web.schedule), seconds(3600));
-    assert!(web.keep_destination.rules.is_empty(), "everything stays");
+    assert_eq!(web.keep_destination.rules, [Rule::Last(1.try_into().unwrap())]);
 
     let pool = &config.pools[&"vg1/thin".parse().unwrap()];
     assert_eq!(
@@ -101,7 +113,36 @@ fn all_that_can_be_said() {
     assert_eq!(config.alerts.exec.as_deref().unwrap(), ["/usr/bin/tell", "-x"]);
     assert_eq!(config.alerts.webhook.as_deref(), Some("https://example.org/hook"));
     assert_eq!(config.alerts.sendmail.as_deref(), Some("root@example.org"));
+    assert_eq!(config.alerts.sendmail_program.as_deref(), Some("/opt/bin/sendmail"));
+    assert_eq!(config.metrics.file.as_deref(), Some(std::path::Path::new("/var/lib/node/lvbackup.prom")));
+    assert_eq!(config.metrics.listen, Some("[::1]:9749".parse().unwrap()));
     assert_eq!((config.alerts.pace.remind_after, config.alerts.pace.quiet), (seconds(604_800), seconds(1800)));
+}
+
+#[test]
+fn the_command_line_says_all_of_it() {
+    let config = Config::parse("x", WHOLE).unwrap();
+    let line = |job: &str| config.jobs[&name(job)].arguments().join("\n");
+    assert_eq!(
+        line("home"),
+        "sync\nvg0/home\nmirror@box:vg1/home\n--pair=box:home\n--pool=thin\n--verify=sampled\n--compress=zstd:9\n\
+         --bwlimit=20000000\n--ssh=ssh -F /etc/hyperlayer/ssh_config\n--remote-command=sudo lvbackup\n\
+         --keep-source=last=3\n\
+         --keep-destination=last=1,hourly=24,daily=7,weekly=5,monthly=12,yearly=2,within=90d,tag=x\n\
+         --zone=Europe/Berlin\n--pre='/usr/bin/sync-it' 'now'\n--post='/usr/bin/done'\n--progress=json\n\
+         --recv-read-only\n--json"
+    );
+    assert_eq!(
+        line("web.1"),
+        "sync\nbox:vg0/web\nvg1/web\n--keep-source=last=1\n--keep-destination=last=1\n\
+         --zone=Europe/Berlin\n--progress=json\n--json"
+    );
+    // A shell makes of a hook's words what they were.
+    let text = WHOLE.replace(r#"["/usr/bin/done"]"#, r#"["/bin/echo", "it's", "$HOME; a  b", "-x"]"#);
+    let arguments = Config::parse("x", &text).unwrap().jobs[&name("home")].arguments();
+    let post = arguments.iter().find_map(|word| word.strip_prefix("--post=")).unwrap();
+    let echoed = std::process::Command::new("sh").args(["-c", post]).output().unwrap();
+    assert_eq!(String::from_utf8(echoed.stdout).unwrap(), "it's $HOME; a  b -x\n");
 }
 
 /// What is said of a file.
@@ -137,7 +178,7 @@ data = { warn = 90, prune = 80, refuse = 101 }
              f:2:1: `job.home.source` is missing: expected the volume to mirror, VG/LV or [USER@]HOST:VG/LV\n\
              f:3:1: unknown key `job.home.sauce`: did you mean `source`?\n\
              f:5:9: `job.home.every`: expected a duration such as `90s`, `15m`, `1h30m`, `2d` or `1w`, found `'fifteen'`\n\
-             f:6:1: unknown key `job.home.every_time`: expected one of `source`, `destination`, `every`, `at`, `weekdays`, `month_days`, `jitter`, `bwlimit`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`\n\
+             f:6:1: unknown key `job.home.every_time`: expected one of `source`, `destination`, `pair`, `every`, `at`, `weekdays`, `month_days`, `jitter`, `pool`, `recv_read_only`, `verify`, `compress`, `bwlimit`, `ssh`, `remote_command`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`\n\
              f:7:22: unknown key `job.home.keep.destination.dayly`: did you mean `daily`?\n\
              f:8:1: `job.mail`: `every` or `at` is missing: expected one of them\n\
              f:10:15: `job.mail.destination`: source and destination are both on other hosts: one must be on this one\n\
@@ -231,12 +272,21 @@ fn one_by_one() {
             "f:5:24: `job.a.alert_after_failures`: expected a whole number from 1 to 1000, found `0`",
         ),
         (
+            "every = '1m'\nverify = 'some'\ncompress = 'zstd:23'\nrecv_read_only = 1\npair = 'ä'\npool = 'a/b'\nssh = '-x'",
+            "f:5:10: `job.a.verify`: expected one of `full`, `sampled`, `none`, found `'some'`\n\
+             f:6:12: `job.a.compress`: expected `zstd`, `zstd:LEVEL` with a level from 1 to 22, or `none`, found `'zstd:23'`\n\
+             f:7:18: `job.a.recv_read_only`: expected `true` or `false`, found `1`\n\
+             f:8:8: `job.a.pair`: expected a name of a-z A-Z 0-9 _ + . - / : and the like, found `'ä'`\n\
+             f:9:8: `job.a.pool`: expected the name of a pool in the destination's group, found `'a/b'`\n\
+             f:10:7: `job.a.ssh`: expected a command, found `'-x'`",
+        ),
+        (
             "every = '1m'\nstuck_after = 1.5",
             "f:5:15: `job.a.stuck_after`: expected a duration such as `90s`, `15m`, `1h30m`, `2d` or `1w`, found `1.5`",
         ),
         (
             "every = '1m'\n\"ä\\n\" = 1",
-            "f:5:1: unknown key `job.a.ä `: expected one of `source`, `destination`, `every`, `at`, `weekdays`, `month_days`, `jitter`, `bwlimit`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`",
+            "f:5:1: unknown key `job.a.ä `: expected one of `source`, `destination`, `pair`, `every`, `at`, `weekdays`, `month_days`, `jitter`, `pool`, `recv_read_only`, `verify`, `compress`, `bwlimit`, `ssh`, `remote_command`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`",
         ),
     ] {
         assert_eq!(of_job(line), expected, "{line}");
@@ -266,6 +316,15 @@ fn files() {
             "f:6:1: `job.b`: its destination `v/c` is that of `job.a` too",
         ),
         (
+            "zone = 'UTC'\n[job.a]\nsource = 'v/a'\ndestination = 'v/c'\nevery = '1m'\npair = 'p'\n[job.b]\nsource = 'v/a'\ndestination = 'v/d'\nevery = '1m'\npair = 'p'",
+            "f:7:1: `job.b`: its pair `p` is that of `job.a` too",
+        ),
+        (
+            "zone = 'UTC'\n[job]\n[metrics]\nfile = '/a/b.txt'\nlisten = 'localhost'",
+            "f:4:8: `metrics.file`: expected an absolute path that ends with `.prom`, found `'/a/b.txt'`\n\
+             f:5:10: `metrics.listen`: expected an address and a port such as `127.0.0.1:9749` or `[::1]:9749`, found `'localhost'`",
+        ),
+        (
             "zone = 'UTC'\n[job]\n[pool.'v/p']\n[pool.'/dev/v/p']\nparallel = 0",
             "f:3:1: `pool.v/p`: the same is there already, written in another way\n\
              f:5:12: `pool./dev/v/p.parallel`: expected a whole number from 1 to 64, found `0`",
@@ -278,7 +337,7 @@ fn files() {
         ),
         (
             "zone = 'UTC'\n[defaults]\nsource = 'v/a'\n[job]",
-            "f:3:1: unknown key `defaults.source`: expected one of `every`, `at`, `weekdays`, `month_days`, `jitter`, `bwlimit`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`",
+            "f:3:1: unknown key `defaults.source`: expected one of `every`, `at`, `weekdays`, `month_days`, `jitter`, `pool`, `recv_read_only`, `verify`, `compress`, `bwlimit`, `ssh`, `remote_command`, `stuck_after`, `max_age`, `alert_after_failures`, `backoff`, `keep`, `hooks`",
         ),
         (
             "zone = = 'UTC'\n[job.a\nx = 'y\nzone = 1",

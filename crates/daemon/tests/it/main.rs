@@ -4,9 +4,11 @@
 
 mod alerts;
 mod config;
+mod found;
 mod guardian;
 mod places;
 mod runs;
+mod said;
 mod schedules;
 mod status;
 

@@ -1,6 +1,6 @@
 //! What people and programs are shown.
 
-use daemon::{Fill, JobStatus, Limits, Outcome, Plugin, PoolLevel, PoolReport, Service, State, Status, next};
+use daemon::{Fill, JobStatus, Limits, Outcome, Plugin, PoolLevel, PoolReport, Report, Service, State, Status, next};
 
 use crate::{count, every, name, now, plan, planned, seconds};
 
@@ -12,6 +12,9 @@ fn status(at: u64) -> Status {
     ]);
     let mut state = State::default();
     let _ = next(&plan, &mut state, now(0));
+    let report =
+        r#"{"pair":"p","layer":"l","parent":null,"resumed":false,"data_bytes":4096,"wire_bytes":5000,"seconds":1.5}"#;
+    state.report(&name("home"), Report::parse(report).unwrap()).unwrap();
     state.ended(&name("home"), Outcome::Good, now(600).wall).unwrap();
     for time in (500..5000).step_by(500) {
         state.progress(&name("scratch"), time, now(time)).unwrap();

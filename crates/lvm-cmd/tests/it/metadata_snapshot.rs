@@ -61,12 +61,14 @@ fn reserves_and_releases() {
     let exec = script(&[&status("-"), RESERVE, &status("58"), &status("58"), RELEASE]);
     let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap();
     assert_eq!(held.transaction_ids(), 3..=3);
+    assert!(MetadataSnapshot::is_in_use(&pool(), &folder.state()).unwrap());
     let record = fs::read_to_string(folder.record()).unwrap();
     for part in [r#""held_root":58"#, r#""transaction_id":3"#, BOOT, POOL_UUID] {
         assert!(record.contains(part), "{record}");
     }
     held.release().unwrap();
     assert!(!folder.record().exists());
+    assert!(!MetadataSnapshot::is_in_use(&pool(), &folder.state()).unwrap());
 }
 
 #[test]

@@ -178,3 +178,15 @@ fn what_a_wrong_clock_dated_is_kept_and_counts_for_nothing() {
     // A clock far ahead makes nothing older than the newest.
     assert_eq!(ids("2099-01-01T00:00Z"), "gh");
 }
+
+/// A command line says the zone that a configuration has.
+#[test]
+fn a_zone_is_written_as_it_is_parsed() {
+    for (text, written) in
+        [("europe/berlin", "Europe/Berlin"), ("UTC", "UTC"), ("+02:00", "+02"), ("-03:30", "-03:30"), ("+14:00", "+14")]
+    {
+        let zone: retention::Zone = text.parse().unwrap();
+        assert_eq!(zone.to_string(), written);
+        assert_eq!(written.parse::<retention::Zone>().unwrap(), zone, "{text}");
+    }
+}

@@ -1,0 +1,317 @@
+//! Looking after the pools of this machine: on a clock, and before each run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use daemon::{
+    Action, Config, Fill, Job, JobName, Levels, Place, Pool, PoolLevel, PoolReport, Purpose, Thresholds, Verdict,
+    candidates, judge,
+};
+use jiff::Timestamp;
+use lvm_cmd::{
+    Executor, Lv, LvRef, MetadataSnapshot, PoolStatus, StateDir, VgName, find, pool_status, remove, volumes,
+};
+
+use super::log::Log;
+
+/// So many snapshots go at most when a pool is looked at once.
+const MAX_PRUNED: usize = 1000;
+
+/// What is found when all is looked at.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// The pools of each job, as far as they are known.
+    pub pools: BTreeMap<JobName, BTreeSet<Place>>,
+    /// How the pools of this machine are.
+    pub reports: Vec<PoolReport>,
+}
+
+/// Looks at pools, and removes from those that are too full. One at a time does.
+#[derive(Debug)]
+pub(super) struct Guard<E> {
+    exec: E,
+    state: StateDir,
+    one: Mutex<Problems>,
+}
+
+/// What there is on this machine.
+#[derive(Debug, Default)]
+struct Found {
+    volumes: Vec<Lv>,
+    /// The groups that could be listed.
+    groups: BTreeSet<VgName>,
+}
+
+/// What could not be looked at, so that it is told once and not every minute.
+type Problems = BTreeMap<VgName, String>;
+
+impl<E: Executor> Guard<E> {
+    pub(super) fn new(exec: E, state: StateDir) -> Self {
+        Self { exec, state, one: Mutex::default() }
+    }
+
+    /// Looks at the pools of all jobs, and at those that the configuration names.
+    pub(super) fn look(&self, config: &Config, log: &Log) -> Looked {
+        let mut told = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = config.jobs.values().flat_map(|job| [&job.source, &job.destination]);
+        let found = self.found(places.chain(config.pools.keys()), &mut told, log);
+        let pools: BTreeMap<_, _> =
+            config.jobs.iter().map(|(name, job)| (name.clone(), job.pools(&found.volumes))).collect();
+        let named = config.pools.keys().cloned();
+        let all: BTreeSet<Place> = pools.values().flatten().cloned().chain(named).collect();
+        let reports = self.reports(config, &all, found, Purpose::Look, log);
+        Looked { pools, reports }
+    }
+
+    /// Looks at the pools of a job before its run, which makes a snapshot on the one side and a volume on the other.
+    ///
+    /// # Errors
+    /// Why it must not begin.
+    pub(super) fn before(&self, config: &Config, job: &Job, log: &Log) -> (Vec<PoolReport>, Result<(), String>) {
+        let mut told = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.found([&job.source, &job.destination], &mut told, log);
+        let pools = job.pools(&found.volumes);
+        let reports = self.reports(config, &pools, found, Purpose::Snapshot, log);
+        let refused = reports.iter().find(|report| report.level == PoolLevel::Refused);
+        let refused = refused.map(|report| format!("pool {}: {}", report.pool, report.reasons.join(", ")));
+        (reports, refused.map_or(Ok(()), Err))
+    }
+
+    /// The volumes of all groups of this machine that these places are in. A group that cannot be listed has none: the run
+    /// that needs it will say so.
+    fn found<'a>(&self, places: impl IntoIterator<Item = &'a Place>, told: &mut Problems, log: &Log) -> Found {
+        let here = places.into_iter().filter(|place| place.host().is_none());
+        let groups: BTreeSet<_> = here.map(|place| place.volume().vg().clone()).collect();
+        let mut all = Found::default();
+        for group in groups {
+            match volumes(&self.exec, &group) {
+                Ok(found) => {
+                    told.remove(&group);
+                    all.volumes.extend(found);
+                    all.groups.insert(group);
+                }
+                Err(error) => {
+                    let text = chain(&error);
+                    if told.insert(group, text.clone()).as_ref() != Some(&text) {
+                        log.warning(&[], &format!("cannot look after its pools: {text}"));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    fn reports(
+        &self,
+        config: &Config,
+        pools: &BTreeSet<Place>,
+        mut found: Found,
+        purpose: Purpose,
+        log: &Log,
+    ) -> Vec<PoolReport> {
+        let mut reports = Vec::new();
+        for place in pools.iter().filter(|place| place.host().is_none()) {
+            let thresholds = config.pools.get(place).copied().unwrap_or_default().thresholds;
+            if !found.groups.contains(place.volume().vg()) {
+                continue;
+            }
+            reports.push(match find(&found.volumes, place.volume()) {
+                Ok(_) => self.report(place, &mut found.volumes, &thresholds, purpose, log),
+                Err(error) => unknown(place, &thresholds, chain(&error)),
+            });
+        }
+        reports
+    }
+
+    /// Looks at one pool; where it is too full, removes one snapshot after the other until it is not, or none may go.
+    fn report(
+        &self,
+        place: &Place,
+        volumes: &mut Vec<Lv>,
+        thresholds: &Thresholds,
+        purpose: Purpose,
+        log: &Log,
+    ) -> PoolReport {
+        let pool = place.volume();
+        let mut stay = BTreeSet::new();
+        for _ in 0..MAX_PRUNED {
+            let status = match pool_status(&self.exec, pool) {
+                Ok(status) => status,
+                Err(error) => return unknown(place, thresholds, format!("cannot look at it: {}", chain(&error))),
+            };
+            let mut layers = candidates(pool, volumes);
+            layers.retain(|(candidate, _)| !stay.contains(&candidate.volume));
+            let snapshots: Vec<_> = layers.iter().map(|(candidate, _)| candidate.clone()).collect();
+            let verdict = judge(
+                &Pool {
+                    status: &status,
+                    lvm_transaction_id: find(volumes, pool).ok().and_then(|lv| lv.transaction_id),
+                    holder_is_ours: status.held_root.is_none() || self.holder_is_ours(volumes, pool),
+                    snapshots: &snapshots,
+                },
+                thresholds,
+                purpose,
+            );
+            let Action::Prune(volume) = &verdict.action else { return report(place, &status, thresholds, &verdict) };
+            let why: Vec<_> = verdict.reasons.iter().map(ToString::to_string).collect();
+            let why = format!("pool {place}: {}", why.join(", "));
+            let proof = layers.iter().find(|(candidate, _)| candidate.volume == *volume).map(|(_, tag)| tag);
+            match proof.map(|proof| remove(&self.exec, volume, proof)) {
+                Some(Ok(())) => {
+                    log.warning(&[("VOLUME", &volume.to_string())], &format!("removed the snapshot `{volume}`: {why}"));
+                    volumes.retain(|lv| lv.name != *volume);
+                    // Others come, get tags, and count transactions meanwhile.
+                    if let Ok(found) = lvm_cmd::volumes(&self.exec, pool.vg()) {
+                        volumes.retain(|lv| lv.name.vg() != pool.vg());
+                        volumes.extend(found);
+                    }
+                }
+                failed => {
+                    let error = failed.and_then(Result::err).map_or_else(String::new, |error| chain(&error));
+                    log.warning(
+                        &[("VOLUME", &volume.to_string())],
+                        &format!("cannot remove `{volume}`: {error}; {why}"),
+                    );
+                    stay.insert(volume.clone());
+                }
+            }
+        }
+        unknown(place, thresholds, format!("it is too full after {MAX_PRUNED} snapshots were looked at"))
+    }
+
+    /// Whether the metadata snapshot that was held is a run's of ours, which may have released it since.
+    fn holder_is_ours(&self, volumes: &[Lv], pool: &LvRef) -> bool {
+        let lv = find(volumes, pool);
+        lv.is_ok_and(|lv| MetadataSnapshot::is_in_use(lv, &self.state).unwrap_or(false))
+            || pool_status(&self.exec, pool).is_ok_and(|status| status.held_root.is_none())
+    }
+}
+
+fn report(place: &Place, status: &PoolStatus, thresholds: &Thresholds, verdict: &Verdict) -> PoolReport {
+    let level = match verdict.action {
+        Action::Go => PoolLevel::Good,
+        Action::Warn | Action::Prune(_) => PoolLevel::Warned,
+        Action::Refuse => PoolLevel::Refused,
+    };
+    PoolReport {
+        pool: place.clone(),
+        level,
+        reasons: verdict.reasons.iter().map(ToString::to_string).collect(),
+        data: fill(status.data_used.get(), status.data_total.get(), &thresholds.data),
+        metadata: fill(status.metadata_used.get(), status.metadata_total.get(), &thresholds.metadata),
+    }
+}
+
+/// One that does not answer. What needs it will be refused by LVM itself.
+fn unknown(place: &Place, thresholds: &Thresholds, why: String) -> PoolReport {
+    PoolReport {
+        pool: place.clone(),
+        level: PoolLevel::Warned,
+        reasons: vec![why],
+        data: fill(0, 1, &thresholds.data),
+        metadata: fill(0, 1, &thresholds.metadata),
+    }
+}
+
+fn fill(used: u64, total: u64, levels: &Levels) -> Fill {
+    Fill { used, total, warn_percent: levels.warn().get(), refuse_percent: levels.refuse().get() }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The present state of all pools with those that were looked at just now.
+pub(super) fn update(all: &mut Vec<PoolReport>, new: Vec<PoolReport>) {
+    all.retain(|old| new.iter().all(|report| report.pool != old.pool));
+    all.extend(new);
+    all.sort_by(|a, b| a.pool.cmp(&b.pool));
+}
+
+/// The time by the clock on the wall, and by one that nobody sets.
+pub(super) fn now(begun: std::time::Instant) -> daemon::Now {
+    daemon::Now { wall: Timestamp::now(), steady: begun.elapsed() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lvm_cmd::Scripted;
+    use testkit::{lv_row, lvs_step, pool_row};
+
+    const CONFIG: &str = "zone='UTC'\n[job.home]\nsource='vg0/home'\ndestination='box:vg1/home'\nevery='1m'\n";
+
+    #[test]
+    fn a_pool_that_is_named_wrongly_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = [found(&[]), status(1)].concat();
+        let guard = Guard::new(Scripted::from_transcript(&script).unwrap(), StateDir::new(folder.path()).unwrap());
+        let looked = guard.look(&Config::parse("f", &format!("{CONFIG}[pool.'vg0/pol']\nparallel=2")).unwrap(), &log());
+        let levels: Vec<_> = looked.reports.iter().map(|report| (report.pool.to_string(), report.level)).collect();
+        assert_eq!(levels, [("vg0/pol".to_owned(), PoolLevel::Warned), ("vg0/pool".to_owned(), PoolLevel::Good)]);
+        assert!(looked.reports[0].reasons[0].contains("not found"), "{:?}", looked.reports);
+    }
+
+    fn log() -> Log {
+        Log::new(None, cli::Common { verbose: 0, quiet: true, progress: cli::Shown::None })
+    }
+
+    /// The pool, the source, and layers of its pair: the older one free, the other one held.
+    fn found(layers: &[&str]) -> String {
+        let row = |(nth, tags): (usize, &&str)| {
+            let (name, time) = (format!("home-{nth}"), (1_763_696_000 + nth).to_string());
+            lv_row(&[("lv_name", &name), ("lv_attr", "Vri---tz--"), ("lv_tags", tags), ("lv_time", &time)])
+        };
+        let rows: Vec<_> = layers.iter().enumerate().map(row).collect();
+        lvs_step(&[vec![pool_row(), lv_row(&[("lv_name", "home")])], rows].concat())
+    }
+
+    /// With so many of 1000 chunks in use.
+    fn status(used: u32) -> String {
+        let command = "dmsetup status --target thin-pool vg0-pool-tpool";
+        format!(
+            "$ {command}\n| 0 204800 thin-pool 3 114/1024 {used}/1000 - rw discard_passdown queue_if_no_space - 256\n= 0\n"
+        )
+    }
+
+    fn before(script: &str) -> (Vec<PoolReport>, Result<(), String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = Guard::new(Scripted::from_transcript(script).unwrap(), StateDir::new(folder.path()).unwrap());
+        let config = Config::parse("f", CONFIG).unwrap();
+        guard.before(&config, config.jobs.values().next().unwrap(), &log())
+    }
+
+    #[test]
+    fn the_oldest_that_nothing_needs_goes_until_there_is_room() {
+        const SYNC: &str = "hyperlayer.sync=p";
+        let held = format!("{SYNC},hyperlayer.hold=p");
+        let remove = "$ lvremove -f --select 'lv_uuid=\"jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K\" && \
+                      lv_tags={\"hyperlayer.sync=p\"}' vg0/home-1\n|   Logical volume \"home-1\" successfully removed.\n= 0\n";
+        let all = found(&[&held, SYNC, SYNC]);
+        let after = found(&[&held]);
+        let (reports, room) = before(&[all.as_str(), &status(960), &all, remove, &after, &status(910)].concat());
+        assert_eq!((room, reports[0].level), (Ok(()), PoolLevel::Warned));
+        assert_eq!(reports[0].data.percent(), 91);
+        // Where none may go, nothing begins; what the user made is not touched.
+        let (reports, room) = before(&[found(&[&held, "mine"]), status(960)].concat());
+        assert_eq!(room, Err("pool vg0/pool: its data is 96 % full, the limit is 95 %".to_owned()));
+        assert_eq!(reports[0].level, PoolLevel::Refused);
+        // LVM refuses to remove it: it is not tried for ever.
+        let refused = remove.replace("|   Logical volume \"home-1\" successfully removed.\n= 0", "! in use\n= 5");
+        let (_, room) = before(&[all.as_str(), &status(960), &all, &refused, &status(960)].concat());
+        assert!(room.is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_no_reason_not_to_try() {
+        let missing = found(&[]).split("\n|").next().unwrap().to_owned() + "\n= missing\n";
+        let (reports, room) = before(&missing);
+        assert_eq!((reports.len(), room), (0, Ok(())));
+        let silent = status(1).split("\n|").next().unwrap().to_owned() + "\n! no such device\n= 1\n";
+        let (reports, room) = before(&[found(&[]), silent].concat());
+        assert_eq!((reports[0].level, room), (PoolLevel::Warned, Ok(())));
+        assert!(reports[0].reasons[0].starts_with("cannot look at it: "), "{reports:?}");
+    }
+}

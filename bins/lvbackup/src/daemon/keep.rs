@@ -1,0 +1,91 @@
+//! Files that are replaced as a whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Whom a file is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum For {
+    /// For the next daemon: it survives a power cut, and nobody else reads it. Its folder is made where it is missing.
+    Us,
+    /// For others, who may read it; it is soon written again. Whose folder is missing gets none.
+    Others,
+}
+
+/// Puts `text` in place of what `path` had. Whoever reads it finds the old text or the new one.
+///
+/// # Errors
+/// What the system said; then it is the old one, or, where that is only about durability, one of both.
+pub(super) fn replace(path: &Path, text: &str, whom: For) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    if whom == For::Us {
+        make_folder(folder)?;
+    }
+    let beside = folder.join(format!(".{}.new", name.to_string_lossy()));
+    // Of a run that was killed while it wrote; or a link that somebody made.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    match whom {
+        For::Us => file.sync_all()?,
+        // Whatever the service's mask is.
+        For::Others => file.set_permissions(Permissions::from_mode(0o644))?,
+    }
+    fs::rename(&beside, path)?;
+    if whom == For::Us { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Makes a folder that nobody else can read, and those above it that are missing.
+///
+/// # Errors
+/// What the system said.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// What a file says, at most one byte more than `most_bytes`; `None` where there is none.
+///
+/// # Errors
+/// What the system said, also of what is no text.
+pub(super) fn read(path: &Path, most_bytes: usize) -> io::Result<Option<String>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut text = String::new();
+    file.take(most_bytes as u64 + 1).read_to_string(&mut text)?;
+    Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_one_or_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/state.json");
+        assert_eq!(read(&path, 10).unwrap(), None);
+        for (text, whom) in [("one", For::Us), ("two", For::Others)] {
+            replace(&path, text, whom).unwrap();
+            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, if whom == For::Us { 0o600 } else { 0o644 });
+            assert_eq!(read(&path, 10).unwrap().as_deref(), Some(text));
+        }
+        assert!(replace(&folder.path().join("none/x.prom"), "", For::Others).is_err());
+        // What a killed run left, as a link to something that is not to be written.
+        let other = folder.path().join("other");
+        fs::write(&other, "mine").unwrap();
+        std::os::unix::fs::symlink(&other, folder.path().join("a/b/.state.json.new")).unwrap();
+        replace(&path, "three", For::Us).unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
+        assert_eq!(read(&path, 2).unwrap().as_deref(), Some("thr"));
+        assert_eq!(fs::read_dir(folder.path().join("a/b")).unwrap().count(), 1);
+    }
+}
