@@ -52,10 +52,10 @@ mend_network() {
 }
 
 make_pair() {
-    make_pool src pool $(($(bytes "$1") * 3)) "${2:-64k}"
+    make_pool src pool $(($(bytes "$1") * 3 / 1024))k "${2:-64k}"
     make_volume src/pool data "$1"
     write_pattern src/data 0 8m first
-    make_pool dst pool $(($(bytes "$1") * 3)) "${2:-64k}"
+    make_pool dst pool $(($(bytes "$1") * 3 / 1024))k "${2:-64k}"
     remember dst
 }
 
