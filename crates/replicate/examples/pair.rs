@@ -1,12 +1,12 @@
 //! Brings one thin volume in step with another on this machine, without a session between both hosts, and dies where it is told
 //! to: for trying [`replicate::lvm`] on real LVM.
 //!
-//! `pair SRC DST [rollback] [existing] [read-only] [die=N] [cut=BYTES] [keep=RULES]`. With `die=N` the process aborts instead of
-//! running its N-th program that changes anything; with `cut=BYTES` the stream breaks off. The last line is how many there were.
+//! `pair SRC DST [rollback] [existing] [read-only] [die=TEXT] [cut=BYTES] [keep=RULES]`. With `die=TEXT` the process aborts instead
+//! of running the first program whose command line has the text; with `cut=BYTES` the stream breaks off.
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,27 +26,25 @@ use transfer::receive::DEFAULT_PARTIAL_DIR;
 #[derive(Debug)]
 struct Dying {
     host: lvm_cmd::Host,
-    count: AtomicUsize,
-    at: Option<usize>,
+    at: Option<String>,
 }
 
 impl Dying {
-    fn count(&self, command: &Command) {
+    fn look(&self, command: &Command) {
         let text = command.to_string();
-        let changes = ["lvcreate", "lvchange", "lvrename", "lvremove", "lvresize", "dmsetup message"];
-        if changes.iter().any(|name| text.starts_with(name)) {
-            let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
-            if self.at == Some(count) {
-                eprintln!("dies before `{text}`");
-                std::process::abort();
-            }
+        if ["lvcreate", "lvchange", "lvrename", "lvremove", "lvresize"].iter().any(|name| text.starts_with(name)) {
+            eprintln!("$ {text}");
+        }
+        if self.at.as_ref().is_some_and(|at| text.contains(at)) {
+            eprintln!("dies before `{text}`");
+            std::process::abort();
         }
     }
 }
 
 impl Executor for Dying {
     fn run(&self, command: &Command) -> Result<Output, ExecError> {
-        self.count(command);
+        self.look(command);
         self.host.run(command)
     }
 
@@ -253,8 +251,8 @@ impl Job<'_> {
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     let [from, to]: [LvRef; 2] = std::array::from_fn(|_| words.remove(0).parse().unwrap_or_else(|error| panic!("{error}")));
-    let at = words.iter().find_map(|word| word.strip_prefix("die=")?.parse().ok());
-    let exec = Dying { host: lvm_cmd::Host::new(), count: AtomicUsize::new(0), at };
+    let at = words.iter().find_map(|word| word.strip_prefix("die=").map(str::to_owned));
+    let exec = Dying { host: lvm_cmd::Host::new(), at };
     let (state, stop) = (StateDir::new(DEFAULT_STATE_DIR).unwrap_or_else(|error| panic!("{error}")), AtomicBool::new(false));
     let lvm = Lvm::new(&exec, &state, &stop);
     let now = || {
@@ -267,7 +265,6 @@ fn main() {
     let pair = format!("here:{from}").parse().unwrap_or_else(|error| panic!("{error}"));
     let job = Job { source: &source, destination: &destination, from, to, pair, words };
     let ended = job.run();
-    println!("{}", exec.count.load(Ordering::SeqCst));
     if let Err(refusal) = ended {
         eprintln!("{:?} {}: {}", refusal.kind, refusal.exit, refusal.text);
         drop((source, destination));
