@@ -228,7 +228,8 @@ impl Swap<'_, '_> {
         }
     }
 
-    /// What was written or adopted is given back, under a name that is free; anything else is removed.
+    /// What was written or adopted is given back, under a name that is free; anything else is removed. The tag that says why
+    /// goes last, so that this can be done again.
     fn dispose_old(&mut self, group: &[Lv]) -> Result<(), Refusal> {
         let Some(old) = group.iter().find(|lv| lv.name == self.old) else { return Ok(()) };
         let exec = self.host.lvm.exec;
@@ -237,11 +238,25 @@ impl Swap<'_, '_> {
             let text = format!("`{}` is left, which the next sync removes: {}", self.old, refusal.text);
             Refusal::new(refusal.kind, &text, 5)
         };
-        let Some(keep) = Keep::of(old) else {
-            return remove(exec, &old.name, self.end.pair.tag()).map_err(left);
+        // Renamed, it may have become active again, and somebody may have found it: looked at once more, when it is not.
+        if old.attr.is_active() {
+            let busy = |error: &VolumeError| error.kind() == Kind::Busy;
+            self.host.moment().retry(|| deactivate(exec, &old.name), busy).map_err(left)?;
+        }
+        let made_of = tags::live_of(old);
+        let unwritten = match (&made_of, Keep::of(old)) {
+            (Some((layer, _)), None) => self.host.is_unwritten(self.end, group, old, layer)?,
+            _ => false,
         };
+        if unwritten {
+            return remove(exec, &old.name, self.end.pair.tag()).map_err(left);
+        }
+        let keep = Keep::of(old).unwrap_or(Keep::Written);
+        if Keep::of(old).is_none() {
+            self.host.retag(&old.name, &[keep.tag()?], &[])?;
+        }
         let mut tags = vec![self.end.pair.tag().clone(), tags::adopted()?];
-        tags.extend(tags::live_of(old).map(|(_, tag)| tag.clone()));
+        tags.extend(made_of.map(|(_, tag)| tag.clone()));
         let given = Change { remove_tags: &tags, skip_activation: Some(true), ..Change::default() };
         change(exec, &old.name, &given).map_err(left)?;
         let taken = |name: &LvName| group.iter().any(|lv| lv.name.lv() == name);
