@@ -15,8 +15,8 @@ use hyperlayer::LayerId;
 use lvm_cmd::{Command, DEFAULT_STATE_DIR, ExecError, Executor, LvRef, Output, Running, StateDir};
 use replicate::lvm::{LvmHost, Setup, ThisRun};
 use replicate::{
-    Acknowledge, Begin, Bits, Compare, Destination, Differ, End, Host, Inflow, List, Live, Offer, Outflow, Pair, Prune, Refusal,
-    Role, Selected, Send, Settle, Snapshot, Step, Verify, next,
+    Acknowledge, Begin, Bits, Compare, Destination, Differ, End, Host, Inflow, List, Live, Offer, Outflow, Pair, Prune,
+    Refusal, Role, Selected, Send, Settle, Snapshot, Step, Verify, next,
 };
 use retention::UnixSeconds;
 use transfer::lvm::Lvm;
@@ -135,7 +135,8 @@ impl Job<'_> {
         let there = list(self.destination, &self.to, Role::Destination)?;
         eprintln!("{there:?}");
         let mut here = list(self.source, &self.from, Role::Source)?;
-        let part = there.partial.as_ref().and_then(|token| here.layers.iter().find(|layer| layer.ids.contains(&token.layer)));
+        let part =
+            there.partial.as_ref().and_then(|token| here.layers.iter().find(|layer| layer.ids.contains(&token.layer)));
         let newest = match part {
             Some(layer) => layer.clone(),
             None => {
@@ -144,7 +145,8 @@ impl Job<'_> {
             }
         };
         here.layers.retain(|layer| layer.name != newest.name);
-        let mut state = Destination { live: there.live.unwrap_or(Live::Missing), in_use: there.in_use, layers: there.layers };
+        let mut state =
+            Destination { live: there.live.unwrap_or(Live::Missing), in_use: there.in_use, layers: there.layers };
         if self.has("rollback") && matches!(state.live, Live::Written { .. }) {
             state.live = Live::Missing;
         }
@@ -252,10 +254,12 @@ impl Job<'_> {
 
 fn main() {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
-    let [from, to]: [LvRef; 2] = std::array::from_fn(|_| words.remove(0).parse().unwrap_or_else(|error| panic!("{error}")));
+    let [from, to]: [LvRef; 2] =
+        std::array::from_fn(|_| words.remove(0).parse().unwrap_or_else(|error| panic!("{error}")));
     let at = words.iter().find_map(|word| word.strip_prefix("die=")?.parse().ok());
     let exec = Dying { host: lvm_cmd::Host::new(), count: AtomicUsize::new(0), at };
-    let (state, stop) = (StateDir::new(DEFAULT_STATE_DIR).unwrap_or_else(|error| panic!("{error}")), AtomicBool::new(false));
+    let (state, stop) =
+        (StateDir::new(DEFAULT_STATE_DIR).unwrap_or_else(|error| panic!("{error}")), AtomicBool::new(false));
     let lvm = Lvm::new(&exec, &state, &stop);
     let now = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
