@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::store::{backup, check, export, init, list, mark, prune, restore, unlock};
-use crate::{compare, info, merge, recv, send, verify};
+use crate::{compare, info, merge, recv, send, serve, sync, verify};
 
 /// Back up thin volumes, full and incremental, and restore them
 ///
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Unlock(unlock::Args),
     Send(send::Args),
     Recv(recv::Args),
+    Sync(sync::Args),
+    Serve(serve::Args),
     Info(info::Args),
     Verify(verify::Args),
     Merge(merge::Args),
@@ -72,6 +74,7 @@ Examples:
   lvbackup compare vg0/tuesday vg1/tuesday
   lvbackup init /backup/store; lvbackup backup vg0/data /backup/store
   lvbackup prune /backup/store --keep-daily 7 --keep-weekly 5
+  lvbackup sync vg0/data backup@host2:vg1/data --pool pool0
 
 Exit status:
   0      the whole job is done, checked and durable

@@ -9,7 +9,9 @@ mod info;
 mod merge;
 mod recv;
 mod send;
+mod serve;
 mod store;
+mod sync;
 mod verify;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
             Command::Unlock(of) => store::unlock::run(&of, common),
             Command::Send(of) => send::run(&of, common, stop),
             Command::Recv(of) => recv::run(&of, common, stop),
+            Command::Sync(of) => sync::run(&of, common, stop),
+            Command::Serve(of) => serve::run(&of, common, stop),
             Command::Info(of) => info::run(&of, common, stop),
             Command::Verify(of) => verify::run(&of, common, stop),
             Command::Merge(of) => merge::run(&of, common, stop),

@@ -4,8 +4,9 @@
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{SendTimeoutError, Sender};
 
 use crate::{Incoming, LinkError, Message, Outgoing, ReadError, Refusal};
 
@@ -24,6 +25,9 @@ impl Patience {
     pub const OF_SECONDS: Self = Self { ping_after_waits: 60, gone_after_waits: 180 };
 }
 
+/// How soon it is noticed that nobody takes what came.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// The way out, and what is known of the far side.
 #[derive(Debug)]
 pub(crate) struct Line<W> {
@@ -32,7 +36,10 @@ pub(crate) struct Line<W> {
     owed: Mutex<Option<u64>>,
     /// How many messages were written.
     written: AtomicU64,
+    /// The far side says nothing more.
     gone: AtomicBool,
+    /// Nobody here listens any more.
+    left: AtomicBool,
 }
 
 /// What came.
@@ -62,7 +69,13 @@ fn try_lock<T>(of: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 
 impl<W: Write> Line<W> {
     pub(crate) fn new(out: Outgoing<W>) -> Self {
-        Self { out: Mutex::new(out), owed: Mutex::default(), written: AtomicU64::new(0), gone: AtomicBool::new(false) }
+        Self {
+            out: Mutex::new(out),
+            owed: Mutex::default(),
+            written: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
+            left: AtomicBool::new(false),
+        }
     }
 
     /// Says something, after whatever is being said.
@@ -84,7 +97,18 @@ impl<W: Write> Line<W> {
 
     /// Ends listening at the next wait.
     pub(crate) fn leave(&self) {
-        self.gone.store(true, Relaxed);
+        self.left.store(true, Relaxed);
+    }
+
+    /// Hands something on, to whoever may take its time; `false` where nobody will take it.
+    fn hand_on(&self, to: &Sender<Heard>, mut heard: Heard) -> bool {
+        loop {
+            match to.send_timeout(heard, LOOK) {
+                Ok(()) => return true,
+                Err(SendTimeoutError::Timeout(again)) if !self.left.load(Relaxed) => heard = again,
+                Err(_) => return false,
+            }
+        }
     }
 
     /// Asks whether the far side is there, where nothing else is being said and it was not asked before.
@@ -147,20 +171,20 @@ impl<W: Write> Line<W> {
                     if waits >= patience.gone_after_waits {
                         break Err(LinkError::Silent { waits });
                     }
-                    if self.is_gone() {
+                    if self.left.load(Relaxed) {
                         break Ok(());
                     }
                     continue;
                 }
                 Err(error) => break Err(error),
             };
-            if to.send(heard).is_err() {
+            if !self.hand_on(to, heard) {
                 break Ok(());
             }
         };
-        self.leave();
+        self.gone.store(true, Relaxed);
         hang_up();
-        let _ = to.send(Heard::Over(result));
+        self.hand_on(to, Heard::Over(result));
     }
 }
 

@@ -16,6 +16,9 @@ use jiff::{
 pub struct UnixSeconds(i64);
 
 impl UnixSeconds {
+    /// 1970-01-01 00:00:00 UTC.
+    pub const EPOCH: Self = Self(0);
+
     /// `seconds` since 1970; `None` outside the years -9999 to 9999.
     #[must_use]
     pub fn new(seconds: i64) -> Option<Self> {

@@ -70,21 +70,23 @@ pub enum SyncError {
     #[error("stopped")]
     Stopped,
     /// A transfer was interrupted, and what came is kept.
-    #[error("layer {layer} is on its way: {durable} bytes of its stream are at the destination for good, and {cause}")]
+    #[error("layer {layer} is on its way, and {durable} bytes of its stream are at the destination for good")]
     Partly {
         /// The layer.
         layer: LayerId,
         /// How much of its stream is there.
         durable: Bytes,
         /// What interrupted it.
+        #[source]
         cause: Box<SyncError>,
     },
     /// The copy is as it was to become, and something that follows on it was not done.
-    #[error("the destination holds layer {layer} now, but {cause}")]
+    #[error("the destination holds layer {layer} now, but something was not done")]
     After {
         /// The layer.
         layer: LayerId,
-        /// What was not done.
+        /// What.
+        #[source]
         cause: Box<SyncError>,
     },
 }

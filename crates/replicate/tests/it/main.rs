@@ -9,6 +9,8 @@ mod kit;
 mod liar;
 mod lineage;
 mod messages;
+mod model;
 mod pipes;
+mod sync;
 mod verify;
 mod walk;

@@ -83,7 +83,7 @@ fn values_that_no_message_may_have() {
         (Kind::Differ, "/parent", json!("tuesday"), "its own parent"),
         (Kind::Noted, "/bytes", json!(511), "a multiple of 512"),
         (Kind::Noted, "/bytes", json!(u64::MAX - 511), "at most"),
-        (Kind::Settled, "/kept", json!("../x"), "a folder's name"),
+        (Kind::Settled, "/kept", json!("../x"), "is not among"),
         (Kind::Adopt, "/snapshot", json!("vg1/secret"), "is not among"),
         (Kind::Prune, "/policy/rules", json!(["last=0"]), "a whole number from 1"),
         (Kind::Prune, "/policy/rules", json!(["newest=3"]), "one of last"),
