@@ -3,7 +3,8 @@
 //!
 //! `PROTOCOL.md`, beside this crate's manifest, is the normative text. [`FrameReader`] and [`FrameWriter`] put [`Message`]s
 //! over any [`Read`](std::io::Read) and [`Write`](std::io::Write); a [`Session`] knows the rules; [`connect`] puts both
-//! together. [`Allow`] is what a server lets the far side do. [`next`] finds the newest layer that both sides have.
+//! together. [`Allow`] is what a server lets the far side do. [`next`] finds the newest layer that both sides have. [`serve`] is a
+//! server over a [`Host`]; [`sync`] is the client, which talks to the source's server and to the destination's.
 //!
 //! ```
 //! use replicate::{Ability, Hello, List, Message, Role, Side, connect};

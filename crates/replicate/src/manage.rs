@@ -258,7 +258,8 @@ impl Removed {
     #[must_use]
     pub fn new(name: LvName, why: &str) -> Self {
         let whole = Text::new(why);
-        let end = whole.as_str().floor_char_boundary(MAX_WHY_BYTES);
+        let ends = whole.as_str().char_indices().map(|(at, c)| at + c.len_utf8());
+        let end = ends.take_while(|end| *end <= MAX_WHY_BYTES).last().unwrap_or_default();
         Self { name, why: Text::new(&whole.as_str()[..end]) }
     }
 }

@@ -10,6 +10,7 @@ mod info;
 mod merge;
 mod recv;
 mod stores;
+mod sync;
 mod verify;
 
 use testkit::Tool;

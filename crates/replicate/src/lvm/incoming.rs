@@ -106,7 +106,7 @@ impl<'a> LvmHost<'a> {
     fn destination(&self, end: &End, group: Vec<Lv>, offer: &Offer) -> Result<Destination, Refusal> {
         let (base, pool) = match &offer.plan.parent {
             Some(parent) => {
-                let base = end.layer(&group, parent)?;
+                let base = self.layer_or_temporary(end, &group, parent)?;
                 (Some(base.name.clone()), base.name.clone())
             }
             None => (None, pool(end, &group, offer.pool.as_ref())?),

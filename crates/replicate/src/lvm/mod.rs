@@ -35,6 +35,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use block_copy::Progress;
+use hyperlayer::LayerId;
 use lvm_cmd::{Change, Lv, LvRef, Patience, ProcessLock, Tag, VgName, volumes};
 use retention::UnixSeconds;
 use transfer::lvm::{Lvm, Run, TemporarySnapshot};
@@ -181,6 +182,14 @@ impl<'a> LvmHost<'a> {
     fn retag(&self, name: &LvRef, add: &[Tag], remove: &[Tag]) -> Result<(), Refusal> {
         let change = Change { add_tags: add, remove_tags: remove, ..Change::default() };
         Ok(lvm_cmd::change(self.lvm.exec, name, &change)?)
+    }
+
+    /// The layer with this id: one of the pair's, or one that the session has made for itself.
+    fn layer_or_temporary<'g>(&self, end: &members::End, group: &'g [Lv], id: &LayerId) -> Result<&'g Lv, Refusal> {
+        let temporary = lock(&self.temporary);
+        let made = temporary.iter().filter(|(of, _)| *of == end.volume).map(|(_, snapshot)| snapshot.name());
+        let found = made.filter_map(|name| group.iter().find(|lv| lv.name == *name)).find(|lv| members::is(lv, id));
+        found.map_or_else(|| end.layer(group, id), Ok)
     }
 
     /// Leaves the pair's hold on these alone.

@@ -9,7 +9,7 @@ use lvm_cmd::{Lv, LvRef, find};
 use transfer::lvm::{Selection, Source};
 use transfer::{Delta, DetectLevel, Geometry, Layer, Part, Sink, Style, diff_into, undone};
 
-use super::members::{End, is};
+use super::members::End;
 use super::refuse::no_layer;
 use super::{LvmHost, lock, tags};
 use crate::limits::MAX_DATA_BYTES;
@@ -70,7 +70,7 @@ impl LvmHost<'_> {
         }
         let group = self.group(&ask.volume)?;
         let end = End::new(&ask.volume, &ask.pair, Role::Source);
-        let new = self.layer_or_temporary(&end, &group, ask)?;
+        let new = self.layer_or_temporary(&end, &group, &ask.layer)?.name.clone();
         let found = |id| end.layer(&group, id).map(|lv| lv.name.clone());
         let (base, noted) = match &ask.parent {
             None => (None, None),
@@ -110,16 +110,6 @@ impl LvmHost<'_> {
         };
         let (header, plan) = layer.plan(&style)?;
         Ok(Planned { selected: ask.clone(), selection, header, plan })
-    }
-
-    fn layer_or_temporary(&self, end: &End, group: &[Lv], ask: &Selected) -> Result<LvRef, Refusal> {
-        let temporary = lock(&self.temporary);
-        let of_volume = temporary.iter().filter(|(of, _)| *of == end.volume).map(|(_, snapshot)| snapshot.name());
-        let found = of_volume.filter_map(|name| group.iter().find(|lv| lv.name == *name)).find(|lv| is(lv, &ask.layer));
-        match found {
-            Some(lv) => Ok(lv.name.clone()),
-            None => end.layer(group, &ask.layer).map(|lv| lv.name.clone()),
-        }
     }
 
     /// What was said to differ from a layer that is not here; all of the volume must have been compared.

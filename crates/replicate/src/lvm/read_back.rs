@@ -62,6 +62,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// The sender makes its digest record by record, as it reads them; both are the same, however many there are and however
         /// long, and another one as soon as a picked byte is.
         #[test]

@@ -5,7 +5,7 @@ use hyperlayer::LayerId;
 use lvm_cmd::{Change, Lv, LvType, NewVolume, Permission, create_snapshot, find};
 use transfer::lvm::{LvmError, Space, TemporarySnapshot, layer_tag};
 
-use super::members::{End, id_of};
+use super::members::{End, id_of, is};
 use super::refuse::destination;
 use super::{LvmHost, lock, names, tags};
 use crate::{Adopt, Layer, Refusal, Role};
@@ -77,9 +77,15 @@ impl LvmHost<'_> {
             ..Change::default()
         };
         lvm_cmd::change(self.lvm.exec, &snapshot.name, &change)?;
-        if end.role == Role::Destination && tags::live_of(own).is_none() {
+        // What a volume is said to hold already is believed as long as that layer is there.
+        let made_of = tags::live_of(own);
+        let known = made_of.as_ref().is_some_and(|(layer, _)| end.layers(&group).into_iter().any(|lv| is(lv, layer)));
+        if end.role == Role::Destination && !known {
             let layer = ask.layer.clone().map_or_else(|| own_id(snapshot), Ok)?;
-            self.retag(&own.name, &[end.pair.tag().clone(), tags::live(&layer)?, adopted], &[])?;
+            let stale: Vec<_> = made_of.map(|(_, tag)| tag.clone()).into_iter().collect();
+            let mut tags = vec![end.pair.tag().clone(), tags::live(&layer)?];
+            tags.extend(stale.is_empty().then_some(adopted));
+            self.retag(&own.name, &tags, &stale)?;
         }
         self.layer_named(end, &snapshot.name)
     }

@@ -4,7 +4,7 @@ use hyperlayer::LayerId;
 use lvm_cmd::{Lv, LvType};
 use transfer::lvm::{Selection, keeps_its_layer};
 
-use super::members::{End, id_of, is};
+use super::members::{End, id_of, is, newest};
 use super::{LvmHost, tags};
 use crate::{Live, Refusal};
 
@@ -45,7 +45,7 @@ impl LvmHost<'_> {
             Standing::Ours(layer) if self.is_unwritten(end, group, volume, &layer)? => {
                 Live::Holds { layer, ours: true }
             }
-            Standing::Ours(since) => Live::Written { since },
+            Standing::Ours(since) => written(end, group, since)?,
             Standing::Others(layer) => Live::Holds { layer, ours: false },
             Standing::Unknown => Live::Unknown,
         })
@@ -68,6 +68,15 @@ impl LvmHost<'_> {
         let delta = selection.delta(&self.lvm, &self.stopping())?;
         Ok(delta.data.is_empty() && delta.zero.is_empty())
     }
+}
+
+/// Somebody wrote to the volume since it held this layer; where that is gone, it can only become the newest that is there.
+fn written(end: &End, group: &[Lv], since: LayerId) -> Result<Live, Refusal> {
+    let layers = end.layers(group);
+    if layers.iter().any(|lv| is(lv, &since)) {
+        return Ok(Live::Written { since });
+    }
+    newest(&layers).map_or(Ok(Live::Unknown), |layer| Ok(Live::Written { since: id_of(layer)? }))
 }
 
 #[cfg(test)]

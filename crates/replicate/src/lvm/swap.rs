@@ -88,8 +88,9 @@ pub(super) enum Step {
 pub(super) const fn next(facts: Facts) -> Step {
     match (facts.own, facts.new, facts.old) {
         (Own::Missing, New::Wanted, _) => Step::TakeName,
+        // First of all the name has something again.
+        (Own::Missing, New::Missing | New::Other, Old::Whole) => Step::PutBack,
         (Own::Missing, New::Other, _) => Step::RemoveNew,
-        (Own::Missing, New::Missing, Old::Whole) => Step::PutBack,
         (Own::Missing, New::Missing, Old::GivenBack) => Step::DisposeOld,
         (Own::Missing, New::Missing, Old::Missing) => Step::MakeNew,
         (Own::Wanted { content: Content::Unknown, .. }, _, _) => Step::Look,

@@ -250,3 +250,152 @@ proptest! {
         prop_assert!(here.len() <= 3 && there.len() - written <= 4, "{:?} {:?}", here, there);
     }
 }
+
+/// What a liar does in the place of an honest host: to the source's side, or to the destination's.
+mod liars {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+    use std::time::Duration;
+
+    use extents::Bytes;
+    use hyperlayer::Digest;
+    use replicate::{
+        Access, Begin, Data, Done, End, FrameReader, FrameWriter, Hello, Layer, Layers, Live, Message, Patience, Plan,
+        Reached, Ready, SyncError, sync,
+    };
+
+    use crate::kit::{id, plan};
+    use crate::model::{Told, want};
+
+    /// What it does wrong.
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    enum Lie {
+        Nothing,
+        Size,
+        Endless,
+        Offset,
+        Digest,
+        AckBeyond,
+        DoneAtOnce,
+        OtherLayer,
+        Silent,
+    }
+
+    fn layer() -> Layer {
+        Layer {
+            name: "data-sync-1".parse().unwrap(),
+            ids: vec![id("tuesday")],
+            parent: None,
+            created_seconds: None,
+            size: Bytes::new(1 << 20),
+            ours: true,
+        }
+    }
+
+    fn stream_plan() -> Plan {
+        Plan { parent: None, ..plan() }
+    }
+
+    /// Both servers, which keep to no session's rules: whatever is asked, they answer what the script has.
+    fn server(stream: UnixStream, is_source: bool, lie: Lie) {
+        let mut reader = FrameReader::new(stream.try_clone().unwrap());
+        let mut writer = FrameWriter::new(stream);
+        let content = Some(Digest([if is_source && lie == Lie::Digest { 8 } else { 7 }; 32]));
+        let mut came = 0;
+        let mut say = |message: &Message<'_>| writer.write(message).is_ok();
+        say(&Message::Hello(Hello::new(Access::Both.abilities(), "liar", "h")));
+        while let Ok(Some(message)) = reader.next_message() {
+            let goes_on = match message {
+                Message::List(list) => {
+                    let live = (list.role == replicate::Role::Destination).then_some(Live::Missing);
+                    let (layers, partial) = (Vec::new(), None);
+                    lie == Lie::Silent && !is_source
+                        || say(&Message::Layers(Layers { live, in_use: false, layers, complete: true, partial }))
+                }
+                Message::Snapshot(_) => say(&Message::Made(layer())),
+                Message::Plan(_) => say(&Message::Planned(match lie {
+                    Lie::OtherLayer => Plan { layer: id("wednesday"), ..stream_plan() },
+                    _ => stream_plan(),
+                })),
+                Message::Receive(_) => say(&Message::Ready(Ready { resume: None })),
+                Message::Send(send) => {
+                    let mut plan = stream_plan();
+                    if lie == Lie::Size {
+                        plan.volume_size = Bytes::new(1 << 30);
+                    }
+                    let total = plan.stream.get();
+                    say(&Message::Begin(Begin { plan, resumes_at: Bytes::ZERO, verify: send.verify }));
+                    let mut at = 0;
+                    while at < total || (lie == Lie::Endless && at < 100 << 20) {
+                        let len = if lie == Lie::Endless { 1000 } else { (total - at).min(1000) };
+                        let bytes = vec![5; usize::try_from(len).unwrap()];
+                        let skip = u64::from(lie == Lie::Offset && at > 5000);
+                        if !say(&Message::Data(Data { at: Bytes::new(at + skip), bytes: &bytes })) {
+                            return;
+                        }
+                        at += len;
+                    }
+                    say(&Message::End(End { content }))
+                }
+                Message::Begin(_) if lie == Lie::DoneAtOnce => {
+                    say(&Message::Done(Done { layer: id("tuesday"), content }))
+                }
+                Message::Data(data) => {
+                    came += data.bytes.len() as u64;
+                    lie != Lie::AckBeyond || say(&Message::Durable(Bytes::new(came + 1)))
+                }
+                Message::End(_) => {
+                    say(&Message::Durable(Bytes::new(came)))
+                        && say(&Message::Done(Done { layer: id("tuesday"), content }))
+                }
+                Message::Settle(settle) => {
+                    say(&Message::Settled(replicate::Settled { layer: settle.layer, kept: None }))
+                }
+                Message::Prune(_) => say(&Message::Pruned(replicate::Pruned { removed: Vec::new(), kept: 1 })),
+                Message::Ping(number) => lie == Lie::Silent || say(&Message::Pong(number)),
+                Message::Bye | Message::Refusal(_) => return,
+                _ => true,
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    fn run(lie: Lie) -> Result<(), SyncError> {
+        let told = Told::default();
+        let patience = Patience { ping_after_waits: 10, gone_after_waits: 40 };
+        thread::scope(|scope| {
+            let mut reached = [true, false].map(|is_source| {
+                let (near, far) = UnixStream::pair().unwrap();
+                near.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+                scope.spawn(move || server(far, is_source, lie));
+                let input: Box<dyn Read + Send> = Box::new(near.try_clone().unwrap());
+                Some(Reached { input, output: Box::new(near), zstd_level: None, patience, hang_up: &|| {} })
+            });
+            let (source, destination) = (reached[0].take().unwrap(), reached[1].take().unwrap());
+            sync(&want(), source, destination, "test", &told).map(drop)
+        })
+    }
+
+    #[test]
+    fn nobody_believes_them() {
+        run(Lie::Nothing).unwrap();
+        for (lie, says) in [
+            (Lie::Size, "volume_size_bytes"),
+            (Lie::Endless, "of a stream of 70000 bytes"),
+            (Lie::Offset, "expected 6000"),
+            (Lie::Digest, "is not what was sent"),
+            (Lie::AckBeyond, "were acknowledged, and only"),
+            (Lie::DoneAtOnce, "out of turn"),
+            (Lie::OtherLayer, "another layer"),
+            (Lie::Silent, "is silent"),
+        ] {
+            let error = run(lie).expect_err("a lie");
+            let text = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+            let text: Vec<_> = text.map(ToString::to_string).collect();
+            assert!(text.join(": ").contains(says), "{lie:?}: {text:?}");
+        }
+    }
+}
