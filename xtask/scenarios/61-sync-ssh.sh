@@ -18,7 +18,7 @@ mirrored
 [ "$(said wire_bytes)" -lt $(($(said data_bytes) + 131072)) ]
 
 # Random bytes do not shrink, others do.
-yes hyperlayer | head -c 4m >/dev/src/data
+head -c 4m /dev/zero | tr '\0' x >/dev/src/data
 sync_to 0 src/data far:dst/data --compress zstd
 mirrored
 [ "$(said wire_bytes)" -lt 262144 ]
@@ -41,7 +41,7 @@ ssh -O exit far
 sed -i '/^Control/d' /root/.ssh/config
 
 # What only a person can mend is said by its name: no such host, no such key, no such program there, one that prints more.
-expect_exit 1 lvbackup sync src/data nowhere.invalid:dst/data
+expect_exit 4 lvbackup sync src/data nowhere.invalid:dst/data
 stderr_has 'nowhere.invalid'
 expect_exit 1 lvbackup sync src/data far:dst/data --ssh 'ssh -o IdentitiesOnly=yes -i /nonexistent -o BatchMode=yes'
 expect_exit 1 lvbackup sync src/data far:dst/data --remote-command /nonexistent/lvbackup

@@ -12,7 +12,7 @@ for block in 3 97 402 403 404 500 611 709 810 1023; do
     write_pattern dst/data $((block * 64))k 64k "other $block"
 done
 remember dst
-expect_exit 1 lvbackup sync src/data far:dst/data
+expect_exit 3 lvbackup sync src/data far:dst/data
 stderr_has '--use-existing'
 no_leftovers dst
 sync_to 0 src/data far:dst/data --use-existing
@@ -34,7 +34,7 @@ cat /dev/src/hand >/dev/dst/hand
 snap dst/hand received -pr
 write_pattern src/hand 2m 1m later
 snap src/hand wrong -pr
-expect_exit 1 lvbackup sync src/hand far:dst/hand --adopt wrong received
+expect_exit 3 lvbackup sync src/hand far:dst/hand --adopt wrong received
 stderr_has 'differ'
 remember src
 sync_to 0 src/hand far:dst/hand --adopt hand_thinsendrcv_1 received

@@ -13,7 +13,7 @@ write_pattern dst/data 4m 64k stray
 sha256sum </dev/dst/data >stray.sha256
 deactivate dst/data
 remember dst
-expect_exit 1 lvbackup sync src/data dst/data
+expect_exit 3 lvbackup sync src/data dst/data
 stderr_has 'written'
 stderr_has '--rollback'
 no_leftovers dst $(layers dst)
@@ -26,7 +26,7 @@ sha256sum <"/dev/dst/$kept" | diff - stray.sha256
 # Mounted, or open: refused, and it works as soon as it is not.
 exec 8</dev/dst/data
 change 2
-expect_exit 1 lvbackup sync src/data dst/data
+expect_exit 3 lvbackup sync src/data dst/data
 stderr_has 'in use'
 exec 8<&-
 sync_to 0 src/data dst/data
@@ -36,10 +36,10 @@ mirrored
 make_volume dst/pool foreign 32m
 write_pattern dst/foreign 0 1m foreign
 sha256sum </dev/dst/foreign >foreign.sha256
-expect_exit 1 lvbackup sync src/data dst/foreign
+expect_exit 3 lvbackup sync src/data dst/foreign
 sha256sum </dev/dst/foreign | diff - foreign.sha256
 make_volume src/pool second 32m
-expect_exit 1 lvbackup sync src/second dst/data
+expect_exit 3 lvbackup sync src/second dst/data
 mirrored
 
 # Two at once on one pair: one does it, the other says who does.
@@ -47,8 +47,8 @@ change 3
 lvbackup -q sync src/data dst/data --bwlimit 256k &
 first=$!
 within 60 being_received dst
-expect_exit 1 lvbackup sync src/data dst/data
-stderr_has 'busy'
+expect_exit 4 lvbackup sync src/data dst/data
+stderr_has 'process'
 wait $first
 mirrored
 
@@ -65,7 +65,7 @@ mirrored
 # Mistakes.
 expect_exit 1 lvbackup sync src/missing dst/data
 expect_exit 2 lvbackup sync src/data
-expect_exit 1 lvbackup sync src/data src/data
+expect_exit 2 lvbackup sync src/data src/data
 expect_exit 1 lvbackup sync src/data dst/new
 stderr_has '--pool'
 expect_exit 1 lvbackup sync src/data dst/new --pool missing
