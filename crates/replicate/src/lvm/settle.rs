@@ -81,8 +81,7 @@ impl Swap<'_, '_> {
                 self.content = Content::Same;
             }
             (Step::PutBack, _) => {
-                let keep = [Keep::Written.tag()?, Keep::Before.tag()?];
-                self.host.retag(&self.old, &[], &keep)?;
+                // With the tag that says why it is to stay: that is as true as before.
                 rename(exec, &self.old, self.end.volume.lv())?;
                 self.content = Content::Unknown;
             }
