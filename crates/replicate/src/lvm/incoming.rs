@@ -415,7 +415,8 @@ impl Ledger for Course<'_> {
         let at = partial.begun.as_ref().map_or(Bytes::ZERO, |begun| begun.mark.at);
         let mut durable = Bytes::ZERO;
         let mut way = lock(&self.way);
-        while let Some((_, data)) = way.ends.pop_front_if(|(end, _)| *end <= at) {
+        while let Some((_, data)) = way.ends.front().copied().filter(|(end, _)| *end <= at) {
+            way.ends.pop_front();
             durable = data;
         }
         drop(way);

@@ -81,8 +81,7 @@ impl Swap<'_, '_> {
                 self.content = Content::Same;
             }
             (Step::PutBack, _) => {
-                let keep = [Keep::Written.tag()?, Keep::Before.tag()?];
-                self.host.retag(&self.old, &[], &keep)?;
+                // With the tag that says why it is to stay: that is as true as before.
                 rename(exec, &self.old, self.end.volume.lv())?;
                 self.content = Content::Unknown;
             }
@@ -228,7 +227,8 @@ impl Swap<'_, '_> {
         }
     }
 
-    /// What was written or adopted is given back, under a name that is free; anything else is removed.
+    /// What was written or adopted is given back, under a name that is free; anything else is removed. The tag that says why
+    /// goes last, so that this can be done again.
     fn dispose_old(&mut self, group: &[Lv]) -> Result<(), Refusal> {
         let Some(old) = group.iter().find(|lv| lv.name == self.old) else { return Ok(()) };
         let exec = self.host.lvm.exec;
@@ -237,11 +237,25 @@ impl Swap<'_, '_> {
             let text = format!("`{}` is left, which the next sync removes: {}", self.old, refusal.text);
             Refusal::new(refusal.kind, &text, 5)
         };
-        let Some(keep) = Keep::of(old) else {
-            return remove(exec, &old.name, self.end.pair.tag()).map_err(left);
+        // Renamed, it may have become active again, and somebody may have found it: looked at once more, when it is not.
+        if old.attr.is_active() {
+            let busy = |error: &VolumeError| error.kind() == Kind::Busy;
+            self.host.moment().retry(|| deactivate(exec, &old.name), busy).map_err(left)?;
+        }
+        let made_of = tags::live_of(old);
+        let unwritten = match (&made_of, Keep::of(old)) {
+            (Some((layer, _)), None) => self.host.is_unwritten(self.end, group, old, layer)?,
+            _ => false,
         };
+        if unwritten {
+            return remove(exec, &old.name, self.end.pair.tag()).map_err(left);
+        }
+        let keep = Keep::of(old).unwrap_or(Keep::Written);
+        if Keep::of(old).is_none() {
+            self.host.retag(&old.name, &[keep.tag()?], &[])?;
+        }
         let mut tags = vec![self.end.pair.tag().clone(), tags::adopted()?];
-        tags.extend(tags::live_of(old).map(|(_, tag)| tag.clone()));
+        tags.extend(made_of.map(|(_, tag)| tag.clone()));
         let given = Change { remove_tags: &tags, skip_activation: Some(true), ..Change::default() };
         change(exec, &old.name, &given).map_err(left)?;
         let taken = |name: &LvName| group.iter().any(|lv| lv.name.lv() == name);
@@ -260,4 +274,120 @@ fn taken(volume: &Lv) -> Refusal {
         &format!("`{}` is in the way: it has a name of this tool's, but not its tags; rename it", volume.name),
         4,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::{lv_row, lvs_step, pool_row};
+
+    use super::super::testing::{Machine, pair};
+    use super::*;
+
+    const LAYER: &str = "hyperlayer.sync=web1:vg0/data,hyperlayer.layer=two";
+    const LIVE: &str = "hyperlayer.sync=web1:vg0/data,hyperlayer.live=two";
+
+    fn row(name: &str, tags: &str, attr: &str) -> String {
+        let uuid = format!("{:x<6}-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K", &name.replace('-', "")[..name.len().min(6)]);
+        lv_row(&[("lv_name", name), ("lv_tags", tags), ("lv_attr", attr), ("lv_uuid", &uuid)])
+    }
+
+    fn new_name() -> String {
+        names::new_live(&"vg0/data".parse().unwrap()).unwrap().lv().to_string()
+    }
+
+    fn old_name() -> String {
+        names::old_live(&"vg0/data".parse().unwrap()).unwrap().lv().to_string()
+    }
+
+    /// What LVM lists: the layer `two`, and these.
+    fn group(rows: &[String]) -> String {
+        lvs_step(&[&[pool_row(), row("data-sync-2", LAYER, "Vri---tz-k")], rows].concat())
+    }
+
+    fn ok(command: &str) -> String {
+        format!("$ {command}\n= 0\n")
+    }
+
+    fn settle(steps: &[String]) -> Result<Settled, Refusal> {
+        let machine = Machine::new();
+        machine.host(&steps.concat(), |host| {
+            let volume: LvRef = "vg0/data".parse().unwrap();
+            let end = End::new(&volume, &pair(), crate::Role::Destination);
+            let layer = LayerId::new("two").unwrap();
+            let ask = Settle { volume, pair: pair(), layer, rollback: true, read_only_live: false };
+            host.settle_layer(&end, &ask)
+        })
+    }
+
+    /// The first layer: a snapshot of it, active and writable, beside which nothing is left.
+    #[test]
+    fn a_name_that_is_free() {
+        let new = new_name();
+        let settled = settle(&[
+            group(&[]),
+            group(&[]),
+            ok(&format!(
+                "lvcreate --snapshot --name {new} --addtag hyperlayer.sync=web1:vg0/data --addtag hyperlayer.live=two \
+                 --permission rw --setactivationskip n --activate n vg0/data-sync-2"
+            )),
+            group(&[row(&new, LIVE, "Vwi---tz--")]),
+            ok(&format!("lvrename vg0 {new} data")),
+            group(&[row("data", LIVE, "Vwi---tz--")]),
+            ok("lvchange --activate y --ignoreactivationskip vg0/data"),
+        ]
+        .into_iter()
+        .chain([group(&[row("data", LIVE, "Vwi-a-tz--")])])
+        .collect::<Vec<_>>());
+        assert_eq!(settled.unwrap().kept, None);
+    }
+
+    /// Killed between both renames, of which the old one was to be kept.
+    #[test]
+    fn what_was_written_is_given_back() {
+        let (new, old) = (new_name(), old_name());
+        let written = "hyperlayer.sync=web1:vg0/data,hyperlayer.live=one,hyperlayer.keep=written";
+        let before = row(&old, written, "Vwi---tz--");
+        let kept = "data-written-20261121T181000Z";
+        let settled = settle(&[
+            group(&[before.clone(), row(&new, LIVE, "Vwi---tz--")]),
+            group(&[before.clone(), row(&new, LIVE, "Vwi---tz--")]),
+            ok(&format!("lvrename vg0 {new} data")),
+            group(&[before.clone(), row("data", LIVE, "Vwi-a-tz--")]),
+            ok(&format!(
+                "lvchange --deltag hyperlayer.sync=web1:vg0/data --deltag hyperlayer.adopted --deltag hyperlayer.live=one \
+                 --setactivationskip y vg0/{old}"
+            )),
+            ok(&format!("lvrename vg0 {old} {kept}")),
+            ok(&format!("lvchange --deltag hyperlayer.keep=written vg0/{kept}")),
+            group(&[row(kept, "", "Vwi---tz-k"), row("data", LIVE, "Vwi-a-tz--")]),
+        ]);
+        assert_eq!(settled.unwrap().kept.unwrap().as_str(), kept);
+    }
+
+    /// Whatever has one of the names and not the tags is somebody else's.
+    #[test]
+    fn what_is_not_ours_is_left_alone() {
+        let others = "hyperlayer.sync=other,hyperlayer.live=two";
+        for (name, tags) in [
+            (new_name(), ""),
+            (new_name(), others),
+            (old_name(), ""),
+            (old_name(), others),
+            ("data".to_owned(), ""),
+            ("data".to_owned(), others),
+        ] {
+            let rows = [row(&name, tags, "Vwi-a-tz--")];
+            let refusal = settle(&[group(&rows), group(&rows)]).unwrap_err();
+            assert_eq!(refusal.kind, crate::RefusalKind::Destination, "{name} {tags}: {}", refusal.text);
+        }
+    }
+
+    /// What is wanted must be there, and read-only.
+    #[test]
+    fn a_layer_that_is_gone() {
+        for rows in [vec![pool_row()], vec![pool_row(), row("data-sync-2", LAYER, "Vwi---tz-k")]] {
+            let refusal = settle(&[lvs_step(&rows), lvs_step(&rows)]).unwrap_err();
+            assert_eq!(refusal.kind, crate::RefusalKind::NotFound, "{}", refusal.text);
+        }
+    }
 }

@@ -179,10 +179,7 @@ mod tests {
                     commands.push(Box::new(|m| m.old = m.own.take()));
                 }
                 Step::TakeName => commands.push(Box::new(|m| (m.own, m.active) = (m.new.take(), false))),
-                Step::PutBack => {
-                    commands.push(Box::new(|m| m.keep = false));
-                    commands.push(Box::new(|m| (m.own, m.active) = (m.old.take(), false)));
-                }
+                Step::PutBack => commands.push(Box::new(|m| (m.own, m.active) = (m.old.take(), false))),
                 Step::Ready => commands.push(Box::new(|m| m.active = true)),
                 Step::DisposeOld if self.keep => {
                     commands.push(Box::new(|m| m.given_back = true));

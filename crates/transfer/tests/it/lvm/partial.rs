@@ -4,7 +4,7 @@ use extents::{Bytes, ChunkSize};
 use hyperlayer::{Header, LayerId, Totals};
 use lvm_cmd::{Permission, Scripted};
 use testkit::{lv_row, lvs_step, pool_row};
-use transfer::lvm::{Destination, PartialVolumes, Replaced, VolumeSite, activating, partial_target};
+use transfer::lvm::{Destination, PartialVolumes, Replaced, Sizes, VolumeSite, activating, partial_target};
 use transfer::receive::Site;
 use transfer::{Error, ErrorKind};
 
@@ -166,6 +166,41 @@ fn begun_anew_on_a_base_and_larger() {
     let _ = site.close();
 }
 
+/// The group's extents are longer than the source's, so every volume here is larger than its layer says.
+#[test]
+fn sizes_that_are_rounded_up() {
+    let said = SIZE - 65_536;
+    let begin = [STATUS.to_owned(), removal(0), snapshot(0, "vg0/data"), group(&[ours(0, SIZE)]), activate(0)];
+    let end = [resize(0, said), group(&[ours(0, SIZE)]), deactivate(0)];
+    let machine = Machine::new();
+    machine.node(&name(0), SIZE);
+    let exec = script(&[begin.concat(), end.concat()].concat());
+    let mut larger = site(&machine, &exec, true).with_sizes(Sizes::Rounded);
+    larger.begin(0, &delta(said, said), Bytes::new(said)).unwrap();
+    larger.end(0, Bytes::new(said)).unwrap();
+    let _ = larger.close();
+}
+
+/// Which base is a parent of that size.
+#[test]
+fn sizes_of_a_base() {
+    let grown = SIZE + 65_536;
+    for (sizes, parent, taken) in [
+        (Sizes::Exact, SIZE, true),
+        (Sizes::Exact, SIZE - 512, false),
+        (Sizes::Rounded, SIZE - 512, true),
+        (Sizes::Rounded, grown, false),
+        (Sizes::Compared, grown, true),
+    ] {
+        let machine = Machine::new();
+        // It goes no further than to the pool's state.
+        let exec = script(if taken { "$ dmsetup status --target thin-pool vg0-pool-tpool\n! no\n= 1\n" } else { "" });
+        let mut site = site(&machine, &exec, true).with_sizes(sizes);
+        let error = site.begin(0, &delta(grown, parent), Bytes::new(grown)).unwrap_err();
+        assert_eq!(matches!(error, Error::BaseSize { .. }), !taken, "{sizes:?} {parent}: {error:?}");
+    }
+}
+
 #[test]
 fn reopened_with_its_parent() {
     let steps = [
@@ -251,6 +286,25 @@ fn the_last_layer_gets_its_name() {
     }
     let error = finish(&[group(&[ours(2, SIZE), named])], None).unwrap_err();
     assert!(error.to_string().contains("`vg0/new` exists already"), "{error}");
+}
+
+/// Its tags, all of them in one step with the permission; then its name; then the tag goes that made it ours to remove.
+#[test]
+fn a_layer_gets_a_name_of_its_own() {
+    let tags = ["hyperlayer.sync=a".parse().unwrap(), "hyperlayer.layer=sunday".parse().unwrap()];
+    let change =
+        format!("lvchange --addtag hyperlayer.sync=a --addtag hyperlayer.layer=sunday --permission r vg0/{}", name(0));
+    let rename = format!("lvrename vg0 {} new-monday", name(0));
+    let untag = "lvchange --deltag hyperlayer.partial=new vg0/new-monday";
+    let run = |steps: &[String]| {
+        let machine = Machine::new();
+        let exec = script(&steps.concat());
+        volumes(&machine, &exec).finish_as(&lv_name("new-monday"), &tags)
+    };
+    let named = run(&[group(&[ours(0, SIZE)]), ok(&change), ok(&rename), ok(untag)]).unwrap();
+    assert_eq!(named, lv_ref("new-monday"));
+    assert!(run(&[group(&[])]).unwrap_err().to_string().contains("is not there"));
+    run(&[group(&[ours(0, SIZE)]), ok(&change), fails(&rename)]).unwrap_err();
 }
 
 #[test]
