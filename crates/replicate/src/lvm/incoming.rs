@@ -332,7 +332,11 @@ fn finish(host: &LvmHost<'_>, end: &End, place: &Place<'_>, plan: &Plan) -> Resu
     let name = host.layer_name(end, &host.group(&end.volume)?)?;
     let name = place.volumes.finish_as(&name, &tags)?;
     place.ledger.remove()?;
-    host.hold_only(end, &host.group(&end.volume)?, &[&name])
+    let group = host.group(&end.volume)?;
+    // What is under the destination's own name was made of another one, and stays until that is settled.
+    let live = end.live_layer(&group).map(|lv| &lv.name);
+    let held: Vec<_> = std::iter::once(&name).chain(live).collect();
+    host.hold_only(end, &group, &held)
 }
 
 /// A stream on its way into a volume: what of it is durable, and where its records lie.
