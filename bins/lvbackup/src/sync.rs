@@ -335,14 +335,14 @@ fn object(args: &Args, summary: &Summary, wire_bytes: u64, seconds: Duration) ->
     json!({
         "pair": summary.pair.to_string(),
         "layer": summary.layer.as_str(),
-        "parent": summary.parent.as_ref().map(|parent| parent.as_str()),
+        "parent": summary.parent.as_ref().map(hyperlayer::LayerId::as_str),
         "resumed": summary.resumed,
         "data_bytes": summary.data.get(),
         "zero_bytes": summary.zero.get(),
         "wire_bytes": wire_bytes,
         "verified": args.verify,
         "seconds": seconds.as_secs_f64(),
-        "kept_written": summary.kept_written.as_ref().map(|kept| kept.as_str()),
+        "kept_written": summary.kept_written.as_ref().map(LvName::as_str),
         "removed": {
             "source": removed(&summary.removed_source),
             "destination": removed(&summary.removed_destination),

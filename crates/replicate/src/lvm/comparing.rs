@@ -129,6 +129,10 @@ mod tests {
     use super::*;
     use crate::Role;
 
+    fn index(at: Bytes) -> usize {
+        at.to_usize().unwrap()
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -142,15 +146,15 @@ mod tests {
             mapped in prop::collection::vec((0u64..600, 1u64..90), 0..6),
             block in prop::sample::select(vec![4096u64, 16384, 1 << 20]),
         ) {
-            let size = Bytes::new(sectors as u64 * 512);
-            let disk: Vec<u8> = (0..sectors * 512).map(|n| (n / 3 % 255) as u8 + 1).collect();
+            let size = Bytes::from(sectors * 512);
+            let disk: Vec<u8> = (1..=255).cycle().take(sectors * 512).collect();
             let extents = mapped.iter().filter_map(|(start, len)| Extent::new(Bytes::new(start * 512), Bytes::new(len * 512)));
             let mapped: ExtentSet<Bytes> =
                 extents.filter_map(|extent| Extent::whole(size)?.intersection(extent)).collect();
             // What is not mapped reads as zeros.
             let mut content = vec![0; sectors * 512];
             for range in mapped.iter() {
-                let range = range.start().get() as usize..range.end().get() as usize;
+                let range = index(range.start())..index(range.end());
                 content[range.clone()].copy_from_slice(&disk[range]);
             }
             let ask = Compare {
@@ -164,10 +168,10 @@ mod tests {
             };
             let stop = AtomicBool::new(false);
             let found = hashes(&Memory::new(content.clone()), &mapped, &ask, &Stopping(&stop)).unwrap();
-            content.resize(((first + 1) * block + asked * 512) as usize, 0);
-            let (start, end) = ((first * block) as usize, (first * block + asked * 512) as usize);
+            let (start, end) = (index(ask.start), index(ask.start) + index(ask.len));
+            content.resize(end.max(content.len()), 0);
             let expected: Vec<[u8; 32]> =
-                content[start..end].chunks(block as usize).map(|block| *blake3::hash(block).as_bytes()).collect();
+                content[start..end].chunks(index(ask.block)).map(|block| *blake3::hash(block).as_bytes()).collect();
             prop_assert_eq!(found, expected);
         }
     }

@@ -332,7 +332,11 @@ fn finish(host: &LvmHost<'_>, end: &End, place: &Place<'_>, plan: &Plan) -> Resu
     let name = host.layer_name(end, &host.group(&end.volume)?)?;
     let name = place.volumes.finish_as(&name, &tags)?;
     place.ledger.remove()?;
-    host.hold_only(end, &host.group(&end.volume)?, &[&name])
+    let group = host.group(&end.volume)?;
+    // What is under the destination's own name was made of another one, and stays until that is settled.
+    let live = end.live_layer(&group).map(|lv| &lv.name);
+    let held: Vec<_> = std::iter::once(&name).chain(live).collect();
+    host.hold_only(end, &group, &held)
 }
 
 /// A stream on its way into a volume: what of it is durable, and where its records lie.
@@ -415,7 +419,8 @@ impl Ledger for Course<'_> {
         let at = partial.begun.as_ref().map_or(Bytes::ZERO, |begun| begun.mark.at);
         let mut durable = Bytes::ZERO;
         let mut way = lock(&self.way);
-        while let Some((_, data)) = way.ends.pop_front_if(|(end, _)| *end <= at) {
+        while let Some((_, data)) = way.ends.front().copied().filter(|(end, _)| *end <= at) {
+            way.ends.pop_front();
             durable = data;
         }
         drop(way);

@@ -1,7 +1,7 @@
 //! What there is of a volume.
 
 use lvm_cmd::{Lv, LvRef, LvType};
-use transfer::lvm::{LvmError, partial_target};
+use transfer::lvm::{LvmError, keeps_its_layer, partial_target};
 use transfer::receive::{LedgerFile, Partial, ResumeToken};
 
 use super::members::End;
@@ -60,7 +60,7 @@ impl LvmHost<'_> {
         let target = names::partial(&end.volume)?;
         let volume = group.iter().find(|lv| partial_target(lv).as_ref() == Some(&target));
         // One that is whole, but for its name, is read-only.
-        if volume.is_none_or(|lv| transfer::lvm::keeps_its_layer(lv)) {
+        if volume.is_none_or(keeps_its_layer) {
             return Ok(None);
         }
         match self.ledger(&target).read() {

@@ -49,6 +49,12 @@ impl End {
         found.ok_or_else(|| no_layer(id, &self.volume))
     }
 
+    /// The layer that the destination's live volume was made of.
+    pub(super) fn live_layer<'g>(&self, group: &'g [Lv]) -> Option<&'g Lv> {
+        let (made_of, _) = tags::live_of(group.iter().find(|lv| lv.name == self.volume)?)?;
+        self.layers(group).into_iter().find(|lv| is(lv, &made_of))
+    }
+
     /// The volume itself.
     pub(super) fn own<'g>(&self, group: &'g [Lv]) -> Result<&'g Lv, Refusal> {
         Ok(find(group, &self.volume)?)

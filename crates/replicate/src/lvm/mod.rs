@@ -28,6 +28,7 @@ mod tags;
 #[cfg(test)]
 mod testing;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,10 +149,9 @@ impl<'a> LvmHost<'a> {
                 format!("sync-from-{}-{}", volume.dm_name(), &pair[..12])
             }
         };
-        let mut locks = lock(&self.locks);
-        if !locks.contains_key(&name) {
-            let found = ProcessLock::acquire(self.lvm.state, &name, Patience::new(Duration::ZERO))?;
-            locks.insert(name, found);
+        if let Entry::Vacant(free) = lock(&self.locks).entry(name) {
+            let held = ProcessLock::acquire(self.lvm.state, free.key(), Patience::new(Duration::ZERO))?;
+            free.insert(held);
             lock(&self.roles).insert(volume.clone(), role);
         }
         Ok(members::End::new(volume, pair, role))

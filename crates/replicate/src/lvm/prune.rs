@@ -18,8 +18,8 @@ impl LvmHost<'_> {
             group = self.group(&end.volume)?;
         }
         let layers = end.layers(&group);
-        let live = group.iter().find(|lv| lv.name == end.volume).and_then(tags::live_of).map(|(layer, _)| layer);
-        let needed = |lv: &Lv| is(lv, &ask.common) || live.as_ref().is_some_and(|live| is(lv, live));
+        let live = end.live_layer(&group);
+        let needed = |lv: &Lv| is(lv, &ask.common) || live.is_some_and(|live| live.name == lv.name);
         let going =
             going(&layers, &ask.policy.policy(), self.now(), |lv| needed(lv) || held(lv, &end.pair, ask.dry_run));
         let going = going.map_err(|error| Refusal::new(RefusalKind::Failed, &error, 1))?;
@@ -63,14 +63,14 @@ impl LvmHost<'_> {
         }
     }
 
-    /// The pair's holds but those on the newest layer and on the newest that both sides have.
+    /// The pair's holds but those on the newest layer, on the newest that both sides have, and on what the live volume was made
+    /// of.
     fn release_older_holds(&self, end: &End, group: &[Lv], common: &LayerId) -> Result<(), Refusal> {
         let hold = tags::hold(&end.pair)?;
         let layers = end.layers(group);
-        let newest = newest(&layers).map(|lv| lv.name.clone());
-        let older =
-            layers.iter().filter(|lv| lv.has_tag(&hold) && !is(lv, common) && Some(&lv.name) != newest.as_ref());
-        for layer in older {
+        let needed = [newest(&layers), end.live_layer(group)].map(|lv| lv.map(|lv| &lv.name));
+        let older = |lv: &&&Lv| lv.has_tag(&hold) && !is(lv, common) && !needed.contains(&Some(&lv.name));
+        for layer in layers.iter().filter(older) {
             self.retag(&layer.name, &[], std::slice::from_ref(&hold))?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use lvm_cmd::{
     remove, rename,
 };
 
-use super::members::{End, is};
+use super::members::{End, is, newest};
 use super::refuse::destination;
 use super::standing::Standing;
 use super::swap::{Content, Facts, New, Old, Own, Step, next};
@@ -37,6 +37,10 @@ impl LvmHost<'_> {
         for _ in 0..MAX_STEPS {
             let group = self.group(&end.volume)?;
             if swap.step(&group)? == Step::Done {
+                let layer = end.layer(&group, &ask.layer)?;
+                if newest(&end.layers(&group)).is_some_and(|newest| newest.name == layer.name) {
+                    self.hold_only(end, &group, &[&layer.name])?;
+                }
                 return Ok(Settled { layer: ask.layer.clone(), kept: swap.kept });
             }
         }
@@ -81,8 +85,7 @@ impl Swap<'_, '_> {
                 self.content = Content::Same;
             }
             (Step::PutBack, _) => {
-                let keep = [Keep::Written.tag()?, Keep::Before.tag()?];
-                self.host.retag(&self.old, &[], &keep)?;
+                // With the tag that says why it is to stay: that is as true as before.
                 rename(exec, &self.old, self.end.volume.lv())?;
                 self.content = Content::Unknown;
             }
@@ -284,7 +287,7 @@ mod tests {
     use super::super::testing::{Machine, pair};
     use super::*;
 
-    const LAYER: &str = "hyperlayer.sync=web1:vg0/data,hyperlayer.layer=two";
+    const LAYER: &str = "hyperlayer.sync=web1:vg0/data,hyperlayer.layer=two,hyperlayer.hold=web1:vg0/data";
     const LIVE: &str = "hyperlayer.sync=web1:vg0/data,hyperlayer.live=two";
 
     fn row(name: &str, tags: &str, attr: &str) -> String {

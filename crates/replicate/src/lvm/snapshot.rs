@@ -125,12 +125,15 @@ mod tests {
     use super::super::testing::{lv, pair};
     use super::*;
 
+    /// What is otherwise than of the usual volume.
+    type Changes<'a> = &'a [(&'a str, &'a str)];
+
     #[test]
     fn what_may_be_taken_over() {
         let end = End::new(&"vg0/data".parse().unwrap(), &pair(), Role::Destination);
         let own = lv(&[]);
         let other_uuid = ("lv_uuid", "W3Xq3c-8bJr-aA1r-iX0T-2c8m-kYyR-x0v5Qe");
-        let table: [(&[(&str, &str)], Option<&str>); 7] = [
+        let table: [(Changes<'_>, Option<&str>); 7] = [
             (&[("lv_name", "monday")], None),
             (&[("lv_name", "monday"), ("lv_attr", "Vri---tz-k")], None),
             (&[("lv_name", "monday"), ("lv_attr", "Vwi-aotz--")], Some("in use")),

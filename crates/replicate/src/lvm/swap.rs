@@ -118,6 +118,9 @@ mod tests {
         written: bool,
     }
 
+    /// What one command changes.
+    type Command = Box<dyn FnOnce(&mut Machine)>;
+
     /// A machine with the three names, and those that were given back.
     #[derive(Clone, Default, Debug)]
     struct Machine {
@@ -160,7 +163,7 @@ mod tests {
 
         /// The commands of one step; it is killed after `most` of them. Gives how many there were, and whether it was refused.
         fn run(&mut self, step: Step, wanted: u8, rollback: bool, most: usize) -> Result<usize, ()> {
-            let mut commands: Vec<Box<dyn FnOnce(&mut Self)>> = Vec::new();
+            let mut commands: Vec<Command> = Vec::new();
             match step {
                 Step::Look | Step::Done => {}
                 Step::MakeNew => {
@@ -179,10 +182,7 @@ mod tests {
                     commands.push(Box::new(|m| m.old = m.own.take()));
                 }
                 Step::TakeName => commands.push(Box::new(|m| (m.own, m.active) = (m.new.take(), false))),
-                Step::PutBack => {
-                    commands.push(Box::new(|m| m.keep = false));
-                    commands.push(Box::new(|m| (m.own, m.active) = (m.old.take(), false)));
-                }
+                Step::PutBack => commands.push(Box::new(|m| (m.own, m.active) = (m.old.take(), false))),
                 Step::Ready => commands.push(Box::new(|m| m.active = true)),
                 Step::DisposeOld if self.keep => {
                     commands.push(Box::new(|m| m.given_back = true));

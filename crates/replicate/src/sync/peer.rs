@@ -85,6 +85,11 @@ impl<'a> Peer<'a> {
         SyncError::Link { role: self.role, source }
     }
 
+    /// Says something, while another thread hears whatever is said.
+    pub(super) fn tell(&self, message: &Message<'_>) -> Result<(), SyncError> {
+        self.line.say(message).map_err(|failed| self.link(failed))
+    }
+
     /// Says something. Where that fails, what the other side said before it went is the reason.
     pub(super) fn say(&self, message: &Message<'_>, doing: &'static str) -> Result<(), SyncError> {
         let Err(failed) = self.line.say(message) else { return Ok(()) };

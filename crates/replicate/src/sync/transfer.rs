@@ -9,7 +9,7 @@ use super::peer::Peer;
 use super::{Events, SyncError};
 use crate::line::Heard;
 use crate::parts::{Begin, Data};
-use crate::{Message, Offer, Refusal, RefusalKind, Selected, Send, Verify};
+use crate::{LinkError, Message, Offer, Refusal, RefusalKind, Selected, Send, Verify, Violation};
 
 /// Why a side says no to a transfer.
 const SENDING: &str = "does not send it";
@@ -91,17 +91,14 @@ impl Relay<'_, '_> {
         });
         match (there, back) {
             (Ok(()), back) => back,
-            // One is only the other's shadow: the destination's no is why the source's stream was not taken.
-            (Err(there), Err(back @ SyncError::Refused { .. })) if !matches!(there, SyncError::Refused { .. }) => {
-                Err(if there.is_stop() { there } else { back })
-            }
+            (Err(there), Err(back)) if is_shadow(&there) && !is_shadow(&back) => Err(back),
             (Err(there), _) => Err(there),
         }
     }
 
     /// The stream, piece by piece.
     fn there(&self, begin: &Begin) -> Result<(), SyncError> {
-        self.destination.say(&Message::Begin(begin.clone()), RECEIVING)?;
+        self.destination.tell(&Message::Begin(begin.clone()))?;
         let mut at = Bytes::ZERO;
         loop {
             if self.failed.load(Relaxed) {
@@ -113,10 +110,10 @@ impl Relay<'_, '_> {
             match self.source.next(SENDING)? {
                 Heard::Data(bytes) => {
                     self.events.relays(bytes.len());
-                    self.destination.say(&Message::Data(Data { at, bytes: &bytes }), RECEIVING)?;
+                    self.destination.tell(&Message::Data(Data { at, bytes: &bytes }))?;
                     at = at.saturating_add(Bytes::from(bytes.len()));
                 }
-                Heard::Said(end @ Message::End(_)) => return self.destination.say(&end, RECEIVING),
+                Heard::Said(end @ Message::End(_)) => return self.destination.tell(&end),
                 _ => return Err(self.source.ended()),
             }
         }
@@ -132,10 +129,19 @@ impl Relay<'_, '_> {
                     self.events.durable(*stream);
                 }
                 Message::Verified(content) => self.events.verified(*content),
-                Message::Done(_) => return self.source.say(&message, SENDING),
+                Message::Done(_) => return self.source.tell(&message),
                 _ => return Err(self.destination.ended()),
             }
-            self.source.say(&message, SENDING)?;
+            self.source.tell(&message)?;
         }
     }
+}
+
+/// Whether this only says that a session is over which ended for another reason: of the way there and the way back, one hears why.
+const fn is_shadow(error: &SyncError) -> bool {
+    use LinkError::{Sending, Write};
+    matches!(
+        error,
+        SyncError::Ended { .. } | SyncError::Link { source: Sending(Violation::OutOfTurn { .. }) | Write(_), .. }
+    )
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use extents::Bytes;
 use proptest::prelude::*;
 use replicate::{LineageError, Sync, SyncError};
 
@@ -30,6 +31,10 @@ fn write(machine: &Shared, name: &str, chunk: usize, byte: u8) {
     volume.content[chunk * CHUNK..chunk * CHUNK + 100].fill(byte);
 }
 
+fn chunks(count: usize) -> Bytes {
+    Bytes::from(count * CHUNK)
+}
+
 fn names(machine: &Shared) -> Vec<String> {
     machine.lock().unwrap().volumes.keys().cloned().collect()
 }
@@ -41,12 +46,12 @@ fn first_all_then_what_changed() {
     let first = first.unwrap();
     assert_eq!(first.pair.to_string(), "web1:vg0/data=backup1:vg1/copy");
     assert_eq!((first.parent, first.resumed), (None, false));
-    assert_eq!(first.data.get() as usize, (SIZE / CHUNK).div_ceil(3) * CHUNK);
+    assert_eq!(first.data, chunks((SIZE / CHUNK).div_ceil(3)));
     assert_eq!(content(&source, "data"), content(&destination, "copy"));
     write(&source, "data", 7, 0xaa);
     let (second, told) = run(&want(), &source, &destination, Fault::None);
     let second = second.unwrap();
-    assert_eq!((second.parent, second.data.get() as usize), (Some(first.layer), CHUNK));
+    assert_eq!((second.parent, second.data), (Some(first.layer), chunks(1)));
     assert_eq!(content(&source, "data"), content(&destination, "copy"));
     assert_eq!(told.begun.lock().unwrap().len(), 1);
     // `last=1` and `last=2`.
@@ -117,7 +122,7 @@ fn an_existing_copy_is_compared() {
     // From now on as any other.
     write(&source, "data", 1, 1);
     let next = run(&want(), &source, &destination, Fault::None).0.unwrap();
-    assert_eq!(next.data.get() as usize, CHUNK);
+    assert_eq!(next.data, chunks(1));
 }
 
 #[test]
@@ -134,7 +139,7 @@ fn a_pair_of_snapshots_is_taken_over_if_both_are_the_same() {
         let adopt = Some(("ours".parse().unwrap(), "theirs".parse().unwrap()));
         let adopted = run(&Sync { adopt, ..want() }, &source, &destination, Fault::None).0;
         if same {
-            assert_eq!(adopted.unwrap().data.get() as usize, CHUNK);
+            assert_eq!(adopted.unwrap().data, chunks(1));
             assert_eq!(content(&source, "data"), content(&destination, "copy"));
         } else {
             let refused = adopted.unwrap_err();
@@ -365,7 +370,7 @@ mod liars {
 
     fn run(lie: Lie) -> Result<(), SyncError> {
         let told = Told::default();
-        let patience = Patience { ping_after_waits: 10, gone_after_waits: 40 };
+        let patience = Patience { ping_after_waits: 10, gone_after_waits: 300 };
         thread::scope(|scope| {
             let mut reached = [true, false].map(|is_source| {
                 let (near, far) = UnixStream::pair().unwrap();

@@ -143,7 +143,8 @@ impl ModelHost {
         }
         let part = self.look(|machine| machine.part.clone());
         let fits = |part: &Part| {
-            part.layer == plan.layer.as_str() && part.parent.as_deref() == plan.parent.as_ref().map(|id| id.as_str())
+            part.layer == plan.layer.as_str()
+                && part.parent.as_deref() == plan.parent.as_ref().map(hyperlayer::LayerId::as_str)
         };
         Ok(Ready { resume: part.filter(fits).map(|part| Self::token(&part)) })
     }

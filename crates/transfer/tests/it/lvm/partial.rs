@@ -292,7 +292,8 @@ fn the_last_layer_gets_its_name() {
 #[test]
 fn a_layer_gets_a_name_of_its_own() {
     let tags = ["hyperlayer.sync=a".parse().unwrap(), "hyperlayer.layer=sunday".parse().unwrap()];
-    let change = format!("lvchange --addtag hyperlayer.sync=a --addtag hyperlayer.layer=sunday --permission r vg0/{}", name(0));
+    let change =
+        format!("lvchange --addtag hyperlayer.sync=a --addtag hyperlayer.layer=sunday --permission r vg0/{}", name(0));
     let rename = format!("lvrename vg0 {} new-monday", name(0));
     let untag = "lvchange --deltag hyperlayer.partial=new vg0/new-monday";
     let run = |steps: &[String]| {
