@@ -92,5 +92,5 @@ whole_state() {
 }
 
 layers() {
-    lvs --noheadings -o lv_name --sort lv_time -S 'lv_tags=~"^hyperlayer.sync=" && lv_name=~"-sync-"' "$1" | tr -d ' '
+    lvs --noheadings -o lv_name,lv_tags --sort lv_time "$1" | awk '/hyperlayer\.sync=/ && $1 ~ /-sync-/ { print $1 }'
 }

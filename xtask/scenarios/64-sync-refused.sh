@@ -66,9 +66,11 @@ mirrored
 expect_exit 1 lvbackup sync src/missing dst/data
 expect_exit 2 lvbackup sync src/data
 expect_exit 2 lvbackup sync src/data src/data
-expect_exit 1 lvbackup sync src/data dst/new
+lvcreate -q -q -y --type thin-pool -L 16m -c 64k -n small dst
+expect_exit 2 lvbackup sync src/data dst/new
 stderr_has '--pool'
 expect_exit 1 lvbackup sync src/data dst/new --pool missing
+expect_exit 4 lvbackup sync src/data dst/new --pool small
 remember dst
 sync_to 0 src/data dst/data --dry-run
 no_leftovers dst
