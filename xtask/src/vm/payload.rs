@@ -20,7 +20,7 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// These binaries, and everything in `xtask/guest`.
+    /// These binaries, everything in `xtask/guest`, and what is shipped beside the binaries.
     pub(crate) fn new(binaries: &[PathBuf]) -> Self {
         let mut payload = Self::default();
         for binary in binaries {
@@ -28,6 +28,7 @@ impl Payload {
             payload.copy(binary, Path::new("bin").join(name));
         }
         payload.copy(&workspace::guest(), "");
+        payload.copy(&workspace::root().join("packaging"), "packaging");
         payload
     }
 
