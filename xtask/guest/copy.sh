@@ -54,7 +54,7 @@ exec $lvm $program "\$@"
 END
         chmod +x "$path"
     done
-    trap 'for program in lvrename lvchange lvremove; do ln -sf "'"$lvm"'" "$(command -v $program)"; done' EXIT
+    at_end 'for program in lvrename lvchange lvremove; do ln -sf '"$lvm"' "$(command -v $program)"; done'
     for at; do
         number=$((number + 1))
         write_pattern src/data 6m 64k "killed $number"

@@ -29,6 +29,7 @@
 #                                   there then lies on $DISK2, which a scenario has for itself: all other disks and $WORK are new.
 #   hold_fsarchiver                 from now on an archive is not begun while /scratch/hold is there; /scratch/running says that it
 #                                   was to be. As it was when the scenario ends.
+#   at_end COMMAND                  is run when the scenario ends, however it ends; the last one first
 #   within SECONDS COMMAND...       tries again until it succeeds
 #   fail TEXT                       ends the scenario
 #
@@ -198,7 +199,13 @@ hold_fsarchiver() {
 exec "$real.real" "\$@"
 END
     chmod +x "$real"
-    trap 'mv "$real.real" "$real"' EXIT
+    at_end 'mv "$real.real" "$real"'
+}
+
+ending=()
+at_end() {
+    ending=("$1" "${ending[@]}")
+    trap 'for command in "${ending[@]}"; do eval "$command"; done' EXIT
 }
 
 within() {

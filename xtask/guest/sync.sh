@@ -29,7 +29,7 @@ far_host() {
         ip -n far link set lo up
         ip netns exec far /usr/sbin/sshd -E "$WORK/sshd.log"
         printf 'Host far\nHostName 10.9.0.2\nStrictHostKeyChecking accept-new\nLogLevel ERROR\n' >/root/.ssh/config
-        trap 'no_far_host' EXIT
+        at_end no_far_host
     fi
     ssh far true || [ -n "$forced" ]
 }

@@ -16,7 +16,7 @@ start_systemd() {
     container=other unshare --mount --pid --fork --ipc --propagation private --kill-child \
         sh -c 'mount -t proc proc /proc; exec /lib/systemd/systemd --system --unit=basic.target --log-target=journal' &
     systemd=$!
-    trap 'no_systemd' EXIT
+    at_end no_systemd
     within 60 in_systemd systemctl is-active basic.target
 }
 

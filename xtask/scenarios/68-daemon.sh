@@ -28,7 +28,7 @@ pool = "pool"
 every = "$1"
 backoff = { first = "5s", cap = "5s" }
 alert_after_failures = 1
-$2
+${2:-}
 [alerts]
 exec = ["/usr/local/sbin/tell"]
 [metrics]
@@ -38,6 +38,9 @@ END
 }
 configure 5s
 start_systemd
+journal_has() {
+    in_systemd journalctl -u lvbackup-daemon --no-pager | grep -F "$1"
+}
 told() {
     [ "$(wc -l <"/var/lib/alerts/told")" = "$1" ]
 }
@@ -66,7 +69,7 @@ echo 'evry = "5s"' >>/etc/hyperlayer/lvbackup.toml
 expect_exit 2 in_systemd lvbackup daemon --config /etc/hyperlayer/lvbackup.toml --check
 stderr_has 'lvbackup.toml:17:1'
 in_systemd systemctl reload lvbackup-daemon
-within 30 grep -q 'lvbackup.toml:17:1' <(in_systemd journalctl -u lvbackup-daemon --no-pager)
+within 30 journal_has 'lvbackup.toml:17:1'
 [ "$(in_systemd systemctl is-active lvbackup-daemon)" = active ]
 
 # Trouble is told once, and its end once.
