@@ -14,13 +14,15 @@ start_systemd() {
         ln -sf /dev/null "/run/systemd/system/$unit"
     done
     container=other unshare --mount --pid --fork --ipc --propagation private --kill-child \
-        sh -c 'mount -t proc proc /proc; exec /lib/systemd/systemd --system --unit=basic.target --log-target=journal' &
+        sh -c 'mount -t proc proc /proc; exec /lib/systemd/systemd --system --unit=basic.target --log-target=journal --show-status=no' &
     systemd=$!
     at_end no_systemd
     within 60 in_systemd systemctl is-active basic.target
 }
 
 no_systemd() {
+    # What its services said is gone with it.
+    in_systemd journalctl -o cat --no-pager -n 60 -u 'lvbackup-*' >&2 || true
     kill -KILL "$systemd"
     wait "$systemd" || true
     rm -rf /run/systemd/system /run/systemd/transient
