@@ -26,6 +26,8 @@ struct Swap<'h, 'a> {
     old: LvRef,
     /// What is known of the volume under its own name.
     content: Content,
+    /// Whether this very run looked at the old one, when nobody could write to it any more, and gave it its other name.
+    moved: bool,
     kept: Option<LvName>,
 }
 
@@ -33,10 +35,15 @@ impl LvmHost<'_> {
     pub(super) fn settle_layer(&self, end: &End, ask: &Settle) -> Result<Settled, Refusal> {
         self.finish_received(end)?;
         let (new, old) = (names::new_live(&end.volume)?, names::old_live(&end.volume)?);
-        let mut swap = Swap { host: self, end, ask, new, old, content: Content::Unknown, kept: None };
+        let mut swap = Swap { host: self, end, ask, new, old, content: Content::Unknown, moved: false, kept: None };
         for _ in 0..MAX_STEPS {
             let group = self.group(&end.volume)?;
-            if swap.step(&group)? == Step::Done {
+            let step = swap.step(&group)?;
+            if step == Step::Look {
+                // In a large pool that takes a while.
+                self.lvm.exec.forget();
+            }
+            if step == Step::Done {
                 let layer = end.layer(&group, &ask.layer)?;
                 if newest(&end.layers(&group)).is_some_and(|newest| newest.name == layer.name) {
                     self.hold_only(end, &group, &[&layer.name])?;
@@ -68,22 +75,22 @@ impl Swap<'_, '_> {
             (Step::Look, Some((own, made_of))) => {
                 let same = self.host.is_unwritten(self.end, group, own, made_of)?;
                 self.content = if same { Content::Same } else { Content::Written };
-                if !same {
-                    self.refuse_written(made_of)?;
+                if !same && let Err(refusal) = self.refuse_written(made_of) {
+                    self.reopen(own, false)?;
+                    return Err(refusal);
                 }
             }
             (Step::MakeNew, _) => self.make_new(layer, own.as_ref().map(|(own, _)| *own))?,
             (Step::RemoveNew, _) => remove(exec, &self.new, self.end.pair.tag())?,
             (Step::MoveAway, Some((own, made_of))) => {
-                if let Err(refusal) = self.move_away(group, own, made_of) {
+                if let Err(refusal) = self.move_away(own, made_of) {
                     return Err(self.back(own, refusal));
                 }
-                self.content = Content::Unknown;
+                self.moved = true;
+                // At once, so that the name is missing as short as can be.
+                self.take_name()?;
             }
-            (Step::TakeName, _) => {
-                rename(exec, &self.new, self.end.volume.lv())?;
-                self.content = Content::Same;
-            }
+            (Step::TakeName, _) => self.take_name()?,
             (Step::PutBack, _) => {
                 // With the tag that says why it is to stay: that is as true as before.
                 rename(exec, &self.old, self.end.volume.lv())?;
@@ -147,7 +154,14 @@ impl Swap<'_, '_> {
     /// Active, unless its user wants it inactive after a boot; and read-only where that is asked for.
     fn is_ready(&self, own: &Lv) -> bool {
         let active = own.attr.is_active() || own.attr.skips_activation();
-        active && (own.attr.permission() == self.permission() || own.attr.is_open())
+        let permitted = own.attr.permission() == self.permission() && !tags::is_closed(own);
+        active && (permitted || own.attr.is_open())
+    }
+
+    fn take_name(&mut self) -> Result<(), Refusal> {
+        rename(self.host.lvm.exec, &self.new, self.end.volume.lv())?;
+        self.content = Content::Same;
+        Ok(())
     }
 
     fn permission(&self) -> Permission {
@@ -156,8 +170,11 @@ impl Swap<'_, '_> {
 
     fn make_ready(&self, own: &Lv) -> Result<(), Refusal> {
         let exec = self.host.lvm.exec;
-        if own.attr.permission() != self.permission() && !own.attr.is_open() {
-            change(exec, &own.name, &Change { permission: Some(self.permission()), ..Change::default() })?;
+        let differs = own.attr.permission() != self.permission() || tags::is_closed(own);
+        if differs && !own.attr.is_open() {
+            let open =
+                Change { remove_tags: &[tags::closed()?], permission: Some(self.permission()), ..Change::default() };
+            change(exec, &own.name, &open)?;
         }
         if !own.attr.is_active() && !own.attr.skips_activation() {
             activate(exec, &own.name)?;
@@ -177,8 +194,9 @@ impl Swap<'_, '_> {
         Ok(create_snapshot(self.host.lvm.exec, &layer.name, self.new.lv(), &new)?)
     }
 
-    /// From here on nobody can write to the volume, so what is found out stays true.
-    fn move_away(&self, group: &[Lv], own: &Lv, made_of: &LayerId) -> Result<(), Refusal> {
+    /// From here on nobody can write to the volume, so what is found out stays true: it is read-only, whoever activates it
+    /// again, as renaming it does. The tag tells a run after this one that it was writable.
+    fn close(&self, own: &Lv) -> Result<(), Refusal> {
         let exec = self.host.lvm.exec;
         if own.attr.is_active() {
             let busy = |error: &VolumeError| error.kind() == Kind::Busy;
@@ -190,7 +208,42 @@ impl Swap<'_, '_> {
                 false => error.into(),
             })?;
         }
-        let same = self.host.is_unwritten(self.end, group, own, made_of)?;
+        if own.attr.permission() == Permission::ReadWrite {
+            let tags = [tags::closed()?];
+            let closed = Change { add_tags: &tags, permission: Some(Permission::ReadOnly), ..Change::default() };
+            change(exec, &own.name, &closed)?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what [`close`](Self::close) took, also in a run that was killed. `was_active`: whether it was active when
+    /// this run began.
+    fn reopen(&self, own: &Lv, was_active: bool) -> Result<(), Refusal> {
+        let exec = self.host.lvm.exec;
+        let group = self.host.look(&self.end.volume)?;
+        let Some(now) = group.iter().find(|lv| lv.uuid == own.uuid) else { return Ok(()) };
+        let closed = tags::is_closed(now);
+        if closed {
+            let tags = [tags::closed()?];
+            let open = Change { remove_tags: &tags, permission: Some(Permission::ReadWrite), ..Change::default() };
+            change(exec, &now.name, &open)?;
+        }
+        if was_active || (closed && !now.attr.skips_activation()) {
+            activate(exec, &now.name)?;
+        }
+        Ok(())
+    }
+
+    fn move_away(&self, own: &Lv, made_of: &LayerId) -> Result<(), Refusal> {
+        self.close(own)?;
+        let group = self.host.group(&self.end.volume)?;
+        let found = group.iter().find(|lv| lv.uuid == own.uuid && lv.name == own.name);
+        // Somebody may have activated it, and opened it to write, between both commands.
+        let Some(own) = found.filter(|lv| lv.attr.permission() == Permission::ReadOnly && !lv.attr.is_open()) else {
+            let text = format!("`{}` was changed or opened just now by somebody else", self.end.volume);
+            return Err(destination(&text, 4));
+        };
+        let same = self.host.is_unwritten(self.end, &group, own, made_of)?;
         if !same {
             self.refuse_written(made_of)?;
         }
@@ -202,7 +255,7 @@ impl Swap<'_, '_> {
         if let Some(keep) = keep {
             self.host.retag(&own.name, &[keep.tag()?], &[])?;
         }
-        Ok(rename(exec, &own.name, self.old.lv())?)
+        Ok(rename(self.host.lvm.exec, &own.name, self.old.lv())?)
     }
 
     fn refuse_written(&self, since: &LayerId) -> Result<(), Refusal> {
@@ -219,12 +272,11 @@ impl Swap<'_, '_> {
     /// Nothing visible shall have changed.
     fn back(&self, own: &Lv, refusal: Refusal) -> Refusal {
         let exec = self.host.lvm.exec;
-        let active = if own.attr.is_active() { activate(exec, &own.name) } else { Ok(()) };
-        let removed = remove(exec, &self.new, self.end.pair.tag());
-        match active.and(removed) {
+        let open = self.reopen(own, own.attr.is_active());
+        let removed = remove(exec, &self.new, self.end.pair.tag()).map_err(Refusal::from);
+        match open.and(removed) {
             Ok(()) => refusal,
             Err(left) => {
-                let left = Refusal::from(left);
                 let text = format!("{}; and then: {}; the next sync puts that right", refusal.text, left.text);
                 Refusal::new(refusal.kind, &text, 5)
             }
@@ -241,9 +293,16 @@ impl Swap<'_, '_> {
             let text = format!("`{}` is left, which the next sync removes: {}", self.old, refusal.text);
             Refusal::new(refusal.kind, &text, 5)
         };
-        // Renamed, it may have become active again, and somebody may have found it: looked at once more, when it is not.
+        let busy = |error: &VolumeError| error.kind() == Kind::Busy;
+        let remove_old = || {
+            let remove = || remove(exec, &old.name, self.end.pair.tag());
+            self.host.moment().retry(remove, busy).map_err(left)
+        };
+        if self.moved && Keep::of(old).is_none() && old.attr.permission() == Permission::ReadOnly {
+            return remove_old();
+        }
+        // Of another run: renamed, it may have become active again, and somebody may have found it, and made it writable.
         if old.attr.is_active() {
-            let busy = |error: &VolumeError| error.kind() == Kind::Busy;
             self.host.moment().retry(|| deactivate(exec, &old.name), busy).map_err(left)?;
         }
         let made_of = tags::live_of(old);
@@ -252,7 +311,7 @@ impl Swap<'_, '_> {
             _ => false,
         };
         if unwritten {
-            return remove(exec, &old.name, self.end.pair.tag()).map_err(left);
+            return remove_old();
         }
         let keep = Keep::of(old).unwrap_or(Keep::Written);
         if Keep::of(old).is_none() {
@@ -260,7 +319,10 @@ impl Swap<'_, '_> {
         }
         let mut tags = vec![self.end.pair.tag().clone(), tags::adopted()?];
         tags.extend(made_of.map(|(_, tag)| tag.clone()));
-        let given = Change { remove_tags: &tags, skip_activation: Some(true), ..Change::default() };
+        let closed = tags::is_closed(old);
+        tags.extend(closed.then(tags::closed).transpose()?);
+        let permission = closed.then_some(Permission::ReadWrite);
+        let given = Change { remove_tags: &tags, permission, skip_activation: Some(true), ..Change::default() };
         change(exec, &old.name, &given).map_err(left)?;
         let taken = |name: &LvName| group.iter().any(|lv| lv.name.lv() == name);
         let name = names::free(&self.end.volume, keep.word(), self.host.now(), taken)?;
@@ -329,7 +391,6 @@ mod tests {
         let new = new_name();
         let settled = settle(&[
             group(&[]),
-            group(&[]),
             ok(&format!(
                 "lvcreate --snapshot --name {new} --addtag hyperlayer.sync=web1:vg0/data --addtag hyperlayer.live=two \
                  --permission rw --setactivationskip n --activate n vg0/data-sync-2"
@@ -353,7 +414,6 @@ mod tests {
         let before = row(&old, written, "Vwi---tz--");
         let kept = "data-written-20261121T181000Z";
         let settled = settle(&[
-            group(&[before.clone(), row(&new, LIVE, "Vwi---tz--")]),
             group(&[before.clone(), row(&new, LIVE, "Vwi---tz--")]),
             ok(&format!("lvrename vg0 {new} data")),
             group(&[before.clone(), row("data", LIVE, "Vwi-a-tz--")]),
@@ -381,7 +441,7 @@ mod tests {
             ("data".to_owned(), others),
         ] {
             let rows = [row(&name, tags, "Vwi-a-tz--")];
-            let refusal = settle(&[group(&rows), group(&rows)]).unwrap_err();
+            let refusal = settle(&[group(&rows)]).unwrap_err();
             assert_eq!(refusal.kind, crate::RefusalKind::Destination, "{name} {tags}: {}", refusal.text);
         }
     }
@@ -390,7 +450,7 @@ mod tests {
     #[test]
     fn a_layer_that_is_gone() {
         for rows in [vec![pool_row()], vec![pool_row(), row("data-sync-2", LAYER, "Vwi---tz-k")]] {
-            let refusal = settle(&[lvs_step(&rows), lvs_step(&rows)]).unwrap_err();
+            let refusal = settle(&[lvs_step(&rows)]).unwrap_err();
             assert_eq!(refusal.kind, crate::RefusalKind::NotFound, "{}", refusal.text);
         }
     }
