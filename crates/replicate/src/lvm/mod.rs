@@ -3,7 +3,8 @@
 //! **What lies there.** Of a source: snapshots `LV-sync-STAMP`, read-only, with the tags `hyperlayer.sync=PAIR` and
 //! `hyperlayer.source=PAIR`. Of a destination: layers of the same name, each with `hyperlayer.sync=PAIR`, `hyperlayer.layer=ID` and
 //! `hyperlayer.parent=ID`; and the volume itself, a snapshot of one of them, with `hyperlayer.sync=PAIR` and `hyperlayer.live=ID`.
-//! `hyperlayer.hold=PAIR` is on those that the next delta, or one that was interrupted, needs.
+//! `hyperlayer.hold=PAIR` is on those that the next delta, or one that was interrupted, needs. While the volume itself is looked at
+//! and replaced, it is read-only; with `hyperlayer.closed` it was writable before.
 //!
 //! **Invariant.** Nothing is removed but what carries the pair's tag, and what somebody else made never: it is renamed or given
 //! back. No clock but the one that is handed in; none decides what is newer where parents or the pool's transactions can tell.
@@ -14,6 +15,7 @@ mod list;
 mod members;
 mod names;
 mod noted;
+mod old;
 mod outgoing;
 mod prune;
 mod read_back;

@@ -1,10 +1,7 @@
 //! A layer becomes what is under the destination's own name.
 
 use hyperlayer::LayerId;
-use lvm_cmd::{
-    Change, Kind, Lv, LvName, LvRef, NewVolume, Permission, VolumeError, activate, change, create_snapshot, deactivate,
-    remove, rename,
-};
+use lvm_cmd::{Change, Lv, LvName, LvRef, NewVolume, Permission, activate, change, create_snapshot, remove, rename};
 
 use super::members::{End, is, newest};
 use super::refuse::destination;
@@ -18,17 +15,17 @@ use crate::{Refusal, Settle, Settled};
 const MAX_STEPS: usize = 32;
 
 /// A swap, between two steps.
-struct Swap<'h, 'a> {
-    host: &'h LvmHost<'a>,
-    end: &'h End,
-    ask: &'h Settle,
-    new: LvRef,
-    old: LvRef,
+pub(super) struct Swap<'h, 'a> {
+    pub(super) host: &'h LvmHost<'a>,
+    pub(super) end: &'h End,
+    pub(super) ask: &'h Settle,
+    pub(super) new: LvRef,
+    pub(super) old: LvRef,
     /// What is known of the volume under its own name.
     content: Content,
     /// Whether this very run looked at the old one, when nobody could write to it any more, and gave it its other name.
-    moved: bool,
-    kept: Option<LvName>,
+    pub(super) moved: bool,
+    pub(super) kept: Option<LvName>,
 }
 
 impl LvmHost<'_> {
@@ -192,145 +189,6 @@ impl Swap<'_, '_> {
             skip_activation: own.is_some_and(|own| own.attr.skips_activation()),
         };
         Ok(create_snapshot(self.host.lvm.exec, &layer.name, self.new.lv(), &new)?)
-    }
-
-    /// From here on nobody can write to the volume, so what is found out stays true: it is read-only, whoever activates it
-    /// again, as renaming it does. The tag tells a run after this one that it was writable.
-    fn close(&self, own: &Lv) -> Result<(), Refusal> {
-        let exec = self.host.lvm.exec;
-        if own.attr.is_active() {
-            let busy = |error: &VolumeError| error.kind() == Kind::Busy;
-            self.host.moment().retry(|| deactivate(exec, &own.name), busy).map_err(|error| match busy(&error) {
-                true => destination(
-                    &format!("`{}` is in use: it is mounted, or a program has it open; unmount it", own.name),
-                    4,
-                ),
-                false => error.into(),
-            })?;
-        }
-        if own.attr.permission() == Permission::ReadWrite {
-            let tags = [tags::closed()?];
-            let closed = Change { add_tags: &tags, permission: Some(Permission::ReadOnly), ..Change::default() };
-            change(exec, &own.name, &closed)?;
-        }
-        Ok(())
-    }
-
-    /// Gives back what [`close`](Self::close) took, also in a run that was killed. `was_active`: whether it was active when
-    /// this run began.
-    fn reopen(&self, own: &Lv, was_active: bool) -> Result<(), Refusal> {
-        let exec = self.host.lvm.exec;
-        let group = self.host.look(&self.end.volume)?;
-        let Some(now) = group.iter().find(|lv| lv.uuid == own.uuid) else { return Ok(()) };
-        let closed = tags::is_closed(now);
-        if closed {
-            let tags = [tags::closed()?];
-            let open = Change { remove_tags: &tags, permission: Some(Permission::ReadWrite), ..Change::default() };
-            change(exec, &now.name, &open)?;
-        }
-        if was_active || (closed && !now.attr.skips_activation()) {
-            activate(exec, &now.name)?;
-        }
-        Ok(())
-    }
-
-    fn move_away(&self, own: &Lv, made_of: &LayerId) -> Result<(), Refusal> {
-        self.close(own)?;
-        let group = self.host.group(&self.end.volume)?;
-        let found = group.iter().find(|lv| lv.uuid == own.uuid && lv.name == own.name);
-        // Somebody may have activated it, and opened it to write, between both commands.
-        let Some(own) = found.filter(|lv| lv.attr.permission() == Permission::ReadOnly && !lv.attr.is_open()) else {
-            let text = format!("`{}` was changed or opened just now by somebody else", self.end.volume);
-            return Err(destination(&text, 4));
-        };
-        let same = self.host.is_unwritten(self.end, &group, own, made_of)?;
-        if !same {
-            self.refuse_written(made_of)?;
-        }
-        let keep = match (same, tags::is_adopted(own)) {
-            (false, _) => Some(Keep::Written),
-            (true, true) => Some(Keep::Before),
-            (true, false) => None,
-        };
-        if let Some(keep) = keep {
-            self.host.retag(&own.name, &[keep.tag()?], &[])?;
-        }
-        Ok(rename(self.host.lvm.exec, &own.name, self.old.lv())?)
-    }
-
-    fn refuse_written(&self, since: &LayerId) -> Result<(), Refusal> {
-        if self.ask.rollback {
-            return Ok(());
-        }
-        let text = format!(
-            "`{}` was written to since it received layer {since}; `--rollback` keeps what was written as a snapshot and goes on",
-            self.end.volume
-        );
-        Err(destination(&text, 3))
-    }
-
-    /// Nothing visible shall have changed.
-    fn back(&self, own: &Lv, refusal: Refusal) -> Refusal {
-        let exec = self.host.lvm.exec;
-        let open = self.reopen(own, own.attr.is_active());
-        let removed = remove(exec, &self.new, self.end.pair.tag()).map_err(Refusal::from);
-        match open.and(removed) {
-            Ok(()) => refusal,
-            Err(left) => {
-                let text = format!("{}; and then: {}; the next sync puts that right", refusal.text, left.text);
-                Refusal::new(refusal.kind, &text, 5)
-            }
-        }
-    }
-
-    /// What was written or adopted is given back, under a name that is free; anything else is removed. The tag that says why
-    /// goes last, so that this can be done again.
-    fn dispose_old(&mut self, group: &[Lv]) -> Result<(), Refusal> {
-        let Some(old) = group.iter().find(|lv| lv.name == self.old) else { return Ok(()) };
-        let exec = self.host.lvm.exec;
-        let left = |error: VolumeError| {
-            let refusal = Refusal::from(error);
-            let text = format!("`{}` is left, which the next sync removes: {}", self.old, refusal.text);
-            Refusal::new(refusal.kind, &text, 5)
-        };
-        let busy = |error: &VolumeError| error.kind() == Kind::Busy;
-        let remove_old = || {
-            let remove = || remove(exec, &old.name, self.end.pair.tag());
-            self.host.moment().retry(remove, busy).map_err(left)
-        };
-        if self.moved && Keep::of(old).is_none() && old.attr.permission() == Permission::ReadOnly {
-            return remove_old();
-        }
-        // Of another run: renamed, it may have become active again, and somebody may have found it, and made it writable.
-        if old.attr.is_active() {
-            self.host.moment().retry(|| deactivate(exec, &old.name), busy).map_err(left)?;
-        }
-        let made_of = tags::live_of(old);
-        let unwritten = match (&made_of, Keep::of(old)) {
-            (Some((layer, _)), None) => self.host.is_unwritten(self.end, group, old, layer)?,
-            _ => false,
-        };
-        if unwritten {
-            return remove_old();
-        }
-        let keep = Keep::of(old).unwrap_or(Keep::Written);
-        if Keep::of(old).is_none() {
-            self.host.retag(&old.name, &[keep.tag()?], &[])?;
-        }
-        let mut tags = vec![self.end.pair.tag().clone(), tags::adopted()?];
-        tags.extend(made_of.map(|(_, tag)| tag.clone()));
-        let closed = tags::is_closed(old);
-        tags.extend(closed.then(tags::closed).transpose()?);
-        let permission = closed.then_some(Permission::ReadWrite);
-        let given = Change { remove_tags: &tags, permission, skip_activation: Some(true), ..Change::default() };
-        change(exec, &old.name, &given).map_err(left)?;
-        let taken = |name: &LvName| group.iter().any(|lv| lv.name.lv() == name);
-        let name = names::free(&self.end.volume, keep.word(), self.host.now(), taken)?;
-        rename(exec, &old.name, &name).map_err(left)?;
-        self.host.retag(&old.name.sibling(name.clone()), &[], &[keep.tag()?])?;
-        tracing::info!("what was in `{}` is kept as `{name}`", self.end.volume);
-        self.kept = Some(name);
-        Ok(())
     }
 }
 

@@ -35,6 +35,11 @@ impl Machine {
         Self { folder, state, stop: AtomicBool::new(false) }
     }
 
+    /// Where the image lies that `thin_delta` is tested with.
+    pub(super) fn scratch(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// A host at which it is 2026-11-21 18:10 UTC, and LVM answers from a script: all of it, and nothing else, and
     /// what did not change it is asked once.
     pub(super) fn host<T>(&self, script: &str, run: impl FnOnce(&LvmHost<'_>) -> T) -> T {
