@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cli::{Common, Exit, Failure, OrFail, Outcome, Stop};
 use extents::Bytes;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, StateDir};
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, Remembering, StateDir};
 use replicate::lvm::{LvmHost, Setup, ThisRun};
 use replicate::{Access, Allow, Hello, LinkError, Patience, Pattern, Serving, Volumes};
 use retention::UnixSeconds;
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, _common: Common, stop: &Stop) -> Outcome {
 /// What serves on this machine.
 pub(crate) struct Machine<'a> {
     stop: &'a Stop,
-    exec: Host,
+    exec: Remembering<Host>,
     state: StateDir,
     run: ThisRun,
 }
@@ -99,7 +99,8 @@ impl<'a> Machine<'a> {
     /// Not root, or the folder of locks cannot be had.
     pub(crate) fn new(stop: &'a Stop) -> Outcome<Self> {
         cli::require_root("`lvdiff` with `--scan` or `--full FILE`, which send images,")?;
-        let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+        let (exec, state) =
+            (Remembering::new(Host::new()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
         let run = ThisRun::start(&Lvm::new(&exec, &state, stop.flag()))?;
         Ok(Self { stop, exec, state, run })
     }

@@ -69,8 +69,8 @@ pub use classic::{ClassicError, ClassicStatus, classic_status};
 pub use delta::{SpawnError, metadata_device, spawn_delta, spawn_dump};
 pub use error::Kind;
 pub use exec::{
-    Command, ExecError, Executor, Exit, Host, MAX_INPUT, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording, Running,
-    Scripted, TranscriptError,
+    Command, ExecError, Executor, Exit, Host, MAX_INPUT, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording,
+    Remembering, Running, Scripted, TranscriptError,
 };
 pub use freeze::{FreezeError, Frozen, WrittenTo};
 pub use fsarchiver::{

@@ -91,6 +91,23 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    /// A seed that is not what its name says was made for other numbers, or other messages.
+    #[test]
+    fn seeds_are_taken_for_what_they_are() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/replicate_session");
+        for (index, kind) in crate::Kind::ALL.into_iter().enumerate() {
+            let path = folder.join(format!("body_{}", format!("{kind:?}").to_lowercase()));
+            let seed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert_eq!(usize::from(seed[0]), index, "{}", path.display());
+            let framed = [super::PREAMBLE, &crate::frame::header(kind, 0, &seed[1..])[..], &seed[1..]].concat();
+            assert_eq!((super::read(&framed, 7).0.len(), super::read(&framed, 7).1), (1, None), "{}", path.display());
+        }
+        for name in ["push_client", "push_server", "refused", "sync_client", "sync_server"] {
+            let (messages, end) = super::read(&fs::read(folder.join(name)).unwrap(), 7);
+            assert!(messages.len() > 1 && end.is_none(), "{name}: {end:?} after {messages:?}");
+        }
+    }
+
     /// Every file that the fuzzer starts from or once failed on.
     #[test]
     fn corpus() {

@@ -28,8 +28,9 @@
 //! **Promises.** Nothing is sent that the other side would refuse, and nothing is handed out that breaks a rule: a frame that is
 //! cut, altered, missing or too long; a name that LVM would not take; a size, an offset or an acknowledgement that cannot be; an
 //! answer to another question. **Units.** Offsets and lengths are in bytes; whether of the stream or of the volume, each says.
-//! **Limits.** All in [`limits`]; memory is bounded by them whatever the other side says. **Invariant.** This crate starts no
-//! program, opens no connection, and knows neither clock nor environment; it does not look into the stream that it carries.
+//! **Limits.** All in [`limits`]; memory is bounded by them whatever the other side says. **Invariant.** This crate
+//! opens no connection, and knows neither clock nor environment. Only [`lvm`] starts programs, all of them through an
+//! [`lvm_cmd::Executor`], and looks into the stream that is carried.
 //! **Panics.** None.
 
 #![forbid(unsafe_code)]

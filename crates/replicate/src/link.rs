@@ -8,7 +8,8 @@ use extents::Bytes;
 use crate::pack::{Packer, Unpacker};
 use crate::parts::{Data, Packed};
 use crate::{
-    Ability, FrameReader, FrameWriter, Message, ReadError, Refusal, Session, Side, Text, Violation, WriteError,
+    Ability, FrameError, FrameReader, FrameWriter, Message, ReadError, Refusal, Session, Side, Text, Violation,
+    WriteError,
 };
 
 /// One side's way out. The rules of the session are kept before anything is written.
@@ -171,4 +172,18 @@ pub enum LinkError {
     /// It could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+impl LinkError {
+    /// Whether something was said that may not be; else the far side is not reached, or not any more.
+    #[must_use]
+    pub const fn is_broken_rule(&self) -> bool {
+        use FrameError::{Cut, NoPreamble, Silent};
+        match self {
+            Self::Received(_) | Self::Sending(_) | Self::Write(WriteError::Message { .. }) => true,
+            Self::Read(ReadError::Frame(error)) => !matches!(error, NoPreamble { .. } | Silent | Cut { .. }),
+            Self::Read(ReadError::Message { .. }) => true,
+            Self::Read(ReadError::Input(_)) | Self::Silent { .. } | Self::NoZstd(_) | Self::Write(_) => false,
+        }
+    }
 }

@@ -43,11 +43,11 @@ fn what_it_cannot_mean() {
 fn hosts_that_do_not_answer_as_they_should() {
     let folder = tempfile::tempdir().unwrap();
     for (script, code, says) in [
-        ("exit 255", 1, "could not connect to web1, or lost the connection"),
-        ("echo 'sh: lvbackup: not found' >&2; exit 127", 1, "`--remote-command`"),
-        ("echo 'Welcome to Debian!'; sleep 1", 1, "it began with `Welcome"),
-        ("printf 'hyperlayer-session\\n'; sleep 1; exit 3", 1, "ended with exit status 3"),
-        ("cat", 1, "broke the protocol"),
+        ("exit 255", 4, "could not connect to web1, or lost the connection"),
+        ("echo 'sh: lvbackup: not found' >&2; exit 127", 4, "`--remote-command`"),
+        ("echo 'Welcome to Debian!'; sleep 1", 4, "it began with `Welcome"),
+        ("printf 'hyperlayer-session\\n'; sleep 1; exit 3", 4, "ended with exit status 3"),
+        ("cat", 3, "broke the protocol"),
     ] {
         let ssh = ssh(folder.path(), script);
         let line = ["sync", "web1:vg0/data", "backup1:vg1/data", "--ssh", &ssh];
@@ -65,7 +65,7 @@ fn ssh_is_started_as_its_user_would() {
     let ssh = ssh(folder.path(), &format!("echo \"$@\" >>{}; exit 255", told.display()));
     let ssh = format!("{ssh} -p 2222");
     let line = ["sync", "ssh://root@web1:vg0/a", "b:vg1", "--ssh", &ssh, "--remote-command", "sudo lvbackup"];
-    let _ = Tool::new("lvbackup", folder.path()).args(line).run().says(1, &["could not connect"]);
+    let _ = Tool::new("lvbackup", folder.path()).args(line).run().says(4, &["could not connect"]);
     let told = fs::read_to_string(told).unwrap();
     let mut lines: Vec<_> = told.lines().collect();
     lines.sort_unstable();

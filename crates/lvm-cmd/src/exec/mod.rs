@@ -3,6 +3,7 @@
 mod command;
 mod host;
 mod recording;
+mod remembering;
 mod scripted;
 mod transcript;
 
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 pub use command::{Command, MAX_INPUT, Program};
 pub use host::{Host, MAX_OUTPUT, MAX_STDERR};
 pub use recording::Recording;
+pub use remembering::Remembering;
 pub use scripted::Scripted;
 pub use transcript::TranscriptError;
 
@@ -38,6 +40,9 @@ pub trait Executor: Sync + fmt::Debug {
         let _ = program;
         None
     }
+
+    /// What was reported before is not to be answered again: [`Remembering`] asks anew; any other remembers nothing.
+    fn forget(&self) {}
 }
 
 /// A program that runs. Dropped before [`wait`](Running::wait), it is killed with everything that it started, and

@@ -62,6 +62,10 @@ impl<E: Executor> Executor for Recording<E> {
     fn location(&self, program: Program) -> Option<PathBuf> {
         self.inner.location(program)
     }
+
+    fn forget(&self) {
+        self.inner.forget();
+    }
 }
 
 fn locked(steps: &Mutex<Vec<Step>>) -> MutexGuard<'_, Vec<Step>> {

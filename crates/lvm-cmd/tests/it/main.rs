@@ -12,6 +12,7 @@ mod metadata_snapshot;
 mod names;
 mod pool;
 mod real;
+mod remembering;
 mod report;
 mod self_test;
 mod stack;

@@ -1,6 +1,9 @@
 use std::path::Path;
 
-use lvm_cmd::{Executor, Kind, Scripted, SelfTestError, ThinId, self_test, spawn_delta, spawn_dump};
+use lvm_cmd::{
+    Command, ExecError, Executor, Kind, Output, Program, Running, Scripted, SelfTestError, ThinId, self_test,
+    spawn_delta, spawn_dump,
+};
 
 use crate::{chain, parsed, pool_row, row};
 
@@ -81,6 +84,49 @@ fn none_at_all() {
     let error = answer(scratch.path(), &format!("{ASK}= missing\n")).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
     assert!(chain(&error).contains("Debian package `thin-provisioning-tools`"), "{}", chain(&error));
+}
+
+/// Answers as a script says, for a program that lies somewhere.
+#[derive(Debug)]
+struct Located(Scripted, std::path::PathBuf);
+
+impl Executor for Located {
+    fn run(&self, command: &Command) -> Result<Output, ExecError> {
+        self.0.run(command)
+    }
+
+    fn spawn(&self, command: &Command) -> Result<Box<dyn Running>, ExecError> {
+        self.0.spawn(command)
+    }
+
+    fn location(&self, _: Program) -> Option<std::path::PathBuf> {
+        Some(self.1.clone())
+    }
+}
+
+/// One process asks each file once; one that was upgraded is another.
+#[test]
+fn a_program_that_answered_right_is_not_asked_again() {
+    let scratch = tempfile::tempdir().unwrap();
+    let image = scratch.path().join("thin_delta-self-test.img");
+    let program = scratch.path().join("thin_delta");
+    let ask = |steps: &str| {
+        let steps = steps.replace("IMAGE", image.to_str().unwrap());
+        self_test(&Located(Scripted::from_transcript(&steps).unwrap(), program.clone()), scratch.path())
+    };
+    let right = format!(
+        "{ASK}|   <diff left=\"1\" right=\"2\">\n|     <same begin=\"0\" length=\"5\"/>\n\
+         |     <different begin=\"5\" length=\"1\"/>\n|     <same begin=\"6\" length=\"4\"/>\n|   </diff>\n= 0\n"
+    );
+    let wrong = format!("{ASK}= 0\n$ thin_delta -V\n= 1\n");
+    std::fs::write(&program, "one").unwrap();
+    ask(&wrong).unwrap_err();
+    ask(&right).unwrap();
+    ask("").unwrap();
+    std::fs::write(scratch.path().join("new"), "two").unwrap();
+    std::fs::rename(scratch.path().join("new"), &program).unwrap();
+    ask(&wrong).unwrap_err();
+    ask(&right).unwrap();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use block_copy::Queue;
 use extents::{Bytes, Extent};
 use hyperlayer::{Header, ReadOptions};
-use lvm_cmd::{Lv, LvName, LvRef, LvType, find};
+use lvm_cmd::{Activation, Lv, LvName, LvRef, LvType, find};
 use transfer::lvm::{
     Destination, LvmError, PartialVolumes, Sizes, Source, Space, VolumeSite, keeps_its_layer, layer_tag, partial_target,
 };
@@ -228,7 +228,7 @@ impl Receive for Incoming<'_, '_> {
         // What has an id of its own alone was compared by the client, as if zeros came behind it.
         let compared = |base: &Lv| !base.tags.iter().any(|tag| tag.as_str().starts_with("hyperlayer.layer="));
         let sizes = if destination.base.as_ref().is_some_and(compared) { Sizes::Compared } else { Sizes::Rounded };
-        let site = VolumeSite::new(volumes, destination, false)?.with_sizes(sizes);
+        let site = VolumeSite::new(volumes, destination, false)?.with_sizes(sizes).staying_active();
         let (due, seen) = (|since| course.is_due(since), |record| course.record(record));
         let want = Want { check_base: true, size: None, due: &due, seen: Some(&seen), queue: Queue::default() };
         let mut receiver = Receiver::new(site, &course, partial, want);
@@ -242,12 +242,15 @@ impl Receive for Incoming<'_, '_> {
             }
         };
         drop(partial);
-        let place = Place { volumes: site.close(), ledger: ledger.clone() };
+        let (volumes, active) = site.close_active();
+        let place = Place { volumes, ledger: ledger.clone() };
         acknowledge.durable(begin.plan.stream);
         let last = from.end().map_err(Error::input)?;
+        // What was written is on the device, and is read from there: it need not go away in between.
         let content = course.read_back(host, &place, acknowledge)?;
+        active.map_or(Ok(()), Activation::release).map_err(Error::from)?;
         if content != last.content {
-            place.discard(&host.group(&end.volume)?)?;
+            place.discard(&host.look(&end.volume)?)?;
             let text = format!(
                 "what was read back of layer {} is not what its source read; what was received is removed",
                 plan.layer
@@ -315,7 +318,7 @@ fn interrupted(host: &LvmHost<'_>, end: &End, place: &Place<'_>, partial: &Parti
     if !partial.is_empty() && !hopeless {
         return refusal;
     }
-    let removed = host.group(&end.volume).and_then(|group| place.discard(&group));
+    let removed = host.look(&end.volume).and_then(|group| place.discard(&group));
     match removed {
         Ok(()) => refusal,
         Err(left) => {
@@ -329,11 +332,11 @@ fn interrupted(host: &LvmHost<'_>, end: &End, place: &Place<'_>, partial: &Parti
 fn finish(host: &LvmHost<'_>, end: &End, place: &Place<'_>, plan: &Plan) -> Result<(), Refusal> {
     let mut tags = vec![end.pair.tag().clone(), layer_tag(&plan.layer)?, tags::hold(&end.pair)?];
     tags.extend(plan.parent.as_ref().map(parent_tag).transpose()?);
-    let name = host.layer_name(end, &host.group(&end.volume)?)?;
+    let group = host.look(&end.volume)?;
+    let name = host.layer_name(end, &group)?;
     let name = place.volumes.finish_as(&name, &tags)?;
     place.ledger.remove()?;
-    let group = host.group(&end.volume)?;
-    // What is under the destination's own name was made of another one, and stays until that is settled.
+    // The new one has its hold already. What is under the destination's own name was made of another one, and stays until that is settled.
     let live = end.live_layer(&group).map(|lv| &lv.name);
     let held: Vec<_> = std::iter::once(&name).chain(live).collect();
     host.hold_only(end, &group, &held)

@@ -44,9 +44,9 @@ impl LvmHost<'_> {
     fn settled_group(&self, end: &End) -> Result<Vec<Lv>, Refusal> {
         let open = |group: &[Lv]| group.iter().any(|lv| lv.name == end.volume && lv.attr.is_open());
         if end.role == Role::Source {
-            return self.group(&end.volume);
+            return self.look(&end.volume);
         }
-        let look = || match self.group(&end.volume) {
+        let look = || match self.look(&end.volume) {
             Ok(group) if open(&group) => Err(Ok(group)),
             Ok(group) => Ok(group),
             Err(refusal) => Err(Err(refusal)),

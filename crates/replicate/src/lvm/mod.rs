@@ -3,7 +3,8 @@
 //! **What lies there.** Of a source: snapshots `LV-sync-STAMP`, read-only, with the tags `hyperlayer.sync=PAIR` and
 //! `hyperlayer.source=PAIR`. Of a destination: layers of the same name, each with `hyperlayer.sync=PAIR`, `hyperlayer.layer=ID` and
 //! `hyperlayer.parent=ID`; and the volume itself, a snapshot of one of them, with `hyperlayer.sync=PAIR` and `hyperlayer.live=ID`.
-//! `hyperlayer.hold=PAIR` is on those that the next delta, or one that was interrupted, needs.
+//! `hyperlayer.hold=PAIR` is on those that the next delta, or one that was interrupted, needs. While the volume itself is looked at
+//! and replaced, it is read-only; with `hyperlayer.closed` it was writable before.
 //!
 //! **Invariant.** Nothing is removed but what carries the pair's tag, and what somebody else made never: it is renamed or given
 //! back. No clock but the one that is handed in; none decides what is newer where parents or the pool's transactions can tell.
@@ -14,6 +15,7 @@ mod list;
 mod members;
 mod names;
 mod noted;
+mod old;
 mod outgoing;
 mod prune;
 mod read_back;
@@ -162,8 +164,22 @@ impl<'a> LvmHost<'a> {
         lock(&self.roles).get(volume).copied().unwrap_or(Role::Source)
     }
 
+    /// The same for a request that changes something: what was reported before it does not count.
+    fn end_to_change(&self, volume: &LvRef, pair: &Pair, role: Role) -> Result<members::End, Refusal> {
+        let end = self.end(volume, pair, role)?;
+        self.lvm.exec.forget();
+        Ok(end)
+    }
+
+    /// What is in the group; perhaps as it was reported before.
     fn group(&self, volume: &LvRef) -> Result<Vec<Lv>, Refusal> {
         Ok(volumes(self.lvm.exec, volume.vg())?)
+    }
+
+    /// What is in the group now: after others may have been at work for a while.
+    fn look(&self, volume: &LvRef) -> Result<Vec<Lv>, Refusal> {
+        self.lvm.exec.forget();
+        self.group(volume)
     }
 
     fn stopping(&self) -> Stopping<'a> {
@@ -216,7 +232,7 @@ impl Host for LvmHost<'_> {
     }
 
     fn snapshot(&self, ask: &Snapshot) -> Result<Layer, Refusal> {
-        let end = self.end(&ask.volume, &ask.pair, self.role_of(&ask.volume))?;
+        let end = self.end_to_change(&ask.volume, &ask.pair, self.role_of(&ask.volume))?;
         self.make_snapshot(&end, ask.temporary)
     }
 
@@ -231,7 +247,7 @@ impl Host for LvmHost<'_> {
     }
 
     fn receive(&self, offer: &Offer) -> Result<(Ready, Box<dyn Receive + '_>), Refusal> {
-        let end = self.end(&offer.volume, &offer.pair, Role::Destination)?;
+        let end = self.end_to_change(&offer.volume, &offer.pair, Role::Destination)?;
         self.take_offer(end, offer)
     }
 
@@ -241,7 +257,7 @@ impl Host for LvmHost<'_> {
     }
 
     fn sent(&self, ask: &Send, done: &Done) -> Result<(), Refusal> {
-        let end = self.end(&ask.selected.volume, &ask.selected.pair, Role::Source)?;
+        let end = self.end_to_change(&ask.selected.volume, &ask.selected.pair, Role::Source)?;
         self.layer_is_sent(&end, ask, done)
     }
 
@@ -254,14 +270,14 @@ impl Host for LvmHost<'_> {
     }
 
     fn settle(&self, ask: &Settle) -> Result<Settled, Refusal> {
-        self.settle_layer(&self.end(&ask.volume, &ask.pair, Role::Destination)?, ask)
+        self.settle_layer(&self.end_to_change(&ask.volume, &ask.pair, Role::Destination)?, ask)
     }
 
     fn adopt(&self, ask: &Adopt) -> Result<Layer, Refusal> {
-        self.adopt_snapshot(&self.end(&ask.volume, &ask.pair, ask.role)?, ask)
+        self.adopt_snapshot(&self.end_to_change(&ask.volume, &ask.pair, ask.role)?, ask)
     }
 
     fn prune(&self, ask: &Prune) -> Result<Pruned, Refusal> {
-        self.prune_layers(&self.end(&ask.volume, &ask.pair, ask.role)?, ask)
+        self.prune_layers(&self.end_to_change(&ask.volume, &ask.pair, ask.role)?, ask)
     }
 }

@@ -1,10 +1,7 @@
 //! A layer becomes what is under the destination's own name.
 
 use hyperlayer::LayerId;
-use lvm_cmd::{
-    Change, Kind, Lv, LvName, LvRef, NewVolume, Permission, VolumeError, activate, change, create_snapshot, deactivate,
-    remove, rename,
-};
+use lvm_cmd::{Change, Lv, LvName, LvRef, NewVolume, Permission, activate, change, create_snapshot, remove, rename};
 
 use super::members::{End, is, newest};
 use super::refuse::destination;
@@ -18,25 +15,32 @@ use crate::{Refusal, Settle, Settled};
 const MAX_STEPS: usize = 32;
 
 /// A swap, between two steps.
-struct Swap<'h, 'a> {
-    host: &'h LvmHost<'a>,
-    end: &'h End,
-    ask: &'h Settle,
-    new: LvRef,
-    old: LvRef,
+pub(super) struct Swap<'h, 'a> {
+    pub(super) host: &'h LvmHost<'a>,
+    pub(super) end: &'h End,
+    pub(super) ask: &'h Settle,
+    pub(super) new: LvRef,
+    pub(super) old: LvRef,
     /// What is known of the volume under its own name.
     content: Content,
-    kept: Option<LvName>,
+    /// Whether this very run looked at the old one, when nobody could write to it any more, and gave it its other name.
+    pub(super) moved: bool,
+    pub(super) kept: Option<LvName>,
 }
 
 impl LvmHost<'_> {
     pub(super) fn settle_layer(&self, end: &End, ask: &Settle) -> Result<Settled, Refusal> {
         self.finish_received(end)?;
         let (new, old) = (names::new_live(&end.volume)?, names::old_live(&end.volume)?);
-        let mut swap = Swap { host: self, end, ask, new, old, content: Content::Unknown, kept: None };
+        let mut swap = Swap { host: self, end, ask, new, old, content: Content::Unknown, moved: false, kept: None };
         for _ in 0..MAX_STEPS {
             let group = self.group(&end.volume)?;
-            if swap.step(&group)? == Step::Done {
+            let step = swap.step(&group)?;
+            if step == Step::Look {
+                // In a large pool that takes a while.
+                self.lvm.exec.forget();
+            }
+            if step == Step::Done {
                 let layer = end.layer(&group, &ask.layer)?;
                 if newest(&end.layers(&group)).is_some_and(|newest| newest.name == layer.name) {
                     self.hold_only(end, &group, &[&layer.name])?;
@@ -68,22 +72,22 @@ impl Swap<'_, '_> {
             (Step::Look, Some((own, made_of))) => {
                 let same = self.host.is_unwritten(self.end, group, own, made_of)?;
                 self.content = if same { Content::Same } else { Content::Written };
-                if !same {
-                    self.refuse_written(made_of)?;
+                if !same && let Err(refusal) = self.refuse_written(made_of) {
+                    self.reopen(own, false)?;
+                    return Err(refusal);
                 }
             }
             (Step::MakeNew, _) => self.make_new(layer, own.as_ref().map(|(own, _)| *own))?,
             (Step::RemoveNew, _) => remove(exec, &self.new, self.end.pair.tag())?,
             (Step::MoveAway, Some((own, made_of))) => {
-                if let Err(refusal) = self.move_away(group, own, made_of) {
+                if let Err(refusal) = self.move_away(own, made_of) {
                     return Err(self.back(own, refusal));
                 }
-                self.content = Content::Unknown;
+                self.moved = true;
+                // At once, so that the name is missing as short as can be.
+                self.take_name()?;
             }
-            (Step::TakeName, _) => {
-                rename(exec, &self.new, self.end.volume.lv())?;
-                self.content = Content::Same;
-            }
+            (Step::TakeName, _) => self.take_name()?,
             (Step::PutBack, _) => {
                 // With the tag that says why it is to stay: that is as true as before.
                 rename(exec, &self.old, self.end.volume.lv())?;
@@ -147,7 +151,14 @@ impl Swap<'_, '_> {
     /// Active, unless its user wants it inactive after a boot; and read-only where that is asked for.
     fn is_ready(&self, own: &Lv) -> bool {
         let active = own.attr.is_active() || own.attr.skips_activation();
-        active && (own.attr.permission() == self.permission() || own.attr.is_open())
+        let permitted = own.attr.permission() == self.permission() && !tags::is_closed(own);
+        active && (permitted || own.attr.is_open())
+    }
+
+    fn take_name(&mut self) -> Result<(), Refusal> {
+        rename(self.host.lvm.exec, &self.new, self.end.volume.lv())?;
+        self.content = Content::Same;
+        Ok(())
     }
 
     fn permission(&self) -> Permission {
@@ -156,8 +167,11 @@ impl Swap<'_, '_> {
 
     fn make_ready(&self, own: &Lv) -> Result<(), Refusal> {
         let exec = self.host.lvm.exec;
-        if own.attr.permission() != self.permission() && !own.attr.is_open() {
-            change(exec, &own.name, &Change { permission: Some(self.permission()), ..Change::default() })?;
+        let differs = own.attr.permission() != self.permission() || tags::is_closed(own);
+        if differs && !own.attr.is_open() {
+            let open =
+                Change { remove_tags: &[tags::closed()?], permission: Some(self.permission()), ..Change::default() };
+            change(exec, &own.name, &open)?;
         }
         if !own.attr.is_active() && !own.attr.skips_activation() {
             activate(exec, &own.name)?;
@@ -175,100 +189,6 @@ impl Swap<'_, '_> {
             skip_activation: own.is_some_and(|own| own.attr.skips_activation()),
         };
         Ok(create_snapshot(self.host.lvm.exec, &layer.name, self.new.lv(), &new)?)
-    }
-
-    /// From here on nobody can write to the volume, so what is found out stays true.
-    fn move_away(&self, group: &[Lv], own: &Lv, made_of: &LayerId) -> Result<(), Refusal> {
-        let exec = self.host.lvm.exec;
-        if own.attr.is_active() {
-            let busy = |error: &VolumeError| error.kind() == Kind::Busy;
-            self.host.moment().retry(|| deactivate(exec, &own.name), busy).map_err(|error| match busy(&error) {
-                true => destination(
-                    &format!("`{}` is in use: it is mounted, or a program has it open; unmount it", own.name),
-                    4,
-                ),
-                false => error.into(),
-            })?;
-        }
-        let same = self.host.is_unwritten(self.end, group, own, made_of)?;
-        if !same {
-            self.refuse_written(made_of)?;
-        }
-        let keep = match (same, tags::is_adopted(own)) {
-            (false, _) => Some(Keep::Written),
-            (true, true) => Some(Keep::Before),
-            (true, false) => None,
-        };
-        if let Some(keep) = keep {
-            self.host.retag(&own.name, &[keep.tag()?], &[])?;
-        }
-        Ok(rename(exec, &own.name, self.old.lv())?)
-    }
-
-    fn refuse_written(&self, since: &LayerId) -> Result<(), Refusal> {
-        if self.ask.rollback {
-            return Ok(());
-        }
-        let text = format!(
-            "`{}` was written to since it received layer {since}; `--rollback` keeps what was written as a snapshot and goes on",
-            self.end.volume
-        );
-        Err(destination(&text, 3))
-    }
-
-    /// Nothing visible shall have changed.
-    fn back(&self, own: &Lv, refusal: Refusal) -> Refusal {
-        let exec = self.host.lvm.exec;
-        let active = if own.attr.is_active() { activate(exec, &own.name) } else { Ok(()) };
-        let removed = remove(exec, &self.new, self.end.pair.tag());
-        match active.and(removed) {
-            Ok(()) => refusal,
-            Err(left) => {
-                let left = Refusal::from(left);
-                let text = format!("{}; and then: {}; the next sync puts that right", refusal.text, left.text);
-                Refusal::new(refusal.kind, &text, 5)
-            }
-        }
-    }
-
-    /// What was written or adopted is given back, under a name that is free; anything else is removed. The tag that says why
-    /// goes last, so that this can be done again.
-    fn dispose_old(&mut self, group: &[Lv]) -> Result<(), Refusal> {
-        let Some(old) = group.iter().find(|lv| lv.name == self.old) else { return Ok(()) };
-        let exec = self.host.lvm.exec;
-        let left = |error: VolumeError| {
-            let refusal = Refusal::from(error);
-            let text = format!("`{}` is left, which the next sync removes: {}", self.old, refusal.text);
-            Refusal::new(refusal.kind, &text, 5)
-        };
-        // Renamed, it may have become active again, and somebody may have found it: looked at once more, when it is not.
-        if old.attr.is_active() {
-            let busy = |error: &VolumeError| error.kind() == Kind::Busy;
-            self.host.moment().retry(|| deactivate(exec, &old.name), busy).map_err(left)?;
-        }
-        let made_of = tags::live_of(old);
-        let unwritten = match (&made_of, Keep::of(old)) {
-            (Some((layer, _)), None) => self.host.is_unwritten(self.end, group, old, layer)?,
-            _ => false,
-        };
-        if unwritten {
-            return remove(exec, &old.name, self.end.pair.tag()).map_err(left);
-        }
-        let keep = Keep::of(old).unwrap_or(Keep::Written);
-        if Keep::of(old).is_none() {
-            self.host.retag(&old.name, &[keep.tag()?], &[])?;
-        }
-        let mut tags = vec![self.end.pair.tag().clone(), tags::adopted()?];
-        tags.extend(made_of.map(|(_, tag)| tag.clone()));
-        let given = Change { remove_tags: &tags, skip_activation: Some(true), ..Change::default() };
-        change(exec, &old.name, &given).map_err(left)?;
-        let taken = |name: &LvName| group.iter().any(|lv| lv.name.lv() == name);
-        let name = names::free(&self.end.volume, keep.word(), self.host.now(), taken)?;
-        rename(exec, &old.name, &name).map_err(left)?;
-        self.host.retag(&old.name.sibling(name.clone()), &[], &[keep.tag()?])?;
-        tracing::info!("what was in `{}` is kept as `{name}`", self.end.volume);
-        self.kept = Some(name);
-        Ok(())
     }
 }
 
@@ -329,7 +249,6 @@ mod tests {
         let new = new_name();
         let settled = settle(&[
             group(&[]),
-            group(&[]),
             ok(&format!(
                 "lvcreate --snapshot --name {new} --addtag hyperlayer.sync=web1:vg0/data --addtag hyperlayer.live=two \
                  --permission rw --setactivationskip n --activate n vg0/data-sync-2"
@@ -353,7 +272,6 @@ mod tests {
         let before = row(&old, written, "Vwi---tz--");
         let kept = "data-written-20261121T181000Z";
         let settled = settle(&[
-            group(&[before.clone(), row(&new, LIVE, "Vwi---tz--")]),
             group(&[before.clone(), row(&new, LIVE, "Vwi---tz--")]),
             ok(&format!("lvrename vg0 {new} data")),
             group(&[before.clone(), row("data", LIVE, "Vwi-a-tz--")]),
@@ -381,7 +299,7 @@ mod tests {
             ("data".to_owned(), others),
         ] {
             let rows = [row(&name, tags, "Vwi-a-tz--")];
-            let refusal = settle(&[group(&rows), group(&rows)]).unwrap_err();
+            let refusal = settle(&[group(&rows)]).unwrap_err();
             assert_eq!(refusal.kind, crate::RefusalKind::Destination, "{name} {tags}: {}", refusal.text);
         }
     }
@@ -390,7 +308,7 @@ mod tests {
     #[test]
     fn a_layer_that_is_gone() {
         for rows in [vec![pool_row()], vec![pool_row(), row("data-sync-2", LAYER, "Vwi---tz-k")]] {
-            let refusal = settle(&[lvs_step(&rows), lvs_step(&rows)]).unwrap_err();
+            let refusal = settle(&[lvs_step(&rows)]).unwrap_err();
             assert_eq!(refusal.kind, crate::RefusalKind::NotFound, "{}", refusal.text);
         }
     }

@@ -116,6 +116,14 @@ mod tests {
     struct Volume {
         layer: u8,
         written: bool,
+        /// Read-only as long as it is looked at and replaced.
+        closed: bool,
+    }
+
+    impl Volume {
+        fn opened(self) -> Self {
+            Self { closed: false, ..self }
+        }
     }
 
     /// What one command changes.
@@ -145,7 +153,7 @@ mod tests {
                         (true, false) => Content::Same,
                         (true, true) => Content::Written,
                     };
-                    Own::Wanted { content, ready: self.active }
+                    Own::Wanted { content, ready: self.active && !volume.closed }
                 }
             };
             let new = match self.new {
@@ -167,25 +175,32 @@ mod tests {
             match step {
                 Step::Look | Step::Done => {}
                 Step::MakeNew => {
-                    commands.push(Box::new(move |m| m.new = Some(Volume { layer: wanted, written: false })));
+                    commands
+                        .push(Box::new(move |m| m.new = Some(Volume { layer: wanted, written: false, closed: false })));
                 }
                 Step::RemoveNew => commands.push(Box::new(|m| m.new = None)),
                 Step::MoveAway => {
                     let written = self.own.unwrap().written;
-                    if written && !rollback {
-                        return Err(());
-                    }
                     commands.push(Box::new(|m| m.active = false));
-                    if written {
-                        commands.push(Box::new(|m| m.keep = true));
+                    commands.push(Box::new(|m| m.own = m.own.map(|own| Volume { closed: true, ..own })));
+                    if written && !rollback {
+                        commands.push(Box::new(|m| m.own = m.own.map(Volume::opened)));
+                        commands.push(Box::new(|m| m.active = true));
+                    } else {
+                        if written {
+                            commands.push(Box::new(|m| m.keep = true));
+                        }
+                        commands.push(Box::new(|m| m.old = m.own.take()));
                     }
-                    commands.push(Box::new(|m| m.old = m.own.take()));
                 }
                 Step::TakeName => commands.push(Box::new(|m| (m.own, m.active) = (m.new.take(), false))),
                 Step::PutBack => commands.push(Box::new(|m| (m.own, m.active) = (m.old.take(), false))),
-                Step::Ready => commands.push(Box::new(|m| m.active = true)),
+                Step::Ready => {
+                    commands.push(Box::new(|m| m.own = m.own.map(Volume::opened)));
+                    commands.push(Box::new(|m| m.active = true));
+                }
                 Step::DisposeOld if self.keep => {
-                    commands.push(Box::new(|m| m.given_back = true));
+                    commands.push(Box::new(|m| (m.old, m.given_back) = (m.old.map(Volume::opened), true)));
                     commands.push(Box::new(|m| {
                         m.kept.extend(m.old.take());
                         (m.keep, m.given_back) = (false, false);
@@ -194,8 +209,9 @@ mod tests {
                 Step::DisposeOld => commands.push(Box::new(|m| m.removed.extend(m.old.take()))),
             }
             let count = commands.len();
+            let refused = step == Step::MoveAway && self.own.is_some_and(|own| own.written) && !rollback;
             commands.into_iter().take(most).for_each(|command| command(self));
-            Ok(count)
+            if refused && count <= most { Err(()) } else { Ok(count) }
         }
 
         /// One run; it is killed after so many commands.
@@ -230,13 +246,14 @@ mod tests {
             for (layer, rollback, commands, write) in runs {
                 let _ = machine.settle(layer, rollback, commands);
                 prop_assert!(machine.own.is_some() || machine.old.is_none() || machine.new.is_some(), "{:?}", machine);
-                if write && let Some(own) = &mut machine.own {
+                if write && let Some(own) = machine.own.as_mut().filter(|own| !own.closed) {
                     written += usize::from(!own.written);
                     own.written = true;
                 }
             }
             prop_assert_eq!(machine.settle(wanted, true, usize::MAX), Ok(true));
-            prop_assert_eq!(machine.own, Some(Volume { layer: wanted, written: false }));
+            prop_assert_eq!(machine.own, Some(Volume { layer: wanted, written: false, closed: false }));
+            prop_assert!(machine.kept.iter().all(|volume| !volume.closed), "{:?}", machine);
             prop_assert!(machine.active && machine.new.is_none() && machine.old.is_none());
             prop_assert!(machine.removed.iter().all(|volume| !volume.written), "{:?}", machine);
             prop_assert_eq!(machine.kept.iter().filter(|volume| volume.written).count(), written);
@@ -245,7 +262,7 @@ mod tests {
         /// Without a rollback what was written stays under its name.
         #[test]
         fn written_is_refused(layer in 1u8..4, wanted in 1u8..4) {
-            let own = Some(Volume { layer, written: true });
+            let own = Some(Volume { layer, written: true, closed: false });
             let mut machine = Machine { own, active: true, ..Machine::default() };
             prop_assert_eq!(machine.settle(wanted, false, usize::MAX), Err(()));
             prop_assert_eq!(machine.own, own);

@@ -14,6 +14,8 @@ const HOLD: &str = "hyperlayer.hold=";
 const LIVE: &str = "hyperlayer.live=";
 /// A live volume that was replaced and stays: as what, followed by the moment and, where that is taken, a counter.
 const KEEP: &str = "hyperlayer.keep=";
+/// A live volume that was writable, and is read-only as long as it is looked at and replaced.
+const CLOSED: &str = "hyperlayer.closed";
 /// Somebody else made it: it is never removed.
 const ADOPTED: &str = "hyperlayer.adopted";
 
@@ -67,6 +69,14 @@ impl Keep {
 /// Whether any pair needs it.
 pub(super) fn is_held(volume: &Lv) -> bool {
     value(volume, HOLD).is_some()
+}
+
+pub(super) fn closed() -> Result<Tag, NameError> {
+    CLOSED.parse()
+}
+
+pub(super) fn is_closed(volume: &Lv) -> bool {
+    volume.tags.iter().any(|tag| tag.as_str() == CLOSED)
 }
 
 pub(super) fn is_adopted(volume: &Lv) -> bool {

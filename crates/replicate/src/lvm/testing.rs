@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use lvm_cmd::{Lv, Patience, Scripted, StateDir};
+use lvm_cmd::{Lv, Patience, Remembering, Scripted, StateDir};
 use retention::UnixSeconds;
 use tempfile::TempDir;
 use transfer::lvm::Lvm;
@@ -35,9 +35,15 @@ impl Machine {
         Self { folder, state, stop: AtomicBool::new(false) }
     }
 
-    /// A host at which it is 2026-11-21 18:10 UTC, and LVM answers from a script: all of it, and nothing else.
+    /// Where the image lies that `thin_delta` is tested with.
+    pub(super) fn scratch(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// A host at which it is 2026-11-21 18:10 UTC, and LVM answers from a script: all of it, and nothing else, and
+    /// what did not change it is asked once.
     pub(super) fn host<T>(&self, script: &str, run: impl FnOnce(&LvmHost<'_>) -> T) -> T {
-        let exec = Scripted::from_transcript(script).unwrap();
+        let exec = Remembering::new(Scripted::from_transcript(script).unwrap());
         let path = self.folder.path();
         let (state, stop, patience) = (&self.state, &self.stop, Patience::new(Duration::ZERO));
         let lvm = Lvm { exec: &exec, state, scratch: path, nodes: path, patience, stop };

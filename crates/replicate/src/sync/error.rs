@@ -106,7 +106,10 @@ impl SyncError {
             Self::Refused { refusal, .. } => refusal.exit,
             Self::Lineage(_) | Self::Differs { .. } | Self::TooMany { .. } => 3,
             Self::NoSnapshot => 2,
-            Self::Link { .. } | Self::Ended { .. } | Self::Snapshot(_) | Self::Pair(_) | Self::Stopped => 1,
+            Self::Link { source, .. } if source.is_broken_rule() => 3,
+            // As a store that cannot be reached.
+            Self::Link { .. } | Self::Ended { .. } => 4,
+            Self::Snapshot(_) | Self::Pair(_) | Self::Stopped => 1,
             Self::Partly { .. } => 5,
             Self::After { cause, .. } => cause.exit(),
         }

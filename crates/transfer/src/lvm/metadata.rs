@@ -109,6 +109,7 @@ impl Selection {
         if self.pool.transaction_id.is_some_and(|id| reserved == (id..=id)) {
             return Ok(());
         }
+        lvm.exec.forget();
         let now = volumes(lvm.exec, self.pool.name.vg())?;
         for volume in std::iter::once(&self.new).chain(&self.base) {
             let found = find(&now, &volume.name)?;

@@ -218,6 +218,9 @@ pub struct VolumeSite<'a> {
     chunk: ChunkSize,
     force: bool,
     sizes: Sizes,
+    /// What was open last, where it is to stay active.
+    ended: Option<Activation<'a>>,
+    stays_active: bool,
 }
 
 #[derive(Debug)]
@@ -235,7 +238,8 @@ impl<'a> VolumeSite<'a> {
     pub fn new(volumes: PartialVolumes<'a>, destination: Destination, force: bool) -> Result<Self, Error> {
         let chunk = destination.chunk()?;
         let sizes = Sizes::default();
-        Ok(Self { open: None, parent: None, volumes, destination, chunk, force, sizes })
+        let (open, parent, ended) = (None, None, None);
+        Ok(Self { open, parent, volumes, destination, chunk, force, sizes, ended, stays_active: false })
     }
 
     /// The same where sizes may differ.
@@ -244,12 +248,25 @@ impl<'a> VolumeSite<'a> {
         Self { sizes, ..self }
     }
 
+    /// The same where the last layer's volume stays active when all of it is in, to be read back: see
+    /// [`close_active`](Self::close_active).
+    #[must_use]
+    pub fn staying_active(self) -> Self {
+        Self { stays_active: true, ..self }
+    }
+
     /// Closes what is open, and gives the volumes back.
     #[must_use = "another run can have them as soon as this is dropped"]
     pub fn close(self) -> PartialVolumes<'a> {
-        let Self { open, parent, volumes, .. } = self;
+        self.close_active().0
+    }
+
+    /// The same; and what keeps the volume active that was received last, if it was to stay so.
+    #[must_use = "another run can have them as soon as this is dropped"]
+    pub fn close_active(self) -> (PartialVolumes<'a>, Option<Activation<'a>>) {
+        let Self { open, parent, volumes, ended, .. } = self;
         drop((open, parent));
-        volumes
+        (volumes, ended)
     }
 
     fn identify(&self, number: u64, header: &Header) -> Result<Option<Identity>, Error> {
@@ -367,7 +384,11 @@ impl Site for VolumeSite<'_> {
             resize(exec, &name, size)?;
             self.check_size(&lvm_cmd::volume(exec, &name)?, size)?;
         }
-        activation.release()?;
+        if self.stays_active {
+            self.ended = Some(activation);
+        } else {
+            activation.release()?;
+        }
         closed
     }
 
