@@ -6,14 +6,14 @@
 start_systemd() {
     local unit
     mkdir -p /run/systemd/system
-    # The guest has its own; what cleans up /tmp would take the scenario's folder.
+    # Not with semaphores of its own: LVM and the guest's udev wait for each other with them. The guest has its own udev; what cleans up /tmp would take the scenario's folder.
     for unit in systemd-udevd{.service,-kernel.socket,-control.socket} systemd-udev-{trigger,settle}.service \
         lvm2-{monitor.service,lvmpolld.socket} blk-availability.service systemd-tmpfiles-{setup,setup-dev,clean}.service \
         systemd-{remount-fs,modules-load,sysctl,binfmt,sysusers,update-utmp,random-seed}.service {e2scrub_all,dpkg-db-backup}.timer \
         ssh.service prometheus.service prometheus-node-exporter.service; do
         ln -sf /dev/null "/run/systemd/system/$unit"
     done
-    container=other unshare --mount --pid --fork --ipc --propagation private --kill-child \
+    container=other unshare --mount --pid --fork --propagation private --kill-child \
         sh -c 'mount -t proc proc /proc; exec /lib/systemd/systemd --system --unit=basic.target --log-target=journal --show-status=no' &
     systemd=$!
     at_end no_systemd

@@ -1,4 +1,4 @@
-# limit: 600
+# limit: 900
 # A volume is mirrored over ssh, pushed and pulled, by a key that is good for nothing else.
 . lib.sh
 . sync.sh

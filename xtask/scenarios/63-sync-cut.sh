@@ -1,4 +1,4 @@
-# limit: 600
+# limit: 900
 # A connection that is cut at any point leaves the old or the new state, and the next run goes on.
 . lib.sh
 . sync.sh

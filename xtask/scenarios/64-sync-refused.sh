@@ -1,4 +1,4 @@
-# limit: 600
+# limit: 900
 # What would lose somebody's data, or cannot be done now, is refused with the way out; nothing is changed by it.
 . lib.sh
 . sync.sh

@@ -1,4 +1,4 @@
-# limit: 600
+# limit: 900
 # The power is cut in the midst of a transfer, and right after one that was done: the mirror is the old or the new state, what was
 # durable is not sent again, and the next run finishes.
 . lib.sh

@@ -1,4 +1,4 @@
-# limit: 600
+# limit: 900
 # A sync that is killed between the two renames, and before it removes what was replaced, is finished by the next one.
 # `soak sync-killed` kills it before each kind of command that changes names.
 . lib.sh
