@@ -117,8 +117,8 @@ END
 done
 trap 'for program in lvrename lvchange lvremove; do ln -sf "$lvm" "$(command -v $program)"; done' EXIT
 number=0
-for at in 'dst hyperlayer-partial-' '--deltag hyperlayer.partial=' '--activate n dst/copy' 'dst copy hyperlayer-old-' \
-    'dst hyperlayer-live-' 'dst/hyperlayer-old-'; do
+for at in 'dst hyperlayer-partial-' '--deltag hyperlayer.partial=' '--activate n dst/copy' '--addtag hyperlayer.closed' \
+    'dst copy hyperlayer-old-' 'dst hyperlayer-live-' 'dst/hyperlayer-old-'; do
     number=$((number + 1))
     write_pattern src/data 6m 64k "killed $number"
     cp --sparse=always /dev/dst/copy before
@@ -127,13 +127,14 @@ for at in 'dst hyperlayer-partial-' '--deltag hyperlayer.partial=' '--activate n
     [ ! -e /scratch/die ]
     if [ -n "$(lvs --noheadings -o lv_name -S lv_name=copy dst)" ]; then
         activate dst/copy
-        [ $number -gt 4 ] || same dst/copy ./before
+        [ $number -gt 5 ] || same dst/copy ./before
     else
-        [ $number = 5 ]
+        [ $number = 6 ]
     fi
     expect_exit 0 sync
     whole
     layers 1
+    [[ $(property dst/copy lv_attr) = Vw* ]]
 done
 
 # A volume that is there already: only what differs is sent, and it is kept under another name.
