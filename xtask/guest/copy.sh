@@ -71,5 +71,7 @@ END
         expect_exit 0 sync
         whole
         layers 1
+        # As its user had it.
+        [[ $(property dst/copy lv_attr) = Vw* ]]
     done
 }

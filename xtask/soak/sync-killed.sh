@@ -4,5 +4,5 @@
 . copy.sh
 
 expect_exit 0 sync
-killed_before 'dst hyperlayer-partial-' '--deltag hyperlayer.partial=' ' dst/copy' 'dst copy hyperlayer-old-' \
+killed_before 'dst hyperlayer-partial-' '--deltag hyperlayer.partial=' '--activate n dst/copy' '--addtag hyperlayer.closed' 'dst copy hyperlayer-old-' \
     'dst hyperlayer-live-' 'dst/hyperlayer-old-'

@@ -180,6 +180,7 @@ impl LinkError {
     pub const fn is_broken_rule(&self) -> bool {
         use FrameError::{Cut, NoPreamble, Silent};
         match self {
+            Self::Received(Violation::Ended { .. }) => false,
             Self::Received(_) | Self::Sending(_) | Self::Write(WriteError::Message { .. }) => true,
             Self::Read(ReadError::Frame(error)) => !matches!(error, NoPreamble { .. } | Silent | Cut { .. }),
             Self::Read(ReadError::Message { .. }) => true,

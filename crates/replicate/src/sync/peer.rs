@@ -65,12 +65,11 @@ impl<'a> Peer<'a> {
         self.line.ping();
     }
 
-    /// Ends the session: with a good-bye where all went well.
+    /// Ends the session, with a good-bye where nothing is under way: what was refused is no fault of the server's.
     pub(super) fn leave(&self, well: bool) {
-        if well {
-            // Nothing is lost where it does not arrive: all is done.
-            let _ = self.line.say(&Message::Bye);
-        } else {
+        // Nothing is lost where it does not arrive: what was done is done.
+        let _ = self.line.say(&Message::Bye);
+        if !well {
             self.line.leave();
         }
     }

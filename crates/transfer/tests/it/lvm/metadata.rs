@@ -55,7 +55,8 @@ const RUNS: &str = "<diff left=\"3\" right=\"4\"><same begin=\"0\" length=\"2\"/
                     <different begin=\"2\" length=\"1\"/></diff>";
 
 fn delta(machine: &Machine, base: Option<&str>, steps: &[String]) -> Result<Delta, Error> {
-    let exec = script(&[lvs_step(&group()), steps.concat()].concat());
+    // What was reported before the metadata snapshot proves nothing of what is in it.
+    let exec = lvm_cmd::Remembering::new(script(&[lvs_step(&group()), steps.concat()].concat()));
     let lvm = machine.lvm(&exec);
     let base = base.map(lv_ref);
     Selection::find(&lvm, &lv_ref("new"), base.as_ref(), None).unwrap().delta(&lvm, &Silent)

@@ -41,7 +41,7 @@ impl Machine {
     }
 
     /// Everything that LVM is asked must stand in the script, and the other way round.
-    fn lvm<'a>(&'a self, exec: &'a Scripted) -> Lvm<'a> {
+    fn lvm<'a>(&'a self, exec: &'a dyn lvm_cmd::Executor) -> Lvm<'a> {
         Lvm {
             exec,
             state: &self.state,

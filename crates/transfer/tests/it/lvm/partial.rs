@@ -166,6 +166,25 @@ fn begun_anew_on_a_base_and_larger() {
     let _ = site.close();
 }
 
+/// What is read back is active from the first byte that is written until that is done, and not longer.
+#[test]
+fn one_activation_to_write_and_to_read_back() {
+    let begin = [STATUS.to_owned(), removal(0), snapshot(0, "vg0/data"), group(&[ours(0, SIZE)]), activate(0)];
+    let table = format!("$ dmsetup table --target thin {}\n| 0 32768 thin 253:3 3\n= 0\n", lv_ref(&name(0)).dm_name());
+    let machine = Machine::new();
+    machine.node(&name(0), SIZE);
+    let exec = script(&[begin.concat(), group(&[ours(0, SIZE)]), table, deactivate(0)].concat());
+    let mut site = site(&machine, &exec, true).staying_active();
+    site.begin(0, &delta(SIZE, SIZE), Bytes::new(SIZE)).unwrap();
+    site.end(0, Bytes::new(SIZE)).unwrap();
+    let (volumes, active) = site.close_active();
+    let group = lvm_cmd::volumes(&exec, &"vg0".parse().unwrap()).unwrap();
+    let source = transfer::lvm::Source::open_one(&machine.lvm(&exec), &group, volumes.first(&group).unwrap()).unwrap();
+    assert_eq!(source.new_volume().size(), Bytes::new(SIZE));
+    source.close().unwrap();
+    active.unwrap().release().unwrap();
+}
+
 /// The group's extents are longer than the source's, so every volume here is larger than its layer says.
 #[test]
 fn sizes_that_are_rounded_up() {
