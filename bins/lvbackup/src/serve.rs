@@ -80,7 +80,13 @@ pub(crate) fn run(args: &Args, _common: Common, stop: &Stop) -> Outcome {
     let pace = Pace::new(args.bwlimit, stop.clone());
     let allow = Allow { volumes, access };
     let machine = Machine::new(stop)?;
-    machine.serve(input, output, &shared, &allow, &pace).or_fail(Exit::Failed)
+    machine.serve(input, output, &shared, &allow, &pace).map_err(|error| {
+        if error.is_broken_rule() {
+            return Failure::new(Exit::Refused, error);
+        }
+        tracing::debug!("{error:?}");
+        Failure::msg(Exit::Surroundings, "the client is gone; what is durable stays for its next session")
+    })
 }
 
 /// What serves on this machine.
