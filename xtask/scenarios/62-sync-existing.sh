@@ -1,3 +1,4 @@
+# limit: 900
 # A destination that exists is kept and only mended, or refused; a pair kept by other means is taken over.
 . lib.sh
 . sync.sh

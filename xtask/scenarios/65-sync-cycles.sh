@@ -1,3 +1,4 @@
+# limit: 900
 # A file system that is written to all the time, mirrored again and again.
 . lib.sh
 . sync.sh

@@ -67,9 +67,9 @@ exec 7>&-
 # A wrong configuration is refused by its line, and the old one stays.
 echo 'evry = "5s"' >>/etc/hyperlayer/lvbackup.toml
 expect_exit 2 in_systemd lvbackup daemon --config /etc/hyperlayer/lvbackup.toml --check
-stderr_has 'lvbackup.toml:17:1'
+stderr_has 'lvbackup.toml:15:1'
 in_systemd systemctl reload lvbackup-daemon
-within 30 journal_has 'lvbackup.toml:17:1'
+within 30 journal_has 'lvbackup.toml:15:1'
 [ "$(in_systemd systemctl is-active lvbackup-daemon)" = active ]
 
 # Trouble is told once, and its end once.
