@@ -10,4 +10,4 @@ seed=$RANDOM
 echo "seed: $seed"
 RANDOM=$seed
 trap - DEBUG
-cuts 8
+cuts 5
