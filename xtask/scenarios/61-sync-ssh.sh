@@ -42,7 +42,7 @@ sed -i '/^Control/d' /root/.ssh/config
 # What only a person can mend is said by its name: no such host, no such key, no such program there, one that prints more.
 expect_exit 4 lvbackup sync src/data nowhere.invalid:dst/data
 stderr_has 'nowhere.invalid'
-expect_exit 4 lvbackup sync src/data far:dst/data --ssh 'ssh -o IdentitiesOnly=yes -i /nonexistent -o BatchMode=yes'
+expect_exit 4 lvbackup sync src/data far:dst/data --ssh 'ssh -o PubkeyAuthentication=no -o BatchMode=yes'
 expect_exit 4 lvbackup sync src/data far:dst/data --remote-command /nonexistent/lvbackup
 stderr_has '/nonexistent/lvbackup'
 expect_exit 4 lvbackup sync src/data far:dst/data --remote-command 'echo Welcome to far; lvbackup'
