@@ -134,7 +134,7 @@ fn the_command_line_says_all_of_it() {
     );
     assert_eq!(
         line("web.1"),
-        "sync\nbox:vg0/web\nvg1/web\n--keep-source=last=1\n--keep-destination=last=1\n\
+        "sync\nbox:vg0/web\nvg1/web\n--keep-source=last=3\n--keep-destination=last=1\n\
          --zone=Europe/Berlin\n--progress=json\n--json"
     );
     // A shell makes of a hook's words what they were.
