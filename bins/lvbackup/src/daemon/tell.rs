@@ -81,7 +81,10 @@ impl Teller {
                     way.sending = Some(after);
                     errands.push(Errand { channel, message });
                 }
-                None => *told = after,
+                None => {
+                    *told = after;
+                    *way = Way::default();
+                }
             }
         }
         errands
@@ -107,7 +110,7 @@ impl Teller {
 
     /// So long nothing is to be tried again; `None` where nothing is.
     pub(super) fn wait(&self) -> Option<Duration> {
-        let waiting = self.ways.values().filter_map(|way| way.again_at);
+        let waiting = self.ways.values().filter(|way| way.sending.is_none()).filter_map(|way| way.again_at);
         waiting.min().map(|at| at.saturating_duration_since(Instant::now()))
     }
 }
@@ -140,6 +143,10 @@ mod tests {
         assert_eq!(told(&mut teller, Some("x")), [""; 0]);
         assert!(teller.wait().unwrap() > Duration::from_secs(50));
         assert_eq!(told(&mut teller, None), ["exec"]);
+        // What it was to be told is over before it could be: there is nothing to wait for.
+        teller.ways.get_mut("webhook").unwrap().again_at = Some(Instant::now());
+        assert_eq!(teller.wait(), Some(Duration::ZERO));
+        assert_eq!((told(&mut teller, None), teller.wait()), (vec![], None));
         // After a restart, the one that does not know is told.
         let json = serde_json::to_string(teller.kept()).unwrap();
         let mut teller = Teller::new(serde_json::from_str(&json).unwrap());

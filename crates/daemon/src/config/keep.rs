@@ -5,7 +5,10 @@ use std::num::NonZeroUsize;
 use lvm_cmd::Tag;
 use retention::{Merging, Per, Period, Policy, Rule, Zone};
 
-use super::{MAX_LIST, reader::Field};
+use super::reader::Field;
+
+/// A session takes so many rules of one side, less those that are no tags.
+const MAX_TAGS: usize = 20;
 
 /// The rules of one side.
 pub(super) fn rules(field: &Field<'_>) -> Option<Vec<Rule>> {
@@ -30,7 +33,7 @@ pub(super) fn rules(field: &Field<'_>) -> Option<Vec<Rule>> {
     };
     rules.extend(table.read("within", period).map(Rule::Within));
     let tags = table.read("tags", |field| {
-        field.list("a list of tags", MAX_LIST, |item| {
+        field.list("a list of at most 20 tags", MAX_TAGS, |item| {
             item.text("a tag as LVM has them", |text| text.parse::<Tag>().ok().map(|tag| tag.to_string()))
         })
     });

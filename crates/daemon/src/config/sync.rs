@@ -5,6 +5,8 @@ use lvm_cmd::{LvName, Tag};
 
 use super::reader::{Field, Table};
 
+/// The longest name of a pair that a session takes, in bytes.
+const MAX_PAIR_BYTES: usize = 256;
 /// The longest command that is taken, in bytes.
 const MAX_COMMAND_BYTES: usize = 4000;
 
@@ -69,9 +71,9 @@ impl Sync {
                 })
             }),
             compress: table.read("compress", |field| {
-                field.text("`zstd`, `zstd:LEVEL` with a level from 1 to 22, or `none`", |text| {
+                field.text("`zstd`, `zstd:LEVEL` with a level from 1 to 19, or `none`", |text| {
                     let level = text.strip_prefix("zstd:").and_then(|level| level.parse::<u8>().ok());
-                    let fits = ["zstd", "none"].contains(&text) || level.is_some_and(|level| (1..=22).contains(&level));
+                    let fits = ["zstd", "none"].contains(&text) || level.is_some_and(|level| (1..=19).contains(&level));
                     fits.then(|| text.to_owned())
                 })
             }),
@@ -99,7 +101,9 @@ impl Sync {
 
 pub(super) fn pair(field: &Field<'_>) -> Option<String> {
     // It stands in a tag of LVM's.
-    let fits = |text: &str| !text.is_empty() && format!("hyperlayer.sync={text}").parse::<Tag>().is_ok();
+    let fits = |text: &str| {
+        (1..=MAX_PAIR_BYTES).contains(&text.len()) && format!("hyperlayer.sync={text}").parse::<Tag>().is_ok()
+    };
     field.text("a name of a-z A-Z 0-9 _ + . - / : and the like", |text| fits(text).then(|| text.to_owned()))
 }
 

@@ -134,7 +134,7 @@ fn the_command_line_says_all_of_it() {
     );
     assert_eq!(
         line("web.1"),
-        "sync\nbox:vg0/web\nvg1/web\n--keep-source=last=1\n--keep-destination=last=1\n\
+        "sync\nbox:vg0/web\nvg1/web\n--keep-source=last=3\n--keep-destination=last=1\n\
          --zone=Europe/Berlin\n--progress=json\n--json"
     );
     // A shell makes of a hook's words what they were.
@@ -272,9 +272,9 @@ fn one_by_one() {
             "f:5:24: `job.a.alert_after_failures`: expected a whole number from 1 to 1000, found `0`",
         ),
         (
-            "every = '1m'\nverify = 'some'\ncompress = 'zstd:23'\nrecv_read_only = 1\npair = 'ä'\npool = 'a/b'\nssh = '-x'",
+            "every = '1m'\nverify = 'some'\ncompress = 'zstd:20'\nrecv_read_only = 1\npair = 'ä'\npool = 'a/b'\nssh = '-x'",
             "f:5:10: `job.a.verify`: expected one of `full`, `sampled`, `none`, found `'some'`\n\
-             f:6:12: `job.a.compress`: expected `zstd`, `zstd:LEVEL` with a level from 1 to 22, or `none`, found `'zstd:23'`\n\
+             f:6:12: `job.a.compress`: expected `zstd`, `zstd:LEVEL` with a level from 1 to 19, or `none`, found `'zstd:20'`\n\
              f:7:18: `job.a.recv_read_only`: expected `true` or `false`, found `1`\n\
              f:8:8: `job.a.pair`: expected a name of a-z A-Z 0-9 _ + . - / : and the like, found `'ä'`\n\
              f:9:8: `job.a.pool`: expected the name of a pool in the destination's group, found `'a/b'`\n\
