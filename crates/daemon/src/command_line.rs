@@ -1,6 +1,6 @@
 //! What `lvbackup sync` is told for a job.
 
-use retention::{Policy, Rule};
+use retention::Policy;
 
 use crate::Job;
 
@@ -35,15 +35,7 @@ impl Job {
 
 /// `last=3,hourly=24,within=90d,tag=x`.
 fn rules(policy: &Policy) -> String {
-    let text = |rule: &Rule| match rule {
-        Rule::Last(count) => format!("last={count}"),
-        Rule::Calendar(per, count) => format!("{per}={count}"),
-        Rule::Within(period) => format!("within={period}"),
-        Rule::Tag(tag) => format!("tag={tag}"),
-        // A configuration has no others.
-        other => format!("{other:?}"),
-    };
-    policy.rules.iter().map(text).collect::<Vec<_>>().join(",")
+    policy.rules.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// A program and its arguments as one command of a POSIX shell, in which nothing has a meaning of its own.
