@@ -27,6 +27,8 @@ impl Patience {
 
 /// How soon it is noticed that nobody takes what came.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often it is tried to tell somebody who left why it is over.
+const LOOKS_FOR_WHY: u32 = 20;
 
 /// The way out, and what is known of the far side.
 #[derive(Debug)]
@@ -102,10 +104,15 @@ impl<W: Write> Line<W> {
 
     /// Hands something on, to whoever may take its time; `false` where nobody will take it.
     fn hand_on(&self, to: &Sender<Heard>, mut heard: Heard) -> bool {
+        // Why it is over is worth more than the rest: who leaves because of that may still be looking for it.
+        let mut looks = if matches!(heard, Heard::Over(_)) { LOOKS_FOR_WHY } else { 1 };
         loop {
+            if self.left.load(Relaxed) {
+                looks -= 1;
+            }
             match to.send_timeout(heard, LOOK) {
                 Ok(()) => return true,
-                Err(SendTimeoutError::Timeout(again)) if !self.left.load(Relaxed) => heard = again,
+                Err(SendTimeoutError::Timeout(again)) if looks > 0 => heard = again,
                 Err(_) => return false,
             }
         }
