@@ -66,7 +66,7 @@ mirrored
 expect_exit 1 lvbackup sync src/missing dst/data
 expect_exit 2 lvbackup sync src/data
 expect_exit 2 lvbackup sync src/data src/data
-lvcreate -q -q -y --type thin-pool -L 16m -c 64k -n small dst
+lvcreate -q -q -y --type thin-pool -L 4m -c 64k -n small dst
 expect_exit 2 lvbackup sync src/data dst/new
 stderr_has '--pool'
 expect_exit 1 lvbackup sync src/data dst/new --pool missing
