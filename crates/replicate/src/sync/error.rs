@@ -47,6 +47,14 @@ pub enum SyncError {
         /// Who.
         role: Role,
     },
+    /// A side's server does not do what the run needs of it.
+    #[error("the {}'s server does not {ability}: it may have been started with an option that forbids it", side(*role))]
+    NotAble {
+        /// Which side.
+        role: Role,
+        /// What it would have to do.
+        ability: &'static str,
+    },
     /// Nothing can be sent.
     #[error("the source has no snapshot that could be sent, and none is to be made")]
     NoSnapshot,
@@ -104,7 +112,7 @@ impl SyncError {
     pub fn exit(&self) -> u8 {
         match self {
             Self::Refused { refusal, .. } => refusal.exit,
-            Self::Lineage(_) | Self::Differs { .. } | Self::TooMany { .. } => 3,
+            Self::Lineage(_) | Self::Differs { .. } | Self::TooMany { .. } | Self::NotAble { .. } => 3,
             Self::NoSnapshot => 2,
             Self::Link { source, .. } if source.is_broken_rule() => 3,
             // As a store that cannot be reached.

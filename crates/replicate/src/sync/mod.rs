@@ -162,6 +162,14 @@ pub fn sync<'a>(
         });
         let synced = || {
             let (here, there) = (source.greet(for_source)?, destination.greet(for_destination)?);
+            // Before anything is made: what cannot be sent needs no snapshot.
+            for (role, hello, ability) in
+                [(Role::Source, &here, Ability::Send), (Role::Destination, &there, Ability::Receive)]
+            {
+                if !hello.can(ability) {
+                    return Err(SyncError::NotAble { role, ability: ability.name() });
+                }
+            }
             let pair = match &want.pair {
                 Some(pair) => pair.clone(),
                 None => default_pair((&here, &want.source), (&there, &want.destination))?,
