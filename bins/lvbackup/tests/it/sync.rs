@@ -47,7 +47,8 @@ fn hosts_that_do_not_answer_as_they_should() {
         ("echo 'sh: lvbackup: not found' >&2; exit 127", 4, "`--remote-command`"),
         ("echo 'Welcome to Debian!'; sleep 1", 4, "it began with `Welcome"),
         ("printf 'hyperlayer-session\\n'; sleep 1; exit 3", 4, "ended with exit status 3"),
-        ("cat", 3, "broke the protocol"),
+        // Our own hello, which offers nothing: nothing else is asked.
+        ("cat", 3, "the source's server does not send"),
     ] {
         let ssh = ssh(folder.path(), script);
         let line = ["sync", "web1:vg0/data", "backup1:vg1/data", "--ssh", &ssh];
