@@ -32,7 +32,7 @@ cut_in_transfer() {
     power_cut
 }
 durable() {
-    lvbackup recv --list-partial -v vg | grep 'up to'
+    lvbackup recv --list-partial -v vg | grep 'up to [1-9]'
 }
 
 case $BOOT in
