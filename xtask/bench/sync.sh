@@ -10,10 +10,10 @@ mount -o discard "$DISK1" /scratch
 . sync.sh
 trap - DEBUG
 
-make_pool src pool 2g 64k
+make_pool src pool 2g 64k --poolmetadatasize 32m
 make_volume src/pool data 10g
 write_pattern src/data 0 128m first 5g 64m second 9g 64m third
-make_pool dst pool 2g 64k
+make_pool dst pool 2g 64k --poolmetadatasize 32m
 far_host
 
 tenths() { echo $((${EPOCHREALTIME/./} / 100000)); }
