@@ -23,8 +23,18 @@ impl Accel {
     pub(super) fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            // Without the vector instructions of a newer one, which take longer to emulate than what they save.
-            Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "qemu64"],
+            // Without the vector instructions of a newer one, which take longer to emulate than what they save. As soon as the
+            // buffer of translated code (MiB) is full, all of it is thrown away.
+            Self::Tcg => &["-accel", "tcg,thread=multi,tb-size=2048", "-cpu", "qemu64"],
+        }
+    }
+
+    /// What the kernel is told of it. Code is translated for the address at which it is mapped: with libraries at random
+    /// addresses every process is translated anew, and an LVM command takes more than twice as long.
+    pub(super) fn kernel_words(self) -> &'static str {
+        match self {
+            Self::Kvm => "",
+            Self::Tcg => "norandmaps",
         }
     }
 

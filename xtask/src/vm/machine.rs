@@ -84,9 +84,10 @@ pub(crate) fn qemu(
     qemu.args([
         "-append",
         &format!(
-            "console={} quiet panic=-1 mitigations=off no_timer_check root={} rw init=/guest-init {kernel_words}",
+            "console={} quiet panic=-1 mitigations=off no_timer_check root={} rw init=/guest-init {} {kernel_words}",
             arch::CONSOLE,
-            root.node
+            root.node,
+            accel.kernel_words()
         ),
     ]);
     // What a guest writes to the root disk goes to a nameless temporary file: the image is shared.
