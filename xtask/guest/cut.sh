@@ -15,19 +15,26 @@ cut_by() {
 }
 
 cuts() {
-    local n how status now resumed=0 old=0 new=0 ways=(ssh far network near term)
+    local n how status now tenths resumed=0 old=0 new=0 ways=(ssh far network near term)
     STATES=$WORK/states
     mkdir -p "$STATES"
-    sync_to 0 src/data far:dst/data --pool pool
+    sync_to 0 src/data far:dst/data --pool pool --bwlimit 512k
+    tenths=$(said seconds | awk '{ print int($1 * 10) }')
     sha256sum </dev/src/data >"$STATES/0.sha256"
     for n in $(seq "$1"); do
         how=${ways[n % ${#ways[@]}]}
         write_pattern src/data $((n % 8))m 4m "cut $n"
         sha256sum </dev/src/data >"$STATES/$n.sha256"
         deactivate dst/data
-        lvbackup -q sync src/data far:dst/data --bwlimit 1m --stall-timeout 10s 2>cut.stderr &
+        lvbackup -q sync src/data far:dst/data --bwlimit 512k --stall-timeout 10s 2>cut.stderr &
         sync=$!
-        sleep $((RANDOM % 7)).$((RANDOM % 10))
+        # Anywhere; every second time in the midst of the transfer.
+        if [ $((n % 2)) = 0 ]; then
+            within 120 durable
+            sleep $((RANDOM % 2)).$((RANDOM % 10))
+        else
+            sleep "$((RANDOM % tenths))e-1"
+        fi
         cut_by $how || true
         status=0
         wait $sync || status=$?
@@ -46,7 +53,11 @@ cuts() {
         [ "$(whole_state)" = $n ] || fail "after the next run the destination is old"
     done
     echo "cuts: $1, the destination was old after $old and new after $new, the next run resumed $resumed" >&2
-    [ $resumed -gt 0 ]
+    [ $resumed -ge $(($1 / 2)) ]
+}
+
+durable() {
+    lvbackup recv --list-partial -v dst | grep 'up to [1-9]'
 }
 
 no_server() {

@@ -5,6 +5,9 @@
 
 writer() {
     local n=0
+    # What it syncs it may have removed.
+    set +e
+    trap - ERR
     while :; do
         n=$((n + 1))
         head -c $((RANDOM % 200000 + 1)) /dev/urandom >"live/file$((n % 40))"
@@ -23,6 +26,7 @@ cycles() {
     writer &
     local writing=$!
     for n in $(seq "$1"); do
+        kill -0 $writing
         sync_to 0 src/data far:dst/data --pool pool --recv-read-only
         newest=$(layers src | tail -n 1)
         [ "$(layers src | wc -l)" = 1 ]
