@@ -16,7 +16,7 @@ mod tool;
 
 pub use contract::{check_help, check_refused};
 pub use folder::Folder;
-pub use lvs::{LVS, POOL_UUID, lv_row, lvs_step, pool_row};
+pub use lvs::{LVS, POOL_UUID, lv_row, lvs_step, pool_row, pool_row_with};
 pub use patience::{LIMIT, eventually, within_limit};
 pub use rustix::process::Signal;
 pub use stamp::{BLOCK_BYTES, stamped};

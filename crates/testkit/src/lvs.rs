@@ -35,7 +35,13 @@ pub fn lv_row(changes: &[(&str, &str)]) -> String {
 /// The row of the pool `vg0/pool`.
 #[must_use]
 pub fn pool_row() -> String {
-    lv_row(&[
+    pool_row_with(&[])
+}
+
+/// The same, with `changes` in place of its values.
+#[must_use]
+pub fn pool_row_with(changes: &[(&str, &str)]) -> String {
+    let pool = [
         ("lv_name", "pool"),
         ("lv_attr", "twi-aotz--"),
         ("lv_uuid", POOL_UUID),
@@ -45,7 +51,8 @@ pub fn pool_row() -> String {
         ("chunk_size", "65536"),
         ("metadata_lv", "[pool_tmeta]"),
         ("discards", "passdown"),
-    ])
+    ];
+    lv_row(&[changes, &pool].concat())
 }
 
 /// The id of the pool of [`pool_row`].

@@ -17,6 +17,9 @@ use super::log::Log;
 /// So many snapshots go at most when a pool is looked at once.
 const MAX_PRUNED: usize = 1000;
 
+/// So often a pool is looked at that others work on meanwhile, until its transaction id is given up.
+const MAX_LOOKS: usize = 5;
+
 /// What is found when all is looked at.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
@@ -135,9 +138,9 @@ impl<E: Executor> Guard<E> {
         let pool = place.volume();
         let mut stay = BTreeSet::new();
         for _ in 0..MAX_PRUNED {
-            let status = match pool_status(&self.exec, pool) {
-                Ok(status) => status,
-                Err(error) => return unknown(place, thresholds, format!("cannot look at it: {}", chain(&error))),
+            let (status, lvm_transaction_id) = match self.status(pool, volumes) {
+                Ok(found) => found,
+                Err(error) => return unknown(place, thresholds, format!("cannot look at it: {error}")),
             };
             let mut layers = candidates(pool, volumes);
             layers.retain(|(candidate, _)| !stay.contains(&candidate.volume));
@@ -145,7 +148,7 @@ impl<E: Executor> Guard<E> {
             let verdict = judge(
                 &Pool {
                     status: &status,
-                    lvm_transaction_id: find(volumes, pool).ok().and_then(|lv| lv.transaction_id),
+                    lvm_transaction_id,
                     holder_is_ours: status.held_root.is_none() || self.holder_is_ours(volumes, pool),
                     snapshots: &snapshots,
                 },
@@ -161,10 +164,7 @@ impl<E: Executor> Guard<E> {
                     log.warning(&[("VOLUME", &volume.to_string())], &format!("removed the snapshot `{volume}`: {why}"));
                     volumes.retain(|lv| lv.name != *volume);
                     // Others come, get tags, and count transactions meanwhile.
-                    if let Ok(found) = lvm_cmd::volumes(&self.exec, pool.vg()) {
-                        volumes.retain(|lv| lv.name.vg() != pool.vg());
-                        volumes.extend(found);
-                    }
+                    let _ = self.list_again(volumes, pool);
                 }
                 failed => {
                     let error = failed.and_then(Result::err).map_or_else(String::new, |error| chain(&error));
@@ -177,6 +177,33 @@ impl<E: Executor> Guard<E> {
             }
         }
         unknown(place, thresholds, format!("it is too full after {MAX_PRUNED} snapshots were looked at"))
+    }
+
+    /// What the kernel says of a pool, and the transaction id that LVM had for it at that time; `None` where that could not be
+    /// told.
+    fn status(&self, pool: &LvRef, volumes: &mut Vec<Lv>) -> Result<(PoolStatus, Option<u64>), String> {
+        let id = |volumes: &[Lv]| find(volumes, pool).ok().and_then(|lv| lv.transaction_id);
+        let status = || pool_status(&self.exec, pool).map_err(|error| chain(&error));
+        for _ in 0..MAX_LOOKS {
+            let (status, before) = (status()?, id(volumes));
+            if before.is_none_or(|id| id == status.transaction_id) {
+                return Ok((status, before));
+            }
+            // LVM locks the group from where it counts a transaction until the kernel has done it. What it says both before and
+            // after the kernel was asked was so in between.
+            self.list_again(volumes, pool)?;
+            if id(volumes) == before {
+                return Ok((status, before));
+            }
+        }
+        Ok((status()?, None))
+    }
+
+    fn list_again(&self, volumes: &mut Vec<Lv>, pool: &LvRef) -> Result<(), String> {
+        let found = lvm_cmd::volumes(&self.exec, pool.vg()).map_err(|error| chain(&error))?;
+        volumes.retain(|lv| lv.name.vg() != pool.vg());
+        volumes.extend(found);
+        Ok(())
     }
 
     /// Whether the metadata snapshot that was held is a run's of ours, which may have released it since.
@@ -239,7 +266,7 @@ pub(super) fn now(begun: std::time::Instant) -> daemon::Now {
 mod tests {
     use super::*;
     use lvm_cmd::Scripted;
-    use testkit::{lv_row, lvs_step, pool_row};
+    use testkit::{lv_row, lvs_step, pool_row, pool_row_with};
 
     const CONFIG: &str = "zone='UTC'\n[job.home]\nsource='vg0/home'\ndestination='box:vg1/home'\nevery='1m'\n";
 
@@ -302,6 +329,20 @@ mod tests {
         let refused = remove.replace("|   Logical volume \"home-1\" successfully removed.\n= 0", "! in use\n= 5");
         let (_, room) = before(&[all.as_str(), &status(960), &all, &refused, &status(960)].concat());
         assert!(room.is_err());
+    }
+
+    #[test]
+    fn a_transaction_that_others_make_meanwhile_is_no_fault() {
+        let pool = |id: &str| lvs_step(&[pool_row_with(&[("transaction_id", id)]), lv_row(&[("lv_name", "home")])]);
+        let (_, room) = before(&[pool("2"), status(1), pool("3"), status(1)].concat());
+        assert_eq!(room, Ok(()));
+        // It is one where LVM says the same afterwards.
+        let (_, room) = before(&[pool("2"), status(1), pool("2")].concat());
+        assert_eq!(room, Err("pool vg0/pool: its transaction id is 3, while LVM expects 2".to_owned()));
+        // With somebody who never ends it cannot be told.
+        let busy: Vec<_> = (5..9).map(|id| status(1) + &pool(&id.to_string())).collect();
+        let (_, room) = before(&[pool("4"), busy.concat(), status(1), pool("9"), status(1)].concat());
+        assert_eq!(room, Ok(()));
     }
 
     #[test]
