@@ -30,7 +30,7 @@ cuts() {
         sync=$!
         # Anywhere; every second time in the midst of the transfer.
         if [ $((n % 2)) = 0 ]; then
-            within 120 durable
+            within 120 durable_or_over
             sleep $((RANDOM % 2)).$((RANDOM % 10))
         else
             sleep "$((RANDOM % tenths))e-1"
@@ -56,8 +56,8 @@ cuts() {
     [ $resumed -ge $(($1 / 2)) ]
 }
 
-durable() {
-    lvbackup recv --list-partial -v dst | grep 'up to [1-9]'
+durable_or_over() {
+    lvbackup recv --list-partial -v dst | grep 'up to [1-9]' || ! kill -0 $sync
 }
 
 no_server() {

@@ -186,9 +186,10 @@ fn direction(request: &Message<'_>) -> Option<Role> {
     match request {
         Message::Try(_) | Message::Receive(_) | Message::Settle(_) => Some(Role::Destination),
         Message::Plan(_) | Message::Send(_) | Message::Differ(_) => Some(Role::Source),
+        Message::Snapshot(snapshot) => Some(snapshot.role),
         Message::Adopt(adopt) => Some(adopt.role),
         Message::Prune(prune) => Some(prune.role),
-        // A listing and hashes tell no content. The first base of a destination that exists is a snapshot too.
+        // A listing and hashes tell no content.
         _ => None,
     }
 }

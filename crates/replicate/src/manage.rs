@@ -24,6 +24,8 @@ pub struct Snapshot {
     /// Whose layer it is.
     #[serde(with = "text")]
     pub pair: Pair,
+    /// Which end of the pair the volume is; a destination that exists is compared as a snapshot of it.
+    pub role: Role,
     /// Whether it goes when the session ends, in whatever way: for a dry run. It has none of the pair's tags then.
     pub temporary: bool,
 }

@@ -110,7 +110,6 @@ pub struct LvmHost<'a> {
     noted: Mutex<Option<noted::Differences>>,
     temporary: Mutex<Vec<(LvRef, TemporarySnapshot<'a>)>>,
     locks: Mutex<BTreeMap<String, ProcessLock>>,
-    roles: Mutex<BTreeMap<LvRef, Role>>,
 }
 
 /// Stops when the operation is to.
@@ -137,7 +136,6 @@ impl<'a> LvmHost<'a> {
             noted: Mutex::default(),
             temporary: Mutex::default(),
             locks: Mutex::default(),
-            roles: Mutex::default(),
         }
     }
 
@@ -154,14 +152,8 @@ impl<'a> LvmHost<'a> {
         if let Entry::Vacant(free) = lock(&self.locks).entry(name) {
             let held = ProcessLock::acquire(self.lvm.state, free.key(), Patience::new(Duration::ZERO))?;
             free.insert(held);
-            lock(&self.roles).insert(volume.clone(), role);
         }
         Ok(members::End::new(volume, pair, role))
-    }
-
-    /// What the session has this volume for; a source where nothing was said of it yet.
-    fn role_of(&self, volume: &LvRef) -> Role {
-        lock(&self.roles).get(volume).copied().unwrap_or(Role::Source)
     }
 
     /// The same for a request that changes something: what was reported before it does not count.
@@ -232,7 +224,7 @@ impl Host for LvmHost<'_> {
     }
 
     fn snapshot(&self, ask: &Snapshot) -> Result<Layer, Refusal> {
-        let end = self.end_to_change(&ask.volume, &ask.pair, self.role_of(&ask.volume))?;
+        let end = self.end_to_change(&ask.volume, &ask.pair, ask.role)?;
         self.make_snapshot(&end, ask.temporary)
     }
 

@@ -221,8 +221,8 @@ impl<'p> Run<'_, 'p> {
             return newest_of(&here.layers).cloned().ok_or(SyncError::NoSnapshot);
         }
         let make = || {
-            let (volume, pair) = (self.want.source.clone(), self.pair.clone());
-            self.source.snapshot(Snapshot { volume, pair, temporary: self.want.dry_run })
+            let (volume, pair, temporary) = (self.want.source.clone(), self.pair.clone(), self.want.dry_run);
+            self.source.snapshot(Snapshot { volume, pair, role: Role::Source, temporary })
         };
         self.events.around_snapshot(&mut { make })
     }
@@ -284,7 +284,8 @@ impl<'p> Run<'_, 'p> {
         }
         let (volume, pair, role) = (self.want.destination.clone(), self.pair.clone(), Role::Destination);
         let temporary = self.want.dry_run;
-        let base = self.destination.snapshot(Snapshot { volume: volume.clone(), pair: pair.clone(), temporary })?;
+        let base =
+            self.destination.snapshot(Snapshot { volume: volume.clone(), pair: pair.clone(), role, temporary })?;
         if !temporary {
             // From here on the volume is known to hold this, so that a write to it is noticed.
             self.destination.adopt(Adopt { volume, pair, role, snapshot: base.name.clone(), layer: None })?;

@@ -1,4 +1,4 @@
-use replicate::{Access, Adopt, Allow, Kind, Message, NotAllowed, Pattern, Prune, Role, Volumes};
+use replicate::{Access, Adopt, Allow, Kind, Message, NotAllowed, Pattern, Prune, Role, Snapshot, Volumes};
 
 use crate::kit::{list, offer, one_of_each, plan, selected, send};
 
@@ -82,6 +82,7 @@ fn who_may_do_what() {
     let as_source = |message| match message {
         Message::Adopt(adopt) => Message::Adopt(Adopt { role: Role::Source, ..adopt }),
         Message::Prune(prune) => Message::Prune(Prune { role: Role::Source, ..prune }),
+        Message::Snapshot(snapshot) => Message::Snapshot(Snapshot { role: Role::Source, ..snapshot }),
         message => message,
     };
     let requests = [
@@ -94,14 +95,15 @@ fn who_may_do_what() {
         (Message::Receive(offer()), false, true),
         (of_kind(Kind::Settle), false, true),
         (of_kind(Kind::Compare), true, true),
-        (of_kind(Kind::Snapshot), true, true),
+        (of_kind(Kind::Snapshot), false, true),
+        (as_source(of_kind(Kind::Snapshot)), true, false),
         (of_kind(Kind::Adopt), false, true),
         (as_source(of_kind(Kind::Adopt)), true, false),
         (of_kind(Kind::Prune), false, true),
         (as_source(of_kind(Kind::Prune)), true, false),
     ];
     // Whatever names a volume is asked for here.
-    assert_eq!(one_of_each().iter().filter(|message| message.volume().is_some()).count(), requests.len() - 3);
+    assert_eq!(one_of_each().iter().filter(|message| message.volume().is_some()).count(), requests.len() - 4);
     let patterns = |texts: &[&str]| Volumes::Matching(texts.iter().map(|text| pattern(text)).collect());
     for (request, reads, writes) in &requests {
         let check = |volumes: Volumes, access| Allow { volumes, access }.check(request);

@@ -279,11 +279,8 @@ fn managing() -> impl Strategy<Value = Message<'static>> {
     );
     let removed = (lv(), some_text()).prop_map(|(name, why)| Removed::new(name, why.as_str()));
     prop_oneof![
-        (volume(), pair(), any::<bool>()).prop_map(|(volume, pair, temporary)| Message::Snapshot(Snapshot {
-            volume,
-            pair,
-            temporary
-        })),
+        (volume(), pair(), role(), any::<bool>())
+            .prop_map(|(volume, pair, role, temporary)| Message::Snapshot(Snapshot { volume, pair, role, temporary })),
         any_layer().prop_map(Message::Made),
         differ,
         sectors(1 << 50).prop_map(|bytes| Message::Noted(Noted { bytes })),
@@ -421,7 +418,7 @@ pub(crate) fn one_of_each() -> Vec<Message<'static>> {
         send(None),
         Message::Compare(compare),
         Message::Hashes(Hashes { at: Bytes::ZERO, hashes: &[[1; 32], [2; 32]] }),
-        Message::Snapshot(Snapshot { volume, pair, temporary: false }),
+        Message::Snapshot(Snapshot { volume, pair, role: Role::Destination, temporary: false }),
         Message::Made(made("data-sync-1", true)),
         Message::Differ(differ),
         Message::Noted(Noted { bytes: bytes(131_072) }),
