@@ -18,7 +18,7 @@ cuts() {
     local n how status now tenths resumed=0 old=0 new=0 ways=(ssh far network near term)
     STATES=$WORK/states
     mkdir -p "$STATES"
-    sync_to 0 src/data far:dst/data --pool pool --bwlimit 512k
+    sync_to 0 src/data far:dst/data --pool pool --bwlimit 256k
     tenths=$(said seconds | awk '{ print int($1 * 10) }')
     sha256sum </dev/src/data >"$STATES/0.sha256"
     for n in $(seq "$1"); do
@@ -26,7 +26,7 @@ cuts() {
         write_pattern src/data $((n % 8))m 4m "cut $n"
         sha256sum </dev/src/data >"$STATES/$n.sha256"
         deactivate dst/data
-        lvbackup -q sync src/data far:dst/data --bwlimit 512k --stall-timeout 10s 2>cut.stderr &
+        lvbackup -q sync src/data far:dst/data --bwlimit 256k --stall-timeout 10s 2>cut.stderr &
         sync=$!
         # Anywhere; every second time in the midst of the transfer.
         if [ $((n % 2)) = 0 ]; then
@@ -49,11 +49,15 @@ cuts() {
         if [ "$now" = $n ]; then new=$((new + 1)); else old=$((old + 1)); fi
         deactivate dst/data
         sync_to 0 src/data far:dst/data
-        [ "$(said resumed)" != true ] || resumed=$((resumed + 1))
+        if [ "$(said resumed)" = true ]; then
+            resumed=$((resumed + 1))
+        elif [ "$status" = 5 ]; then
+            fail "what was durable at cut $n was sent again"
+        fi
         [ "$(whole_state)" = $n ] || fail "after the next run the destination is old"
     done
     echo "cuts: $1, the destination was old after $old and new after $new, the next run resumed $resumed" >&2
-    [ $resumed -ge $(($1 / 2)) ]
+    [ $resumed -gt 0 ]
 }
 
 durable_or_over() {

@@ -307,7 +307,9 @@ impl Args {
 fn broken_side(error: &SyncError) -> Option<Role> {
     match error {
         SyncError::Link { role, .. } | SyncError::Ended { role } => Some(*role),
-        SyncError::Partly { cause, .. } | SyncError::After { cause, .. } => broken_side(cause),
+        SyncError::Partly { cause, .. } | SyncError::Settling { cause, .. } | SyncError::After { cause, .. } => {
+            broken_side(cause)
+        }
         _ => None,
     }
 }

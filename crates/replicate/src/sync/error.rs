@@ -88,6 +88,15 @@ pub enum SyncError {
         #[source]
         cause: Box<SyncError>,
     },
+    /// The layer is whole at the destination, and nobody said whether it came under the copy's name.
+    #[error("layer {layer} is whole at the destination, and the copy may have become it, or be between its names")]
+    Settling {
+        /// The layer.
+        layer: LayerId,
+        /// What came between.
+        #[source]
+        cause: Box<SyncError>,
+    },
     /// The copy is as it was to become, and something that follows on it was not done.
     #[error("the destination holds layer {layer} now, but something was not done")]
     After {
@@ -118,8 +127,17 @@ impl SyncError {
             // As a store that cannot be reached.
             Self::Link { .. } | Self::Ended { .. } => 4,
             Self::Snapshot(_) | Self::Pair(_) | Self::Stopped => 1,
-            Self::Partly { .. } => 5,
+            Self::Partly { .. } | Self::Settling { .. } => 5,
             Self::After { cause, .. } => cause.exit(),
+        }
+    }
+
+    /// Whether it is a no that a server says before it does anything.
+    pub(super) const fn changed_nothing(&self) -> bool {
+        use RefusalKind::{Busy, Destination, NotAllowed, NotFound, Space};
+        match self {
+            Self::Refused { refusal, .. } => matches!(refusal.kind, NotAllowed | NotFound | Destination | Space | Busy),
+            _ => false,
         }
     }
 
@@ -152,6 +170,7 @@ impl SyncError {
             Self::NoSnapshot => Some("leave `--no-snapshot` away"),
             Self::Differs { .. } => Some("`--use-existing` instead of `--adopt` sends only what differs"),
             Self::Partly { .. } => Some("the same `lvbackup sync` goes on there"),
+            Self::Settling { .. } => Some("the same `lvbackup sync` finishes it"),
             Self::After { cause, .. } => cause.hint().or(Some("the same `lvbackup sync` does the rest")),
             Self::Refused { refusal, .. } if refusal.kind == RefusalKind::Busy => {
                 Some("wait until the other session is done; nothing was changed")

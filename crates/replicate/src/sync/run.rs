@@ -170,9 +170,13 @@ impl<'p> Run<'_, 'p> {
         let settled = self.destination.settle(Settle {
             volume: self.want.destination.clone(),
             pair: self.pair.clone(),
-            layer,
+            layer: layer.clone(),
             rollback: self.want.rollback,
             read_only_live: self.want.read_only_live,
+        });
+        let settled = settled.map_err(|cause| match cause {
+            cause if cause.changed_nothing() => cause,
+            cause => SyncError::Settling { layer, cause: Box::new(cause) },
         })?;
         if let Some(kept) = settled.kept {
             self.events.log(&format!("what was written to the destination is kept as `{kept}`"));

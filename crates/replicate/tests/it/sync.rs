@@ -225,6 +225,7 @@ proptest! {
                 }
                 Happens::ClockBack => destination.lock().unwrap().now -= 50,
                 Happens::Run(fault) => {
+                    let before = content(&destination, "copy");
                     let (result, told) = run(&want(), &source, &destination, fault);
                     let state = content(&destination, "copy");
                     let log = told.log.lock().unwrap();
@@ -243,6 +244,9 @@ proptest! {
                     }
                     if let Err(error) = result {
                         prop_assert!((1..=5).contains(&error.exit()), "{}", error);
+                        // What became visible is not passed over.
+                        let is_told = matches!(error, SyncError::Settling { .. } | SyncError::After { .. });
+                        prop_assert!(is_told || content(&destination, "copy") == before, "{:?} {}", fault, error);
                     }
                 }
             }
