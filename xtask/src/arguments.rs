@@ -32,7 +32,7 @@ A guest is a virtual machine with LVM, thin pools, and the release binaries in P
 
 Options of `vm` and `soak`, before SCRIPT:
 
-  --timeout SECONDS       stop the guest after that time [2700]
+  --timeout SECONDS       stop the guest after that time [2700; soak: 10800]
   --cpus NUMBER           its processors [2]
   --memory MIB            its memory [2048]
   --with PATH             (run, shell) a file or folder to have under /payload/with, first in PATH; repeatable
@@ -55,13 +55,17 @@ pub(crate) enum Task {
 }
 
 /// Everything that may follow a task's name; each task takes what it knows and leaves nothing else.
-#[derive(Default)]
 struct Rest {
     words: Vec<String>,
     flags: Vec<&'static str>,
     with: Vec<PathBuf>,
-    limits: Option<Limits>,
+    limits: Limits,
+    /// Whether somebody asked for other limits than the task's own.
+    limited: bool,
 }
+
+/// A soak's own limit is the script's.
+const SOAK_TIME: Duration = Duration::from_secs(10800);
 
 const FLAGS: [&str; 3] = ["fast", "without-test", "fresh"];
 
@@ -82,7 +86,8 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Task> {
             _ => bail!("`vm` needs one of run, shell, scenarios, build"),
         }
     }
-    let Some(mut rest) = rest(&mut parser, name == "vm run")? else { return Ok(Task::Help) };
+    let limits = if name == "soak" { Limits { time: SOAK_TIME, ..Limits::default() } } else { Limits::default() };
+    let Some(mut rest) = rest(&mut parser, name == "vm run", limits)? else { return Ok(Task::Help) };
     let task = match name.as_str() {
         "bench" => Task::Bench,
         "demo" => Task::Demo,
@@ -105,8 +110,8 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Task> {
 }
 
 /// All options and words; what follows a script is the script's own.
-fn rest(parser: &mut Parser, for_a_script: bool) -> Result<Option<Rest>> {
-    let mut rest = Rest::default();
+fn rest(parser: &mut Parser, for_a_script: bool, limits: Limits) -> Result<Option<Rest>> {
+    let mut rest = Rest { words: Vec::new(), flags: Vec::new(), with: Vec::new(), limits, limited: false };
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
@@ -147,11 +152,13 @@ impl Rest {
     }
 
     fn limits(&mut self) -> Limits {
-        self.limits.take().unwrap_or_default()
+        self.limited = false;
+        self.limits
     }
 
     fn limits_mut(&mut self) -> &mut Limits {
-        self.limits.get_or_insert_default()
+        self.limited = true;
+        &mut self.limits
     }
 
     fn must_be_empty(&self, task: &str) -> Result<()> {
@@ -161,7 +168,7 @@ impl Rest {
         if let Some(flag) = self.flags.first() {
             bail!("`{task}` does not take `--{flag}`");
         }
-        if self.limits.is_some() || !self.with.is_empty() {
+        if self.limited || !self.with.is_empty() {
             bail!("`{task}` does not take these options; `cargo xtask --help` says which do");
         }
         Ok(())
@@ -170,7 +177,7 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, Task, parse};
+    use super::{Limits, SOAK_TIME, Task, parse};
     use std::time::Duration;
 
     fn read(line: &str) -> anyhow::Result<Task> {
@@ -189,7 +196,7 @@ mod tests {
             ("test --fast", Task::Test { fast: true }),
             ("ci --without-test", Task::Ci { without_test: true }),
             ("setup", Task::Setup),
-            ("soak long", Task::Soak { names: vec!["long".into()], limits: limits() }),
+            ("soak long", Task::Soak { names: vec!["long".into()], limits: Limits { time: SOAK_TIME, ..limits() } }),
             ("vm build --fresh", Task::Build { fresh: true }),
             ("vm shell --with a", Task::Shell { with: vec!["a".into()], limits: limits() }),
             ("vm scenarios", Task::Scenarios { words: vec![], limits: limits() }),

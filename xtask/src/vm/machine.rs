@@ -63,9 +63,17 @@ pub(crate) fn qemu(
 ) -> Command {
     let mut qemu = match limit {
         Some(limit) => {
-            let mut timeout = command("timeout");
-            // In the foreground: Ctrl-C must reach QEMU as well.
-            timeout.args(["--foreground", "--kill-after=5", &limit.as_secs().to_string(), EMULATOR]);
+            // Also when this process is killed. In the foreground: Ctrl-C must reach QEMU as well.
+            let mut timeout = command("setpriv");
+            timeout.args([
+                "--pdeathsig",
+                "TERM",
+                "timeout",
+                "--foreground",
+                "--kill-after=5",
+                &limit.as_secs().to_string(),
+                EMULATOR,
+            ]);
             timeout
         }
         None => command(EMULATOR),

@@ -24,7 +24,7 @@ pub(crate) struct Guest {
 }
 
 /// What a run may take, and where its results go.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limits {
     pub(crate) time: Duration,
     pub(crate) size: machine::Size,
