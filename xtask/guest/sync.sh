@@ -8,6 +8,7 @@
 #   said KEY                        prints what the last summary says
 #   mirrored [SNAPSHOT]             dst/data is what src/data is, or what that snapshot of it is
 #   whole_state                     prints which of the states in $STATES (files NAME.sha256) dst/data is in; fails where in none
+#   durable VG                      something of a layer is durable there that is not whole yet
 #   layers VG                       prints the names of the pair's layers, oldest first
 
 far_host() {
@@ -89,6 +90,10 @@ whole_state() {
         [ "$sum" != "$(cat "$state")" ] || { basename "$state" .sha256; return; }
     done
     fail "dst/data is in no state that src/data ever was in"
+}
+
+durable() {
+    lvbackup recv --list-partial -v "$1" | grep 'up to [1-9]'
 }
 
 layers() {

@@ -28,11 +28,8 @@ remember_state() {
 }
 cut_in_transfer() {
     lvbackup -q sync vg/data vg/copy --bwlimit 1m &
-    within 120 durable
+    within 120 durable vg
     power_cut
-}
-durable() {
-    lvbackup recv --list-partial -v vg | grep 'up to [1-9]'
 }
 
 case $BOOT in
