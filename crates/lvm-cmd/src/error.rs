@@ -16,3 +16,10 @@ pub enum Kind {
     /// What was asked for cannot be meant: a name that LVM would not take, a volume of the wrong type.
     Invalid,
 }
+
+/// An error with its causes on one line, as a program shows it.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

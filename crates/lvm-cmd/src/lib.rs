@@ -67,7 +67,7 @@ mod volume;
 pub use activation::{Activation, ActivationError, ActivationOptions};
 pub use classic::{ClassicError, ClassicStatus, classic_status};
 pub use delta::{SpawnError, metadata_device, spawn_delta, spawn_dump};
-pub use error::Kind;
+pub use error::{Kind, with_causes};
 pub use exec::{
     Command, ExecError, Executor, Exit, Host, MAX_INPUT, MAX_OUTPUT, MAX_STDERR, Output, Program, Recording,
     Remembering, Running, Scripted, TranscriptError,

@@ -111,7 +111,7 @@ impl ProcessLock {
 #[non_exhaustive]
 pub enum LockError {
     /// Somebody else has it.
-    #[error("`{}` is locked by {} for longer than {} s", path.display(), holder.map_or("another process".to_owned(), |pid| format!("process {pid}")), waited.as_secs_f32())]
+    #[error("`{}` is locked by {}{}", path.display(), by(*holder), for_longer_than(*waited))]
     Held {
         /// The lock's file.
         path: PathBuf,
@@ -136,6 +136,14 @@ pub enum LockError {
     },
 }
 
+fn by(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+fn for_longer_than(waited: Duration) -> String {
+    if waited.is_zero() { String::new() } else { format!(" for longer than {} s", waited.as_secs_f32()) }
+}
+
 impl LockError {
     pub(crate) fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::Io { path: path.into(), source }
@@ -148,5 +156,18 @@ impl LockError {
             Self::Held { .. } => Kind::Busy,
             Self::Unsafe { .. } | Self::Io { .. } => Kind::Environment,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LockError;
+    use std::time::Duration;
+
+    #[test]
+    fn who_did_not_wait_is_not_told_for_how_long() {
+        let held = |holder, waited| LockError::Held { path: "lock".into(), holder, waited }.to_string();
+        assert_eq!(held(Some(7), Duration::ZERO), "`lock` is locked by process 7");
+        assert_eq!(held(None, Duration::from_millis(500)), "`lock` is locked by another process for longer than 0.5 s");
     }
 }

@@ -6,6 +6,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 use extents::Bytes;
+use lvm_cmd::with_causes;
 
 use crate::limits::MAX_DATA_BYTES;
 use crate::line::{Heard, Line, Patience};
@@ -138,7 +139,7 @@ impl<W: Write + std::marker::Send> Server<'_, W> {
     fn reply(&self, answer: Result<Message<'_>, Refusal>) -> Result<Next, LinkError> {
         let said = self.line.say(&answer.unwrap_or_else(Message::Refusal));
         if let Err(error @ (LinkError::Sending(_) | LinkError::Write(crate::WriteError::Message { .. }))) = &said {
-            self.line.give_up(Refusal::new(RefusalKind::Failed, &chain(error), 1));
+            self.line.give_up(Refusal::new(RefusalKind::Failed, &with_causes(error), 1));
         }
         said.map(|()| Next::Request)
     }
@@ -193,12 +194,6 @@ impl<W: Write + std::marker::Send> Server<'_, W> {
     }
 }
 
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-    causes.collect::<Vec<_>>().join(": ")
-}
-
 /// The stream as it arrives.
 struct Arriving<'a, W> {
     server: &'a Server<'a, W>,
@@ -211,7 +206,7 @@ struct Arriving<'a, W> {
 impl<W: Write + std::marker::Send> Arriving<'_, W> {
     fn gone(heard: Heard) -> io::Error {
         match heard {
-            Heard::Over(Err(error)) => io::Error::new(io::ErrorKind::ConnectionAborted, chain(&error)),
+            Heard::Over(Err(error)) => io::Error::new(io::ErrorKind::ConnectionAborted, with_causes(&error)),
             Heard::Said(Message::Refusal(refusal)) => {
                 io::Error::new(io::ErrorKind::ConnectionAborted, format!("the sender gave up: {}", refusal.text))
             }
@@ -294,7 +289,7 @@ impl<W: Write + std::marker::Send> Leaving<'_, W> {
         if self.server.line.is_gone() {
             return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone"));
         }
-        self.server.line.say(message).map_err(|error| io::Error::other(chain(&error)))
+        self.server.line.say(message).map_err(|error| io::Error::other(with_causes(&error)))
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use extents::{Bytes, ChunkSize, Chunks, Extent, human};
 use hyperlayer::{DecodeError, EncodeError, Format, LayerId, LayerIdError, ReadError, UnsupportedHash};
+use lvm_cmd::with_causes;
 
 use crate::lvm::LvmError;
 use crate::receive::LedgerError;
@@ -315,7 +316,7 @@ pub enum Error {
         source: LayerIdError,
     },
     /// Something failed, and undoing it failed too.
-    #[error("{}; it was to be undone because of: {}", chain(left), chain(cause))]
+    #[error("{}; it was to be undone because of: {}", with_causes(left), with_causes(cause))]
     AndLeft {
         /// What failed first.
         cause: Box<Error>,
@@ -512,18 +513,6 @@ fn and_needs(parent: Option<&LayerId>) -> String {
 fn list(ids: &[LayerId]) -> String {
     let ids: Vec<_> = ids.iter().map(LayerId::as_str).collect();
     if ids.is_empty() { "of no known layer".to_owned() } else { format!("layer {}", ids.join(" or ")) }
-}
-
-/// The error with all its causes in one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Two sizes for a sentence: for people and to the byte.

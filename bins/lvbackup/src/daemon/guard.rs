@@ -10,6 +10,7 @@ use daemon::{
 use jiff::Timestamp;
 use lvm_cmd::{
     Executor, Lv, LvRef, MetadataSnapshot, PoolStatus, StateDir, VgName, find, pool_status, remove, volumes,
+    with_causes,
 };
 
 use super::log::Log;
@@ -94,7 +95,7 @@ impl<E: Executor> Guard<E> {
                     all.groups.insert(group);
                 }
                 Err(error) => {
-                    let text = chain(&error);
+                    let text = with_causes(&error);
                     if told.insert(group, text.clone()).as_ref() != Some(&text) {
                         log.warning(&[], &format!("cannot look after its pools: {text}"));
                     }
@@ -120,7 +121,7 @@ impl<E: Executor> Guard<E> {
             }
             reports.push(match find(&found.volumes, place.volume()) {
                 Ok(_) => self.report(place, &mut found.volumes, &thresholds, purpose, log),
-                Err(error) => unknown(place, &thresholds, chain(&error)),
+                Err(error) => unknown(place, &thresholds, with_causes(&error)),
             });
         }
         reports
@@ -167,7 +168,7 @@ impl<E: Executor> Guard<E> {
                     let _ = self.list_again(volumes, pool);
                 }
                 failed => {
-                    let error = failed.and_then(Result::err).map_or_else(String::new, |error| chain(&error));
+                    let error = failed.and_then(Result::err).map_or_else(String::new, |error| with_causes(&error));
                     log.warning(
                         &[("VOLUME", &volume.to_string())],
                         &format!("cannot remove `{volume}`: {error}; {why}"),
@@ -183,7 +184,7 @@ impl<E: Executor> Guard<E> {
     /// told.
     fn status(&self, pool: &LvRef, volumes: &mut Vec<Lv>) -> Result<(PoolStatus, Option<u64>), String> {
         let id = |volumes: &[Lv]| find(volumes, pool).ok().and_then(|lv| lv.transaction_id);
-        let status = || pool_status(&self.exec, pool).map_err(|error| chain(&error));
+        let status = || pool_status(&self.exec, pool).map_err(|error| with_causes(&error));
         for _ in 0..MAX_LOOKS {
             let (status, before) = (status()?, id(volumes));
             if before.is_none_or(|id| id == status.transaction_id) {
@@ -200,7 +201,7 @@ impl<E: Executor> Guard<E> {
     }
 
     fn list_again(&self, volumes: &mut Vec<Lv>, pool: &LvRef) -> Result<(), String> {
-        let found = lvm_cmd::volumes(&self.exec, pool.vg()).map_err(|error| chain(&error))?;
+        let found = lvm_cmd::volumes(&self.exec, pool.vg()).map_err(|error| with_causes(&error))?;
         volumes.retain(|lv| lv.name.vg() != pool.vg());
         volumes.extend(found);
         Ok(())
@@ -242,12 +243,6 @@ fn unknown(place: &Place, thresholds: &Thresholds, why: String) -> PoolReport {
 
 fn fill(used: u64, total: u64, levels: &Levels) -> Fill {
     Fill { used, total, warn_percent: levels.warn().get(), refuse_percent: levels.refuse().get() }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The present state of all pools with those that were looked at just now.

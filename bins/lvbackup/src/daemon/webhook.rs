@@ -9,11 +9,7 @@ use reqwest::{Client, header::CONTENT_TYPE, redirect::Policy};
 /// # Errors
 /// Why it was not taken, without the address: that may be a secret.
 pub(super) fn post(address: &str, json: String, timeout: Duration) -> Result<(), String> {
-    let text = |error: reqwest::Error| {
-        let error = error.without_url();
-        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-    };
+    let text = |error: reqwest::Error| lvm_cmd::with_causes(&error.without_url());
     // As the store does it; who was first stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

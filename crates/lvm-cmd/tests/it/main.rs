@@ -19,18 +19,8 @@ mod stack;
 mod transcript;
 mod volume;
 
+use lvm_cmd::with_causes as chain;
 use testkit::{POOL_UUID, lv_row as row, lvs_step as lvs, pool_row};
-
-/// An error and its causes, joined as a program shows them.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
-}
 
 /// The volumes of a report of these rows.
 fn parsed(rows: &[String]) -> Vec<lvm_cmd::Lv> {

@@ -402,9 +402,8 @@ mod liars {
             (Lie::Silent, "is silent"),
         ] {
             let error = run(lie).expect_err("a lie");
-            let text = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-            let text: Vec<_> = text.map(ToString::to_string).collect();
-            assert!(text.join(": ").contains(says), "{lie:?}: {text:?}");
+            let text = lvm_cmd::with_causes(&error);
+            assert!(text.contains(says), "{lie:?}: {text}");
         }
     }
 }

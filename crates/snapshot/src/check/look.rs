@@ -1,6 +1,5 @@
 //! Looking up what the checks judge. Nothing is changed.
 
-use std::error::Error;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 use extents::Bytes;
 use lvm_cmd::{
     Executor, Kind, Lv, LvRef, Program, Stack, Uuid, find, groups, loop_devices, mounted, physical_volumes,
-    pool_status, volumes,
+    pool_status, volumes, with_causes,
 };
 
 use super::{
@@ -80,7 +79,7 @@ type Looked = (Option<Result<Group, String>>, Option<Uuid>);
 fn look_at_group(asked: &Asked, at: &Look<'_>) -> Result<Looked, SiteError> {
     let vg = asked.origin.vg();
     let all = match volumes(at.exec, vg) {
-        Err(error) if error.kind() == Kind::NotFound => return Ok((Some(Err(chain(&error))), None)),
+        Err(error) if error.kind() == Kind::NotFound => return Ok((Some(Err(with_causes(&error))), None)),
         all => all?,
     };
     let missing = |pv: &&lvm_cmd::Pv| pv.group.as_ref() == Some(vg) && pv.device.is_none();
@@ -91,7 +90,7 @@ fn look_at_group(asked: &Asked, at: &Look<'_>) -> Result<Looked, SiteError> {
     };
     let origin = match find(&all, &asked.origin) {
         Ok(lv) => Ok(look_at_origin(asked, lv, at)),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(with_causes(&error)),
     };
     let group = Group {
         missing_count,
@@ -122,7 +121,7 @@ fn look_at_pool(name: LvRef, exec: &dyn Executor) -> Pool {
     let status = match pool_status(exec, &name) {
         Ok(status) => Ok(Some(status)),
         Err(lvm_cmd::PoolError::Inactive { .. }) => Ok(None),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(with_causes(&error)),
     };
     Pool { name, status }
 }
@@ -139,7 +138,7 @@ fn look_at_file(file: &AskedFile, group: Option<&Uuid>, stack: &Stack<'_>) -> Fi
         Err(error) => return none(Err(format!("cannot look at {}: {error}", quoted(folder)))),
     };
     let on = match (group, stack.below(folder)) {
-        (_, Err(error)) => Err(chain(&error)),
+        (_, Err(error)) => Err(with_causes(&error)),
         (None, _) => Ok(None),
         (Some(group), Ok(below)) => {
             let ours: Vec<_> = below.into_iter().filter(|device| device.is_of_group(group)).collect();
@@ -196,7 +195,7 @@ pub fn look_at_mount_point(at: &Path, mounts: &Path) -> Result<MountPlace, SiteE
 /// # Errors
 /// Why it cannot be known.
 pub fn look_at_node(exec: &dyn Executor, node: &Path) -> Result<Option<String>, String> {
-    lvm_cmd::file_system(exec, node).map_err(|error| chain(&error))
+    lvm_cmd::file_system(exec, node).map_err(|error| with_causes(&error))
 }
 
 fn look_at_made(record: &Record, at: &Look<'_>) -> Result<Made, SiteError> {
@@ -227,9 +226,4 @@ fn resolved(path: &Path) -> Result<PathBuf, String> {
         return Err(format!("{} is to lie in what is no folder", quoted(path)));
     }
     Ok(parent.join(name))
-}
-
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", chain(cause)))
 }
