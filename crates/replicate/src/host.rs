@@ -75,7 +75,8 @@ pub trait Host: Sync {
     /// Puts a layer under the destination's own name. Done where it is there already.
     ///
     /// # Errors
-    /// The volume is in use, or was written to and that is not to be rolled back; there is no such layer.
+    /// The volume is in use, or was written to and that is not to be rolled back; there is no such layer. With
+    /// [`exit`](Refusal::exit) 5 where the volume may be another one now, or between its names; else it is what it was.
     fn settle(&self, ask: &Settle) -> Result<Settled, Refusal>;
 
     /// Takes a snapshot that somebody made for a layer of the pair. Done where it is one already.

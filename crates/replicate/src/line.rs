@@ -25,10 +25,10 @@ impl Patience {
     pub const OF_SECONDS: Self = Self { ping_after_waits: 60, gone_after_waits: 180 };
 }
 
-/// How soon it is noticed that nobody takes what came.
-const LOOK: Duration = Duration::from_millis(100);
-/// How often it is tried to tell somebody who left why it is over.
-const LOOKS_FOR_WHY: u32 = 20;
+/// How soon it is noticed that nobody takes what came, or that a stop is asked for.
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
+/// How often it is tried to tell somebody who left why it is over; and looked whether somebody who hung up has told it.
+pub(crate) const LOOKS_FOR_WHY: u32 = 20;
 
 /// The way out, and what is known of the far side.
 #[derive(Debug)]

@@ -134,7 +134,7 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// Why, for people.
     pub text: Text,
-    /// What its program exits with, 1 to 5: the exit codes of every command here.
+    /// What its program exits with, 1 to 5: the exit codes of every command here. With 5 something is left.
     pub exit: u8,
 }
 

@@ -26,33 +26,45 @@ pub(super) struct Swap<'h, 'a> {
     /// Whether this very run looked at the old one, when nobody could write to it any more, and gave it its other name.
     pub(super) moved: bool,
     pub(super) kept: Option<LvName>,
+    /// Whether the volume's own name has become another's, or nobody's, or may have: from here on a failure leaves something.
+    begun: bool,
 }
 
 impl LvmHost<'_> {
     pub(super) fn settle_layer(&self, end: &End, ask: &Settle) -> Result<Settled, Refusal> {
         self.finish_received(end)?;
         let (new, old) = (names::new_live(&end.volume)?, names::old_live(&end.volume)?);
-        let mut swap = Swap { host: self, end, ask, new, old, content: Content::Unknown, moved: false, kept: None };
-        for _ in 0..MAX_STEPS {
-            let group = self.group(&end.volume)?;
-            let step = swap.step(&group)?;
-            if step == Step::Look {
-                // In a large pool that takes a while.
-                self.lvm.exec.forget();
-            }
-            if step == Step::Done {
-                let layer = end.layer(&group, &ask.layer)?;
-                if newest(&end.layers(&group)).is_some_and(|newest| newest.name == layer.name) {
-                    self.hold_only(end, &group, &[&layer.name])?;
-                }
-                return Ok(Settled { layer: ask.layer.clone(), kept: swap.kept });
-            }
+        let (moved, begun) = (false, false);
+        let mut swap = Swap { host: self, end, ask, new, old, content: Content::Unknown, moved, kept: None, begun };
+        match swap.all_steps() {
+            Err(refusal) if swap.begun => Err(Refusal { exit: 5, ..refusal }),
+            Err(refusal) => Err(refusal),
+            Ok(()) => Ok(Settled { layer: ask.layer.clone(), kept: swap.kept }),
         }
-        Err(destination(&format!("`{}` is being changed by somebody else all the time", end.volume), 1))
     }
 }
 
 impl Swap<'_, '_> {
+    fn all_steps(&mut self) -> Result<(), Refusal> {
+        let (host, end) = (self.host, self.end);
+        for _ in 0..MAX_STEPS {
+            let group = host.group(&end.volume)?;
+            match self.step(&group)? {
+                // In a large pool that takes a while.
+                Step::Look => host.lvm.exec.forget(),
+                Step::Done => {
+                    let layer = end.layer(&group, &self.ask.layer)?;
+                    if newest(&end.layers(&group)).is_some_and(|newest| newest.name == layer.name) {
+                        host.hold_only(end, &group, &[&layer.name])?;
+                    }
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        Err(destination(&format!("`{}` is being changed by somebody else all the time", end.volume), 1))
+    }
+
     /// Does what is to be done next.
     fn step(&mut self, group: &[Lv]) -> Result<Step, Refusal> {
         let layer = self.end.layer(group, &self.ask.layer)?;
@@ -67,6 +79,7 @@ impl Swap<'_, '_> {
             }
         };
         let step = next(self.facts(own.as_ref(), layer, group)?);
+        self.begun |= matches!(step, Step::TakeName | Step::PutBack | Step::Ready);
         let exec = self.host.lvm.exec;
         match (step, &own) {
             (Step::Look, Some((own, made_of))) => {
@@ -83,7 +96,7 @@ impl Swap<'_, '_> {
                 if let Err(refusal) = self.move_away(own, made_of) {
                     return Err(self.back(own, refusal));
                 }
-                self.moved = true;
+                (self.moved, self.begun) = (true, true);
                 // At once, so that the name is missing as short as can be.
                 self.take_name()?;
             }
@@ -262,6 +275,23 @@ mod tests {
         .chain([group(&[row("data", LIVE, "Vwi-a-tz--")])])
         .collect::<Vec<_>>());
         assert_eq!(settled.unwrap().kept, None);
+    }
+
+    /// What the client tells its user hangs on it: up to the first rename the copy is what it was, from then on it may not be.
+    #[test]
+    fn a_command_that_fails_before_the_rename_and_in_it() {
+        let (new, old) = (new_name(), old_name());
+        let failed = |command: &str| format!("$ {command}\n! it does not work\n= 5\n");
+        let make = format!(
+            "lvcreate --snapshot --name {new} --addtag hyperlayer.sync=web1:vg0/data --addtag hyperlayer.live=two \
+             --permission rw --setactivationskip n --activate n vg0/data-sync-2"
+        );
+        let before = settle(&[group(&[]), failed(&make)]).unwrap_err();
+        assert_eq!(before.exit, 1, "{}", before.text);
+        let written = "hyperlayer.sync=web1:vg0/data,hyperlayer.live=one,hyperlayer.keep=written";
+        let between = group(&[row(&old, written, "Vwi---tz--"), row(&new, LIVE, "Vwi---tz--")]);
+        let within = settle(&[between, failed(&format!("lvrename vg0 {new} data"))]).unwrap_err();
+        assert_eq!(within.exit, 5, "{}", within.text);
     }
 
     /// Killed between both renames, of which the old one was to be kept.

@@ -132,15 +132,6 @@ impl SyncError {
         }
     }
 
-    /// Whether it is a no that a server says before it does anything.
-    pub(super) const fn changed_nothing(&self) -> bool {
-        use RefusalKind::{Busy, Destination, NotAllowed, NotFound, Space};
-        match self {
-            Self::Refused { refusal, .. } => matches!(refusal.kind, NotAllowed | NotFound | Destination | Space | Busy),
-            _ => false,
-        }
-    }
-
     /// Whether it is nothing but a request to stop that was followed.
     #[must_use]
     pub fn is_stop(&self) -> bool {

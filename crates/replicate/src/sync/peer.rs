@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::{Events, Reached, SyncError};
-use crate::line::{Heard, Line, Patience};
+use crate::line::{Heard, LOOK, LOOKS_FOR_WHY, Line, Patience};
 use crate::manage::{Adopt, Differ, Noted, Prune, Pruned, Settle, Settled, Snapshot};
 use crate::{
     Compare, Hello, Incoming, Layer, Layers, LinkError, List, Message, Offer, Plan, Ready, Refusal, Role, Selected,
@@ -20,10 +19,6 @@ type HangUp<'a> = &'a (dyn Fn() + Sync);
 
 /// So many pieces of a stream may wait for the other side: 4 MiB.
 const MAX_WAITING: usize = 16;
-/// How soon a request to stop is followed.
-const LOOK: Duration = Duration::from_millis(100);
-/// How often it is looked whether somebody who hung up has said why.
-const LOOKS_FOR_WHY: u32 = 20;
 
 /// One of both, to talk to.
 pub(super) struct Peer<'a> {

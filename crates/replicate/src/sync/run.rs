@@ -175,7 +175,8 @@ impl<'p> Run<'_, 'p> {
             read_only_live: self.want.read_only_live,
         });
         let settled = settled.map_err(|cause| match cause {
-            cause if cause.changed_nothing() => cause,
+            // The server knows that the copy is what it was.
+            SyncError::Refused { ref refusal, .. } if refusal.exit != 5 => cause,
             cause => SyncError::Settling { layer, cause: Box::new(cause) },
         })?;
         if let Some(kept) = settled.kept {

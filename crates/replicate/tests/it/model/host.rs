@@ -55,6 +55,53 @@ impl ModelHost {
         Ok(change(&mut self.machine.lock().unwrap()))
     }
 
+    /// `begun`: whether the volume's own name may have become another's.
+    fn settle_steps(&self, ask: &Settle, begun: &mut bool) -> Result<Settled, Refusal> {
+        let (name, pair) = (ask.volume.lv().to_string(), ask.pair.to_string());
+        let (new, old) = (format!("new-{name}"), format!("old-{name}"));
+        // What a change of names that was interrupted has left.
+        let has = |name: &str| self.look(|machine| machine.volumes.contains_key(name));
+        if !has(&name) && has(&old) {
+            *begun = true;
+            self.change(|machine| rename(machine, &old, &name))?;
+        }
+        for leftover in [&new, &old] {
+            if has(leftover) {
+                self.change(|machine| machine.volumes.remove(leftover))?;
+            }
+        }
+        let mut kept: Option<String> = None;
+        let layer = self.layer_volume(ask.layer.as_str())?;
+        match self.look(|machine| Self::live(machine, &name, &pair)) {
+            Live::Holds { layer, ours: true } if layer == ask.layer => {
+                return Ok(Settled { layer: ask.layer.clone(), kept: None });
+            }
+            Live::Missing | Live::Holds { ours: true, .. } => {}
+            Live::Written { .. } if ask.rollback => {
+                kept = Some(self.change(|machine| {
+                    let content = machine.volumes[&name].content.clone();
+                    let kept = machine.free_name("written");
+                    machine.add(&kept, content, true, &[]);
+                    kept
+                })?);
+            }
+            _ => return Err(no(RefusalKind::Destination, "written to")),
+        }
+        let tags = [format!("sync={pair}"), format!("live={}", ask.layer)];
+        self.change(|machine| {
+            machine.add(&new, layer.content.clone(), false, &tags);
+        })?;
+        if has(&name) {
+            self.change(|machine| rename(machine, &name, &old))?;
+        }
+        *begun = true;
+        self.change(|machine| rename(machine, &new, &name))?;
+        if has(&old) {
+            self.change(|machine| machine.volumes.remove(&old))?;
+        }
+        Ok(Settled { layer: ask.layer.clone(), kept: kept.map(|kept| kept.parse().unwrap()) })
+    }
+
     fn look<T>(&self, look: impl FnOnce(&Machine) -> T) -> T {
         look(&self.machine.lock().unwrap())
     }
@@ -270,47 +317,9 @@ impl Host for ModelHost {
     }
 
     fn settle(&self, ask: &Settle) -> Result<Settled, Refusal> {
-        let (name, pair) = (ask.volume.lv().to_string(), ask.pair.to_string());
-        let (new, old) = (format!("new-{name}"), format!("old-{name}"));
-        // What a change of names that was interrupted has left.
-        let has = |name: &str| self.look(|machine| machine.volumes.contains_key(name));
-        if !has(&name) && has(&old) {
-            self.change(|machine| rename(machine, &old, &name))?;
-        }
-        for leftover in [&new, &old] {
-            if has(leftover) {
-                self.change(|machine| machine.volumes.remove(leftover))?;
-            }
-        }
-        let mut kept: Option<String> = None;
-        let layer = self.layer_volume(ask.layer.as_str())?;
-        match self.look(|machine| Self::live(machine, &name, &pair)) {
-            Live::Holds { layer, ours: true } if layer == ask.layer => {
-                return Ok(Settled { layer: ask.layer.clone(), kept: None });
-            }
-            Live::Missing | Live::Holds { ours: true, .. } => {}
-            Live::Written { .. } if ask.rollback => {
-                kept = Some(self.change(|machine| {
-                    let content = machine.volumes[&name].content.clone();
-                    let kept = machine.free_name("written");
-                    machine.add(&kept, content, true, &[]);
-                    kept
-                })?);
-            }
-            _ => return Err(no(RefusalKind::Destination, "written to")),
-        }
-        let tags = [format!("sync={pair}"), format!("live={}", ask.layer)];
-        self.change(|machine| {
-            machine.add(&new, layer.content.clone(), false, &tags);
-        })?;
-        if has(&name) {
-            self.change(|machine| rename(machine, &name, &old))?;
-        }
-        self.change(|machine| rename(machine, &new, &name))?;
-        if has(&old) {
-            self.change(|machine| machine.volumes.remove(&old))?;
-        }
-        Ok(Settled { layer: ask.layer.clone(), kept: kept.map(|kept| kept.parse().unwrap()) })
+        let mut begun = false;
+        let settled = self.settle_steps(ask, &mut begun);
+        settled.map_err(|refusal| if begun { Refusal { exit: 5, ..refusal } } else { refusal })
     }
 
     fn adopt(&self, ask: &Adopt) -> Result<Layer, Refusal> {
