@@ -9,6 +9,8 @@ use super::reader::Field;
 
 /// A session takes so many rules of one side, less those that are no tags.
 const MAX_TAGS: usize = 20;
+/// And so many bytes of each: 256, less those of `tag=`.
+const MAX_TAG_BYTES: usize = 252;
 
 /// The rules of one side.
 pub(super) fn rules(field: &Field<'_>) -> Option<Vec<Rule>> {
@@ -34,7 +36,9 @@ pub(super) fn rules(field: &Field<'_>) -> Option<Vec<Rule>> {
     rules.extend(table.read("within", period).map(Rule::Within));
     let tags = table.read("tags", |field| {
         field.list("a list of at most 20 tags", MAX_TAGS, |item| {
-            item.text("a tag as LVM has them", |text| text.parse::<Tag>().ok().map(|tag| tag.to_string()))
+            item.text("a tag as LVM has them, of at most 252 bytes", |text| {
+                text.parse::<Tag>().ok().filter(|_| text.len() <= MAX_TAG_BYTES).map(|tag| tag.to_string())
+            })
         })
     });
     rules.extend(tags.unwrap_or_default().into_iter().map(Rule::Tag));

@@ -53,6 +53,38 @@ fn a_run_and_all_that_is_said_of_it() {
     assert_eq!(place.lines("calls"), 1);
 }
 
+/// What a configuration may say, `lvbackup sync` takes: else it would be found out at night. And what is longer, it is told of.
+#[test]
+fn the_longest_that_is_taken_is_taken_by_a_run_too() {
+    let tags = |count: usize, len: usize| {
+        let tags: Vec<_> = (0..count).map(|n| format!("'{n:x<len$}'")).collect();
+        let others = "last = 1, hourly = 24, daily = 7, weekly = 5, monthly = 12, yearly = 10, within = '10y'";
+        format!("keep.source = {{ {others}, tags = [{}] }}", tags.join(", "))
+    };
+    let long = |len| "x".repeat(len);
+    for (taken, refused) in [
+        (format!("pair = '{}'", long(256)), format!("pair = '{}'", long(257))),
+        ("compress = 'zstd:19'".into(), "compress = 'zstd:20'".into()),
+        (tags(20, 252), tags(21, 252)),
+        (tags(1, 252), tags(1, 253)),
+        (format!("remote_command = '{}'", long(4000)), format!("remote_command = '{}'", long(4001))),
+    ] {
+        let config = |line| format!("[job.a]\n{JOB}every = '1h'\n{line}");
+        let place = Place::new(&config(refused), "");
+        let check = place.daemon(&["--check"]).run();
+        assert_eq!(check.code(), 2, "{taken} and one more: {}", check.stderr);
+        let place = Place::new(&config(taken.clone()), "printf '%s\\n' \"$@\" >given\nmv given calls\nexit 1");
+        let daemon = place.start();
+        place.until_lines("calls", 1);
+        let _ = stop(daemon);
+        let given = place.read("calls");
+        let run = place.tool(&given.lines().collect::<Vec<_>>()).run();
+        // There is no such volume; but everything was understood.
+        assert_ne!(run.code(), 2, "{taken}: {}", run.stderr);
+        assert!(run.code() != 0 && !run.stderr.contains("invalid value"), "{taken}: {}", run.stderr);
+    }
+}
+
 #[test]
 fn failures_wait_longer_and_longer_and_then_it_goes_on() {
     let config = format!("[job.a]\n{JOB}every = '1s'\nbackoff = {{ first = '1s', cap = '2s' }}");
