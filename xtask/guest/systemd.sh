@@ -6,7 +6,8 @@
 start_systemd() {
     local unit
     mkdir -p /run/systemd/system
-    # Not with semaphores of its own: LVM and the guest's udev wait for each other with them. The guest has its own udev; what cleans up /tmp would take the scenario's folder.
+    # Not with semaphores of its own: LVM and the guest's udev wait for each other with them. The guest has its own udev; what
+    # cleans up /tmp would take the scenario's folder.
     for unit in systemd-udevd{.service,-kernel.socket,-control.socket} systemd-udev-{trigger,settle}.service \
         lvm2-{monitor.service,lvmpolld.socket} blk-availability.service systemd-tmpfiles-{setup,setup-dev,clean}.service \
         systemd-{remount-fs,modules-load,sysctl,binfmt,sysusers,update-utmp,random-seed}.service {e2scrub_all,dpkg-db-backup}.timer \

@@ -53,6 +53,8 @@ wait $first
 mirrored
 
 # A clock that was set back, on the source or on both: parents say which is newer.
+booted=$(($(date +%s) - $(cut -d. -f1 /proc/uptime)))
+at_end 'date -s "@$((booted + $(cut -d. -f1 /proc/uptime)))"'
 date -s '2001-01-01 00:00'
 change 4
 sync_to 0 src/data dst/data

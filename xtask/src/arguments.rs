@@ -59,9 +59,10 @@ struct Rest {
     words: Vec<String>,
     flags: Vec<&'static str>,
     with: Vec<PathBuf>,
+    /// What the task's own limits are.
     limits: Limits,
-    /// Whether somebody asked for other limits than the task's own.
-    limited: bool,
+    /// Where somebody asks for others.
+    asked: Option<Limits>,
 }
 
 /// A soak's own limit is the script's.
@@ -111,7 +112,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Task> {
 
 /// All options and words; what follows a script is the script's own.
 fn rest(parser: &mut Parser, for_a_script: bool, limits: Limits) -> Result<Option<Rest>> {
-    let mut rest = Rest { words: Vec::new(), flags: Vec::new(), with: Vec::new(), limits, limited: false };
+    let mut rest = Rest { words: Vec::new(), flags: Vec::new(), with: Vec::new(), limits, asked: None };
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
@@ -152,13 +153,11 @@ impl Rest {
     }
 
     fn limits(&mut self) -> Limits {
-        self.limited = false;
-        self.limits
+        self.asked.take().unwrap_or(self.limits)
     }
 
     fn limits_mut(&mut self) -> &mut Limits {
-        self.limited = true;
-        &mut self.limits
+        self.asked.get_or_insert(self.limits)
     }
 
     fn must_be_empty(&self, task: &str) -> Result<()> {
@@ -168,7 +167,7 @@ impl Rest {
         if let Some(flag) = self.flags.first() {
             bail!("`{task}` does not take `--{flag}`");
         }
-        if self.limited || !self.with.is_empty() {
+        if self.asked.is_some() || !self.with.is_empty() {
             bail!("`{task}` does not take these options; `cargo xtask --help` says which do");
         }
         Ok(())

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 /// Runs all measurements.
 pub(crate) fn bench(limits: &Limits) -> Result<()> {
     println!("== the parser of thin_delta's output, on one core");
-    example("thin-delta", &["1000"])?;
+    example("delta_throughput", &["1000"])?;
     println!("== the stream format in memory, on one core");
-    example("hyperlayer", &[])?;
+    example("stream_throughput", &[])?;
     images::bench(&release_binaries()?)?;
     in_guest("lvbackup in a guest, on a volume of 10 GiB", "volumes.py", limits)?;
     in_guest("lvbackup sync in a guest, of 1 MiB on a volume of 10 GiB", "sync.sh", limits)
@@ -43,7 +43,7 @@ fn release_binaries() -> Result<Vec<PathBuf>> {
     Ok(names.iter().map(|name| folder.join(name)).collect())
 }
 
-fn example(package: &str, arguments: &[&str]) -> Result<()> {
-    let build = ["run", "--quiet", "--release", "--package", package, "--example", "throughput", "--"];
+fn example(name: &str, arguments: &[&str]) -> Result<()> {
+    let build = ["run", "--quiet", "--release", "--example", name, "--"];
     run(cargo().args(build).args(arguments))
 }

@@ -1,4 +1,4 @@
-//! How fast a document of N MB (10^6 bytes) is read, and in how much memory: `throughput [N]`, 1000 if not given.
+//! How fast a document of N MB (10^6 bytes) is read, and in how much memory: `delta_throughput [N]`, 1000 if not given.
 //!
 //! The document is made while it is read, 64 KiB at a time like the pipe of a real `thin_delta`; the time that making
 //! it takes is not counted.

@@ -1,4 +1,4 @@
-//! How fast streams are written and read, from memory to memory: `cargo run --release --example throughput [MiB]`.
+//! How fast streams are written and read, from memory to memory: `cargo run --release --example stream_throughput [MiB]`.
 
 #![allow(clippy::print_stdout, clippy::cast_precision_loss, reason = "what an example is for")]
 

@@ -1,4 +1,4 @@
-//! How fast a file or device is read with 1, 2 and 4 threads: `cargo run --release --example throughput PATH [KIB_PER_PIECE]`.
+//! How fast a file or device is read with 1, 2 and 4 threads: `cargo run --release --example read_throughput PATH [KIB_PER_PIECE]`.
 //! The page cache makes a regular file look fast; a block device is read past it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its user")]
@@ -12,7 +12,7 @@ use extents::{Bytes, Extent};
 fn main() -> Result<(), Error> {
     let mut arguments = std::env::args().skip(1);
     let Some(path) = arguments.next() else {
-        eprintln!("usage: throughput PATH [KIB_PER_PIECE]");
+        eprintln!("usage: read_throughput PATH [KIB_PER_PIECE]");
         return Ok(());
     };
     let piece = Bytes::new(arguments.next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(1024) << 10);
