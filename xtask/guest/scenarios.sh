@@ -2,7 +2,8 @@
 # Runs all of /payload/scenarios, one after another, each with a time limit.
 #
 # Prints `ok NAME (12 s)`, or the log and `FAILED NAME (12 s): reason`. Leaves results.tsv (name, ok or FAILED, seconds, reason)
-# and NAME.log under $RESULTS. A scenario says `# limit: 600` when the usual 300 s are too few for it.
+# and NAME.log under $RESULTS. A scenario says `# limit: 600` when the usual 300 s are too few for it,
+# and `# takes: 130` when it takes much more, or less, than a minute, for whoever shares scenarios out.
 
 # A scenario that cuts the power (`power_cut` in lib.sh) is run again in the next boot, with $BOOT one more. Its disks are then
 # as the cut left them.

@@ -1,3 +1,4 @@
+# takes: 20
 # The guest itself, without any program of ours: thin pools, snapshots, metadata snapshots, thin_delta, names with hyphens.
 . lib.sh
 

@@ -1,3 +1,4 @@
+# takes: 20
 # The helpers of lib.sh notice what they are there for.
 . lib.sh
 

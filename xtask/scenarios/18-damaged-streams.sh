@@ -1,3 +1,4 @@
+# takes: 130
 # Streams that are cut, altered or prolonged: refused with status 3, and nothing is left of the volume.
 . lib.sh
 

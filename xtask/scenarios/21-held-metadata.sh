@@ -1,3 +1,4 @@
+# takes: 30
 # A metadata snapshot that somebody else holds is neither used nor released.
 . lib.sh
 

@@ -1,3 +1,4 @@
+# takes: 180
 # A receive that is killed, cut or out of space is continued or removed, and nothing is lost on the way.
 . lib.sh
 

@@ -1,3 +1,4 @@
+# takes: 180
 # The same with an object store, whose server dies in mid-upload.
 . lib.sh
 . store.sh

@@ -1,3 +1,4 @@
+# takes: 20
 # The power is cut: in the midst of a receive, of which everything is there that the ledger says and --resume makes the right
 # bytes; and right after an exit status of 0, which was a promise.
 . lib.sh

@@ -1,3 +1,4 @@
+# takes: 20
 # The power is cut while a snapshot lies in a temporary file, while one is made, and while one is removed: after the boot the group
 # misses a physical volume, and `lvsnap recover` gives the snapshot back, or the group as it was.
 . lib.sh

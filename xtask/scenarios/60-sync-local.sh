@@ -1,4 +1,5 @@
 # limit: 900
+# takes: 120
 # A volume and its copy on one machine, kept in step: the first time, what changed, with rules that keep more, grown and shrunk; in
 # groups with extents and chunks of other lengths.
 . lib.sh

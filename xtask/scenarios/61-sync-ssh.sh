@@ -1,4 +1,5 @@
 # limit: 900
+# takes: 220
 # A volume is mirrored over ssh, pushed and pulled, by a key that is good for nothing else.
 . lib.sh
 . sync.sh

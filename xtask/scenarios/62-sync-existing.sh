@@ -1,4 +1,5 @@
 # limit: 900
+# takes: 130
 # A destination that exists is kept and only mended, or refused; a pair kept by other means is taken over.
 . lib.sh
 . sync.sh

@@ -1,4 +1,5 @@
 # limit: 900
+# takes: 300
 # A connection that is cut at any point leaves the old or the new state, and the next run goes on.
 . lib.sh
 . sync.sh

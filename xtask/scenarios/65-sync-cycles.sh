@@ -1,4 +1,5 @@
 # limit: 900
+# takes: 130
 # A file system that is written to all the time, mirrored again and again.
 . lib.sh
 . sync.sh

@@ -1,4 +1,5 @@
 # limit: 900
+# takes: 40
 # The power is cut in the midst of a transfer, and right after one that was done: the mirror is the old or the new state, what was
 # durable is not sent again, and the next run finishes.
 . lib.sh

@@ -1,4 +1,5 @@
 # limit: 900
+# takes: 150
 # The daemon under a real systemd, as its unit ships: it mirrors over ssh, tells of trouble once and of its end once, takes a new
 # configuration and refuses a wrong one, stops at a durable point; its metrics, rules and dashboard are what Prometheus takes.
 . lib.sh

@@ -1,4 +1,5 @@
 # limit: 600
+# takes: 130
 # Two daemons that have one pair take turns; a source's pool that fills is made room in, or nothing begins, and the copy stays.
 . lib.sh
 . sync.sh

@@ -56,11 +56,11 @@ pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
     let guest = Guest::prepare(false)?;
     let binaries = build_all()?;
     let guests = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_GUESTS);
-    let len = |file: &PathBuf| fs::metadata(file).map_or(0, |file| file.len());
-    let lens: Vec<_> = scenarios.iter().map(|file| (file.clone(), len(file))).collect();
+    let seconds = |file: &PathBuf| fs::read_to_string(file).map_or(USUAL_SECONDS, |text| takes_seconds(&text));
+    let known: Vec<_> = scenarios.iter().map(|file| (file.clone(), seconds(file))).collect();
     let tallies: Vec<_> = std::thread::scope(|scope| {
         let (guest, binaries) = (&guest, &binaries);
-        let shares = (1..).zip(shares(&lens, guests));
+        let shares = (1..).zip(shares(&known, guests));
         let run = shares.map(|(n, share)| {
             scope.spawn(move || in_one_guest(guest, binaries, &format!("scenarios-{n}"), &share, limits))
         });
@@ -76,15 +76,24 @@ pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Shared out so that all guests have about as much to do: how long one takes is guessed by how long its text is. The longest
-/// first, to whoever has least; each share in the order of its names.
-fn shares(scenarios: &[(PathBuf, u64)], count: usize) -> Vec<Vec<&Path>> {
+/// How long most take where the guest is emulated.
+const USUAL_SECONDS: u32 = 60;
+
+/// How long one says that it takes, for those that take much longer: `# takes: 200`. Nothing hangs on it but who runs what.
+fn takes_seconds(text: &str) -> u32 {
+    let said = text.lines().find_map(|line| line.strip_prefix("# takes: ")?.parse().ok());
+    said.unwrap_or(USUAL_SECONDS)
+}
+
+/// Shared out so that all guests have about as many seconds to do. The longest first, to whoever has least; each share in the
+/// order of its names.
+fn shares(scenarios: &[(PathBuf, u32)], count: usize) -> Vec<Vec<&Path>> {
     let mut longest_first: Vec<_> = scenarios.iter().collect();
-    longest_first.sort_by_key(|(_, len)| std::cmp::Reverse(*len));
+    longest_first.sort_by_key(|(_, seconds)| std::cmp::Reverse(*seconds));
     let mut shares = vec![(0, Vec::new()); count.min(scenarios.len())];
-    for (file, len) in longest_first {
+    for (file, seconds) in longest_first {
         if let Some((total, share)) = shares.iter_mut().min_by_key(|(total, _)| *total) {
-            *total += len;
+            *total += seconds;
             share.push(file.as_path());
         }
     }
@@ -165,7 +174,7 @@ fn name(file: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tally, count, shares};
+    use super::{Tally, count, shares, takes_seconds};
     use std::path::{Path, PathBuf};
 
     #[test]
@@ -176,8 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_says_how_long_it_takes() {
+        assert_eq!(takes_seconds("# limit: 900\n# takes: 200\n# What it shows.\n. lib.sh\n"), 200);
+        assert_eq!(takes_seconds("# limit: 900\n. lib.sh\n"), 60);
+    }
+
+    #[test]
     fn each_scenario_is_in_one_share() {
-        let files = [("a", 10), ("b", 50), ("c", 30), ("d", 25)].map(|(name, len)| (PathBuf::from(name), len));
+        let files = [("a", 10), ("b", 50), ("c", 30), ("d", 25)].map(|(name, takes)| (PathBuf::from(name), takes));
         fn paths<'a>(names: &'a [&str]) -> Vec<&'a Path> {
             names.iter().map(Path::new).collect()
         }
