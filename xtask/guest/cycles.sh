@@ -34,6 +34,12 @@ cycles() {
         e2fsck -fn /dev/dst/data >fsck.log 2>&1 || { cat fsck.log; fail "cycle $n: fsck finds damage"; }
         mount -o ro,noload /dev/dst/data mirror
         [ -s mirror/log ]
+        if [ "$n" = 1 ]; then
+            # Nobody's file system is taken away beneath it.
+            sync_to 3 src/data far:dst/data --recv-read-only
+            stderr_has 'in use'
+            mountpoint -q mirror
+        fi
         umount mirror
         deactivate dst/data "src/$newest"
         echo "cycle $n: $(said data_bytes) bytes changed, $(said wire_bytes) on the wire, $(said seconds) s" >&2

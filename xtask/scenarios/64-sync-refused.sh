@@ -53,14 +53,25 @@ stderr_has 'process'
 wait $first
 mirrored
 
+# A metadata snapshot that somebody else holds is not taken from them; and nothing is left of what was begun.
+change 4
+remember src
+reserve src/pool
+expect_exit 4 lvbackup sync src/data dst/data
+stderr_has 'metadata snapshot'
+release src/pool
+no_leftovers src
+sync_to 0 src/data dst/data
+mirrored
+
 # A clock that was set back, on the source or on both: parents say which is newer.
 booted=$(($(date +%s) - $(cut -d. -f1 /proc/uptime)))
 at_end 'date -s "@$((booted + $(cut -d. -f1 /proc/uptime)))"'
 date -s '2001-01-01 00:00'
-change 4
+change 5
 sync_to 0 src/data dst/data
 mirrored
-change 5
+change 6
 sync_to 0 src/data dst/data
 [ "$(said data_bytes)" -le 1179648 ]
 mirrored

@@ -59,7 +59,7 @@ pub fn check(data: &[u8]) {
         let kinds = crate::Kind::ALL;
         let kind = kinds[usize::from(*first) % kinds.len()];
         let body = &body[..body.len().min(kind.max_body_bytes())];
-        frames(&[PREAMBLE, &crate::frame::header(kind, 0, body)[..], body].concat());
+        frames(&[PREAMBLE, &crate::wire::frame::header(kind, 0, body)[..], body].concat());
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
             let path = folder.join(format!("body_{}", format!("{kind:?}").to_lowercase()));
             let seed = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert_eq!(usize::from(seed[0]), index, "{}", path.display());
-            let framed = [super::PREAMBLE, &crate::frame::header(kind, 0, &seed[1..])[..], &seed[1..]].concat();
+            let framed = [super::PREAMBLE, &crate::wire::frame::header(kind, 0, &seed[1..])[..], &seed[1..]].concat();
             assert_eq!((super::read(&framed, 7).0.len(), super::read(&framed, 7).1), (1, None), "{}", path.display());
         }
         for name in ["push_client", "push_server", "refused", "sync_client", "sync_server"] {

@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use extents::Bytes;
 
 use crate::Layer;
-use crate::blocks::Compare;
-use crate::manage::{Adopt, Differ, Noted, Prune, Pruned, Settle, Settled, Snapshot};
-use crate::parts::{Begin, Done, End, Layers, List, Offer, Plan, Ready, Refusal, Selected, Send};
+use crate::wire::blocks::Compare;
+use crate::wire::manage::{Adopt, Differ, Noted, Prune, Pruned, Settle, Settled, Snapshot};
+use crate::wire::parts::{Begin, Done, End, Layers, List, Offer, Plan, Ready, Refusal, Selected, Send};
 
 /// What a server can do, for the time of one session. [`serve`](crate::serve) calls it with one request after the other, each of
 /// which its rule allowed, and every value of which keeps to PROTOCOL.md.

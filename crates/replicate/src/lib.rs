@@ -36,54 +36,38 @@
 #![forbid(unsafe_code)]
 
 mod allow;
-mod blocks;
-mod frame;
 #[cfg(any(test, fuzzing, feature = "fuzzing"))]
 pub mod fuzzing;
 mod host;
-mod keep;
-mod layers;
-pub mod limits;
 mod line;
 mod lineage;
-mod link;
 pub mod lvm;
-mod manage;
-mod message;
-mod pack;
-mod parts;
-mod reader;
-mod rule;
 mod serve;
-mod session;
 mod sync;
-mod text;
-mod transferring;
-mod verify;
-mod violation;
-mod writer;
+mod wire;
 
 pub use allow::{Access, Allow, NotAllowed, Pattern, PatternError, Volumes};
-pub use blocks::{Compare, Hashes};
-pub use frame::{FrameError, Kind};
 pub use host::{Acknowledge, Host, Inflow, Outflow, Receive};
-pub use keep::{Keep, KeepError};
-pub use layers::{Layer, Live, Pair, PairError, parent_tag};
 pub use line::Patience;
 pub use lineage::{Destination, LineageError, Step, next};
-pub use link::{Incoming, LinkError, Outgoing, connect};
-pub use manage::{Adopt, Bits, BitsError, Differ, Noted, Prune, Pruned, Removed, Settle, Settled, Snapshot};
-pub use message::{Message, MessageError};
-pub use parts::{
+pub use serve::{Serving, serve};
+pub use sync::{Events, Reached, Summary, Sync, SyncError, default_pair, sync};
+pub use wire::blocks::{Compare, Hashes};
+pub use wire::frame::{FrameError, Kind};
+pub use wire::keep::{Keep, KeepError};
+pub use wire::layers::{Layer, Live, Pair, PairError, parent_tag};
+pub use wire::limits;
+pub use wire::link::{Incoming, LinkError, Outgoing, connect};
+pub use wire::manage::{Adopt, Bits, BitsError, Differ, Noted, Prune, Pruned, Removed, Settle, Settled, Snapshot};
+pub use wire::message::{Message, MessageError};
+pub use wire::parts::{
     Ability, Begin, Data, Done, End, Hello, Layers, List, Offer, Packed, Plan, Ready, Refusal, RefusalKind, Role,
     Selected, Send,
 };
-pub use reader::{FrameReader, ReadError};
-pub use rule::Rule;
-pub use serve::{Serving, serve};
-pub use session::{Session, Side, agreed};
-pub use sync::{Events, Reached, Summary, Sync, SyncError, default_pair, sync};
-pub use text::{Text, Word, WordError};
-pub use verify::{ReadBack, Verify};
-pub use violation::{OtherLayer, Violation};
-pub use writer::{FrameWriter, WriteError};
+pub use wire::reader::{FrameReader, ReadError};
+pub use wire::rule::Rule;
+pub use wire::session::{Session, Side, agreed};
+pub use wire::text::{Text, Word, WordError};
+pub use wire::verify::{ReadBack, Verify};
+pub use wire::violation::{OtherLayer, Violation};
+pub use wire::writer::{FrameWriter, WriteError};

@@ -10,7 +10,7 @@ use lvm_cmd::with_causes;
 
 use crate::limits::MAX_DATA_BYTES;
 use crate::line::{Heard, Line, Patience};
-use crate::parts::{Begin, Data, Done, End, Hello, Offer, Send};
+use crate::wire::parts::{Begin, Data, Done, End, Hello, Offer, Send};
 use crate::{
     Acknowledge, Allow, Hashes, Host, Inflow, LinkError, Message, Outflow, Refusal, RefusalKind, Side, Verify, connect,
 };

@@ -8,7 +8,7 @@ use transfer::lvm::{keeps_its_layer, layer_of, layers_of, partial_target};
 
 use super::refuse::no_layer;
 use super::tags;
-use crate::layers::parent_of;
+use crate::wire::layers::parent_of;
 use crate::{Pair, Refusal, Role};
 
 /// One end of a pair.

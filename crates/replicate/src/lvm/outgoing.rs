@@ -188,7 +188,7 @@ impl LvmHost<'_> {
             return Err(no_layer(&done.layer, &end.volume));
         }
         let layer = end.layer(&group, &done.layer)?;
-        if let Some(parent) = ask.selected.parent.as_ref().filter(|_| crate::layers::parent_of(layer).is_none()) {
+        if let Some(parent) = ask.selected.parent.as_ref().filter(|_| crate::wire::layers::parent_of(layer).is_none()) {
             self.retag(&layer.name, &[parent_tag(parent)?], &[])?;
         }
         self.hold_only(end, &group, &[&layer.name])

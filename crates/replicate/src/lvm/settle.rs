@@ -148,7 +148,9 @@ impl Swap<'_, '_> {
             return Err(destination(&text, 3));
         }
         let base = self.end.layers(group).into_iter().find(|lv| {
-            lv.origin.as_ref() == Some(own.name.lv()) && lv.pool == own.pool && crate::layers::parent_of(lv).is_none()
+            lv.origin.as_ref() == Some(own.name.lv())
+                && lv.pool == own.pool
+                && crate::wire::layers::parent_of(lv).is_none()
         });
         let Some(base) = base else {
             let text = format!(

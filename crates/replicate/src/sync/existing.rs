@@ -6,7 +6,7 @@ use hyperlayer::LayerId;
 use super::SyncError;
 use super::run::Run;
 use crate::limits::MAX_HASHES;
-use crate::manage::{Bits, Differ};
+use crate::wire::manage::{Bits, Differ};
 use crate::{Compare, Layer, Role};
 
 /// Small enough that a change of a few bytes sends little, large enough that hashes are a thousandth of what they stand for.

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::{Events, Reached, SyncError};
 use crate::line::{Heard, LOOK, LOOKS_FOR_WHY, Line, Patience};
-use crate::manage::{Adopt, Differ, Noted, Prune, Pruned, Settle, Settled, Snapshot};
+use crate::wire::manage::{Adopt, Differ, Noted, Prune, Pruned, Settle, Settled, Snapshot};
 use crate::{
     Compare, Hello, Incoming, Layer, Layers, LinkError, List, Message, Offer, Plan, Ready, Refusal, Role, Selected,
     Side, connect,

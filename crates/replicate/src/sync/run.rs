@@ -8,7 +8,7 @@ use transfer::receive::ResumeToken;
 use super::existing::BLOCK;
 use super::transfer::transfer;
 use super::{Events, Peer, Summary, Sync, SyncError};
-use crate::manage::{Adopt, Prune, Removed, Settle, Snapshot};
+use crate::wire::manage::{Adopt, Prune, Removed, Settle, Snapshot};
 use crate::{Destination, Layer, Layers, LineageError, List, Live, Offer, Pair, Plan, Role, Selected, Step, next};
 
 pub(super) struct Run<'a, 'p> {

@@ -8,7 +8,7 @@ use extents::Bytes;
 use super::peer::Peer;
 use super::{Events, SyncError};
 use crate::line::Heard;
-use crate::parts::{Begin, Data};
+use crate::wire::parts::{Begin, Data};
 use crate::{LinkError, Message, Offer, Refusal, RefusalKind, Selected, Send, Verify, Violation};
 
 /// Why a side says no to a transfer.

@@ -7,8 +7,9 @@ use lvm_cmd::LvRef;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_HASHES;
-use crate::rule::{Rule, at_most, sectors};
-use crate::{Pair, Role, manage, text};
+use crate::wire::rule::{Rule, at_most, sectors};
+use crate::wire::{manage, text};
+use crate::{Pair, Role};
 
 /// Which blocks are hashed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -5,13 +5,13 @@ use lvm_cmd::LvRef;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::blocks::{Compare, Hashes};
-use crate::frame::Kind;
-use crate::manage::{Adopt, Differ, Noted, Prune, Pruned, Settle, Settled, Snapshot};
-use crate::parts::{
+use crate::wire::blocks::{Compare, Hashes};
+use crate::wire::frame::Kind;
+use crate::wire::manage::{Adopt, Differ, Noted, Prune, Pruned, Settle, Settled, Snapshot};
+use crate::wire::parts::{
     Begin, Data, Done, End, Hello, Layers, List, Offer, Packed, Plan, Ready, Refusal, Selected, Send, check_layer,
 };
-use crate::rule::Rule;
+use crate::wire::rule::Rule;
 use crate::{Layer, Side, Text};
 
 /// One frame's content.

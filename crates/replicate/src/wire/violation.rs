@@ -6,7 +6,7 @@ use extents::Bytes;
 use hyperlayer::{Digest, LayerId};
 use lvm_cmd::LvName;
 
-use crate::parts::Role;
+use crate::wire::parts::Role;
 use crate::{Kind, Side, Text};
 
 /// What was to come, and what came: layer and parent.

@@ -11,8 +11,8 @@ use transfer::receive::ResumeToken;
 use crate::limits::{
     MAX_ABILITIES, MAX_DATA_BYTES, MAX_HOST_BYTES, MAX_LAYER_IDS, MAX_LAYERS, NEWEST_VERSION, OLDEST_VERSION,
 };
-use crate::rule::{Rule, at_most, is_size, not_own_parent, sectors};
-use crate::text::{self, Text, Word};
+use crate::wire::rule::{Rule, at_most, is_size, not_own_parent, sectors};
+use crate::wire::text::{self, Text, Word};
 use crate::{Layer, Live, Pair, Verify};
 
 /// Who speaks. The one message that every version reads alike, and in which unknown keys are passed over.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use extents::Bytes;
 
-use crate::pack::{Packer, Unpacker};
-use crate::parts::{Data, Packed};
+use crate::wire::pack::{Packer, Unpacker};
+use crate::wire::parts::{Data, Packed};
 use crate::{
     Ability, FrameError, FrameReader, FrameWriter, Message, ReadError, Refusal, Session, Side, Text, Violation,
     WriteError,

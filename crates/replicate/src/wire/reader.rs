@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use crate::frame::{FrameError, Header, Kind};
 use crate::limits::{HEADER_BYTES, PREAMBLE};
+use crate::wire::frame::{FrameError, Header, Kind};
 use crate::{Message, MessageError};
 
 /// Reads messages: the preamble, then frame by frame, each checked before anything of it is handed out.

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::frame::header;
 use crate::limits::{HEADER_BYTES, PREAMBLE};
+use crate::wire::frame::header;
 use crate::{Kind, Message, MessageError};
 
 /// Writes messages: the preamble before the first, then one frame each, flushed but for data, which a message of another

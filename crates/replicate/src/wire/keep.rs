@@ -92,7 +92,7 @@ impl fmt::Display for Keep {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Said {
-    #[serde(deserialize_with = "crate::text::bounded::<_, _, MAX_RULES>")]
+    #[serde(deserialize_with = "crate::wire::text::bounded::<_, _, MAX_RULES>")]
     rules: Vec<String>,
     zone: String,
 }

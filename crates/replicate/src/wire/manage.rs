@@ -10,8 +10,8 @@ use lvm_cmd::{LvName, LvRef};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{MAX_BITS, MAX_BLOCK, MAX_LAYERS, MAX_WHY_BYTES, MIN_BLOCK};
-use crate::rule::{Rule, at_most, not_own_parent, sectors};
-use crate::text::{self, Text};
+use crate::wire::rule::{Rule, at_most, not_own_parent, sectors};
+use crate::wire::text::{self, Text};
 use crate::{Keep, Pair, Role};
 
 /// A read-only snapshot of the volume is to be made, as a layer of the pair.

@@ -2,8 +2,8 @@
 
 use extents::Bytes;
 
-use crate::parts::{Begin, Data, End, Plan, Send};
-use crate::session::same_layer;
+use crate::wire::parts::{Begin, Data, End, Plan, Send};
+use crate::wire::session::same_layer;
 use crate::{Message, Side, Verify, Violation};
 
 /// A stream between its beginning and the receiver's last word.

@@ -5,11 +5,11 @@ use std::fmt;
 use extents::Bytes;
 use hyperlayer::LayerId;
 
-use crate::blocks::Compare;
-use crate::manage::Adopt;
-use crate::parts::{Ability, Begin, Hello, Offer, Role, Send};
-use crate::transferring::{Transferring, begin_of_offer, begin_of_send};
-use crate::violation::{OtherLayer, Violation};
+use crate::wire::blocks::Compare;
+use crate::wire::manage::Adopt;
+use crate::wire::parts::{Ability, Begin, Hello, Offer, Role, Send};
+use crate::wire::transferring::{Transferring, begin_of_offer, begin_of_send};
+use crate::wire::violation::{OtherLayer, Violation};
 use crate::{Layer, Message};
 
 /// Who started the session, and who was started.

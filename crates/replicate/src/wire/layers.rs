@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use transfer::lvm::{keeps_its_layer, layers_of};
 
 use crate::limits::{MAX_LAYER_IDS, MAX_PAIR_BYTES};
-use crate::text;
+use crate::wire::text;
 
 /// The tag of the volumes on both sides that keep a pair in step, with the pair's name. Beside `hyperlayer.layer=ID`,
 /// which says what a received volume holds, and like `hyperlayer.backup=STORE:SERIES` for stores.
