@@ -32,6 +32,8 @@ clean_up() {
     done
     awk -v disk="$DISK2" '$1 ~ "^/dev/(mapper|dm-|loop)" || $1 == disk { print $2 }' /proc/mounts | tac | xargs -r umount -l
     cd /
+    # Of an LVM command that was killed in its midst; whoever reads such a device waits for ever.
+    dmsetup info --columns --noheadings --separator ' ' -o suspended,name | awk '$1 == "Suspended" { print $2 }' | xargs -r -n 1 dmsetup resume
     # Whatever a scenario has done to its volumes: without LVM, which might refuse, and in one command.
     dmsetup remove_all --deferred >/dev/null
     losetup -D

@@ -1,5 +1,5 @@
 # limit: 600
-# takes: 130
+# takes: 200
 # Two daemons that have one pair take turns; a source's pool that fills is made room in, or nothing begins, and the copy stays.
 . lib.sh
 . sync.sh
@@ -32,7 +32,7 @@ start() {
     daemons+=($!)
 }
 stop() {
-    kill -TERM "${daemons[@]}"
+    [ ${#daemons[@]} = 0 ] || kill -TERM "${daemons[@]}"
     wait "${daemons[@]}"
     daemons=()
     cat ./*.stderr >&2
@@ -50,6 +50,7 @@ lacks() {
 # Both begin at once. One finds the other at work, says so, and has its turn when the other is done; neither harms what the other
 # one does.
 daemons=()
+at_end stop
 for seed in 1 2; do
     change $seed
     configure one 1d
@@ -70,8 +71,9 @@ mirrored
 [ "$(layers dst | wc -l)" = 1 ]
 no_leftovers dst data $(layers dst)
 
-# Room is made by the oldest snapshots that nothing needs, and it is told.
-configure one 1s 3
+# Room is made by the oldest snapshots that nothing needs, and it is told: a quarter of the pool each time, of which its own rules
+# would keep ten.
+configure one 1s 10
 start one
 for seed in 1 2 3; do
     write_pattern src/data 0 12m "much $seed"
