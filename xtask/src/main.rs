@@ -46,10 +46,12 @@ fn run(task: Task) -> Result<ExitCode> {
             eprintln!("setup: nothing is missing");
         }
         Task::Soak { names, limits } => {
-            return scenarios::run(&scenarios::select("soak", &names)?, &limits).map(verdict);
+            // Each with folders of its own: several run at once, and their logs hold the figures.
+            let results = format!("soak-{}", names.join("-"));
+            return scenarios::run(&scenarios::select("soak", &names)?, &results, &limits).map(verdict);
         }
         Task::Scenarios { words, limits } => {
-            return scenarios::run(&scenarios::select("scenarios", &words)?, &limits).map(verdict);
+            return scenarios::run(&scenarios::select("scenarios", &words)?, "scenarios", &limits).map(verdict);
         }
         Task::Build { fresh } => {
             Guest::prepare(fresh)?;

@@ -51,8 +51,9 @@ pub(crate) fn select(folder: &str, filters: &[String]) -> Result<Vec<PathBuf>> {
 /// Guests at once at most. LVM's commands run one after another, so that one guest keeps one processor busy.
 const MAX_GUESTS: usize = 2;
 
-/// Runs them in new guests; a scenario of which nothing is known at the end has failed.
-pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
+/// Runs them in new guests; a scenario of which nothing is known at the end has failed. `results` is what the guests' folders under
+/// target/vm/results are called, each with its number.
+pub(crate) fn run(scenarios: &[PathBuf], results: &str, limits: &Limits) -> Result<Tally> {
     let guest = Guest::prepare(false)?;
     let binaries = build_all()?;
     let guests = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_GUESTS);
@@ -62,7 +63,7 @@ pub(crate) fn run(scenarios: &[PathBuf], limits: &Limits) -> Result<Tally> {
         let (guest, binaries) = (&guest, &binaries);
         let shares = (1..).zip(shares(&known, guests));
         let run = shares.map(|(n, share)| {
-            scope.spawn(move || in_one_guest(guest, binaries, &format!("scenarios-{n}"), &share, limits))
+            scope.spawn(move || in_one_guest(guest, binaries, &format!("{results}-{n}"), &share, limits))
         });
         // All are begun before the first is waited for.
         let running: Vec<_> = run.collect();

@@ -23,7 +23,7 @@ pub trait Host: Sync {
     /// There is no such source, or it cannot be found out.
     fn list(&self, ask: &List) -> Result<Layers, Refusal>;
 
-    /// Makes a read-only snapshot of a volume.
+    /// Makes a read-only snapshot of a volume. One of a source that is not sent in this session goes with it.
     ///
     /// # Errors
     /// There is no such volume, or no room in its pool.

@@ -109,6 +109,7 @@ pub struct LvmHost<'a> {
     planned: Mutex<Option<outgoing::Planned>>,
     noted: Mutex<Option<noted::Differences>>,
     temporary: Mutex<Vec<(LvRef, TemporarySnapshot<'a>)>>,
+    unsent: Mutex<Vec<snapshot::Unsent<'a>>>,
     locks: Mutex<BTreeMap<String, ProcessLock>>,
 }
 
@@ -135,6 +136,7 @@ impl<'a> LvmHost<'a> {
             planned: Mutex::default(),
             noted: Mutex::default(),
             temporary: Mutex::default(),
+            unsent: Mutex::default(),
             locks: Mutex::default(),
         }
     }

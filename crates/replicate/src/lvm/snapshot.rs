@@ -2,13 +2,44 @@
 
 use extents::Chunks;
 use hyperlayer::LayerId;
-use lvm_cmd::{Change, Lv, LvType, NewVolume, Permission, create_snapshot, find};
+use lvm_cmd::{
+    Change, Executor, Lv, LvRef, LvType, NewVolume, Permission, Tag, create_snapshot, find, remove, with_causes,
+};
 use transfer::lvm::{LvmError, Space, TemporarySnapshot, layer_tag};
 
 use super::members::{End, id_of, is};
 use super::refuse::destination;
 use super::{LvmHost, lock, names, tags};
 use crate::{Adopt, Layer, Refusal, Role};
+
+/// A source's new snapshot, which nobody needs unless it is sent: it goes with the session that made it.
+pub(super) struct Unsent<'a> {
+    exec: &'a dyn Executor,
+    /// Until it is sent.
+    name: Option<LvRef>,
+    pair: Tag,
+}
+
+impl Unsent<'_> {
+    pub(super) fn is_sent(&mut self, name: &LvRef) {
+        self.name.take_if(|unsent| unsent == name);
+    }
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        let Some(name) = self.name.take() else { return };
+        if let Err(error) = remove(self.exec, &name, &self.pair) {
+            tracing::warn!("the next run removes `{name}`, which was not sent: {}", with_causes(&error));
+        }
+    }
+}
+
+impl std::fmt::Debug for Unsent<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Unsent").field(&self.name).finish()
+    }
+}
 
 impl LvmHost<'_> {
     /// Makes a read-only snapshot. What is on an active volume is consistent: the device mapper freezes its file system.
@@ -33,7 +64,12 @@ impl LvmHost<'_> {
             }
             let new = NewVolume { tags: &tags, permission: Permission::ReadOnly, active: false, skip_activation: true };
             create_snapshot(self.lvm.exec, &end.volume, &name, &new)?;
-            end.volume.sibling(name)
+            let name = end.volume.sibling(name);
+            if end.role == Role::Source {
+                let pair = end.pair.tag().clone();
+                lock(&self.unsent).push(Unsent { exec: self.lvm.exec, name: Some(name.clone()), pair });
+            }
+            name
         };
         self.layer_named(end, &name)
     }

@@ -24,6 +24,8 @@ pub(super) struct Run<'a, 'p> {
 struct Done {
     layer: Option<LayerId>,
     parent: Option<LayerId>,
+    /// Of what the sending was begun.
+    begun: Option<LayerId>,
     resumed: bool,
     data: Bytes,
     zero: Bytes,
@@ -69,7 +71,9 @@ impl<'p> Run<'_, 'p> {
         let common = match self.send_newest(&newest, &here, &there, done) {
             Ok(common) => common,
             Err(error) => {
-                self.tidy(&here, &there, &newest);
+                if done.begun == id_of(&newest) {
+                    self.tidy(&here, &there, &newest);
+                }
                 return Err(error);
             }
         };
@@ -313,7 +317,9 @@ impl<'p> Run<'_, 'p> {
             done.count(&plan);
             return Ok(());
         }
-        let begin = transfer(self.source, self.destination, selected, offer, self.want.verify, self.events)?;
+        let ready = self.destination.receive(offer)?;
+        done.begun = Some(selected.layer.clone());
+        let begin = transfer(self.source, self.destination, selected, ready, self.want.verify, self.events)?;
         done.resumed |= !begin.resumes_at.is_zero();
         done.count(&begin.plan);
         Ok(())
@@ -338,8 +344,9 @@ impl<'p> Run<'_, 'p> {
         Ok((here?, there?))
     }
 
-    /// A snapshot that could not be sent is of no use to anybody; what a resume needs is held. Whether that succeeds changes
-    /// nothing about the failure before it.
+    /// The snapshot that was not sent to its end stays, to be gone on with, and others go by the rules, or each failure would leave
+    /// one more. (One that was not begun to be sent went with the session.) Whether that succeeds changes nothing about the failure
+    /// before it.
     fn tidy(&self, here: &Layers, there: &Layers, newest: &Layer) {
         if self.want.dry_run || !self.want.snapshot {
             return;

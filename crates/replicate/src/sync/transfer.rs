@@ -9,13 +9,13 @@ use super::peer::Peer;
 use super::{Events, SyncError};
 use crate::line::Heard;
 use crate::wire::parts::{Begin, Data};
-use crate::{LinkError, Message, Offer, Refusal, RefusalKind, Selected, Send, Verify, Violation};
+use crate::{LinkError, Message, Ready, Refusal, RefusalKind, Selected, Send, Verify, Violation};
 
 /// Why a side says no to a transfer.
 const SENDING: &str = "does not send it";
 const RECEIVING: &str = "does not receive it";
 
-/// Sends what was offered, and waits until it is there for good.
+/// Sends what was offered and is waited for, until it is there for good.
 ///
 /// # Errors
 /// [`SyncError::Partly`] where something of it is at the destination for good.
@@ -23,12 +23,11 @@ pub(super) fn transfer<'p>(
     source: &Peer<'p>,
     destination: &Peer<'p>,
     selected: Selected,
-    offer: Offer,
+    ready: Ready,
     verify: Verify,
     events: &dyn Events,
 ) -> Result<Begin, SyncError> {
     let layer = selected.layer.clone();
-    let ready = destination.receive(offer)?;
     let resumes = ready.resume.is_some();
     let began = source
         .say(&Message::Send(Send { selected, resume: ready.resume, verify }), SENDING)
@@ -119,8 +118,10 @@ impl Relay<'_, '_> {
         }
     }
 
-    /// What the destination says of it, up to its last word.
+    /// What the destination says of it, up to its last word. Where the source cannot be told, the reason may be what the destination
+    /// says next: the way there ends both sessions as soon as one of them is broken.
     fn back(&self) -> Result<(), SyncError> {
+        let mut untold = None;
         loop {
             let Heard::Said(message) = self.destination.next(RECEIVING)? else { return Err(self.destination.ended()) };
             match &message {
@@ -129,10 +130,12 @@ impl Relay<'_, '_> {
                     self.events.durable(*stream);
                 }
                 Message::Verified(content) => self.events.verified(*content),
-                Message::Done(_) => return self.source.tell(&message),
+                Message::Done(_) => return untold.map_or_else(|| self.source.tell(&message), Err),
                 _ => return Err(self.destination.ended()),
             }
-            self.source.tell(&message)?;
+            if untold.is_none() {
+                untold = self.source.tell(&message).err();
+            }
         }
     }
 }

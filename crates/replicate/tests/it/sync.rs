@@ -165,6 +165,15 @@ fn larger_extents_at_the_destination() {
 fn a_refusal_leaves_no_heap_of_snapshots() {
     let (source, destination) = machines();
     run(&want(), &source, &destination, Fault::None).0.unwrap();
+    let before = names(&source);
+    destination.lock().unwrap().is_full = true;
+    for _ in 0..3 {
+        run(&want(), &source, &destination, Fault::None).0.unwrap_err();
+        write(&source, "data", 2, 77);
+        // The snapshot that was made, and could not be sent, went again; and no older one because of it.
+        assert_eq!(names(&source), before);
+    }
+    destination.lock().unwrap().is_full = false;
     for _ in 0..5 {
         // The destination's program dies as soon as it is to change anything.
         run(&want(), &source, &destination, Fault::Kill(1, 0)).0.unwrap_err();

@@ -23,6 +23,8 @@ pub(crate) struct ModelHost {
     left: Mutex<Option<usize>>,
     noted: Mutex<Option<(String, String, BTreeSet<usize>)>>,
     temporary: Mutex<Vec<String>>,
+    /// What nobody needs unless it is sent.
+    unsent: Mutex<Vec<String>>,
 }
 
 fn no(kind: RefusalKind, text: &str) -> Refusal {
@@ -43,8 +45,8 @@ fn bytes(count: usize) -> Bytes {
 
 impl ModelHost {
     pub(crate) fn new(machine: &Shared, dies_after: Option<usize>) -> Self {
-        let (left, noted, temporary) = (Mutex::new(dies_after), Mutex::default(), Mutex::default());
-        Self { machine: machine.clone(), left, noted, temporary }
+        let (left, noted) = (Mutex::new(dies_after), Mutex::default());
+        Self { machine: machine.clone(), left, noted, temporary: Mutex::default(), unsent: Mutex::default() }
     }
 
     /// Changes something, unless it is dead.
@@ -185,6 +187,9 @@ impl ModelHost {
 
     fn ready(&self, offer: &Offer) -> Result<Ready, Refusal> {
         let plan = &offer.plan;
+        if self.look(|machine| machine.is_full) {
+            return Err(no(RefusalKind::Space, "full"));
+        }
         if let Some(parent) = &plan.parent {
             self.layer_volume(parent.as_str())?;
         }
@@ -201,6 +206,10 @@ impl Drop for ModelHost {
     fn drop(&mut self) {
         for name in self.temporary.lock().unwrap().drain(..) {
             self.machine.lock().unwrap().volumes.remove(&name);
+        }
+        for name in std::mem::take(&mut *self.unsent.lock().unwrap()) {
+            // Who is dead removes nothing.
+            let _ = self.change(|machine| machine.volumes.remove(&name));
         }
     }
 }
@@ -236,6 +245,8 @@ impl Host for ModelHost {
         })?;
         if ask.temporary {
             self.temporary.lock().unwrap().push(name.clone());
+        } else if ask.role == Role::Source {
+            self.unsent.lock().unwrap().push(name.clone());
         }
         Ok(Self::described(&name, &volume, &pair))
     }
@@ -260,6 +271,8 @@ impl Host for ModelHost {
 
     fn send(&self, ask: &Send, to: &mut dyn Outflow) -> Result<End, Refusal> {
         let (new, mut picked) = self.chunks(&ask.selected)?;
+        let sent = self.look(|machine| machine.by_id(ask.selected.layer.as_str()).map(|(name, _)| name.clone()));
+        self.unsent.lock().unwrap().retain(|name| Some(name) != sent.as_ref());
         let mut resumes_at = Bytes::ZERO;
         if let Some(token) = &ask.resume {
             let mut outline = hyperlayer::Outline::default();

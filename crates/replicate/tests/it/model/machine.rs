@@ -39,6 +39,8 @@ pub(crate) struct Machine {
     pub(crate) volumes: BTreeMap<String, Volume>,
     pub(crate) part: Option<Part>,
     pub(crate) in_use: bool,
+    /// Nothing more is taken.
+    pub(crate) is_full: bool,
     /// Added to the size of what is received: larger extents.
     pub(crate) extra: usize,
     count: u64,
