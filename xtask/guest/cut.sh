@@ -49,8 +49,9 @@ cuts() {
         [ "$status" != 0 ] || [ "$now" = $n ] || fail "exit status 0, and the destination is old"
         if [ "$now" = $n ]; then new=$((new + 1)); else old=$((old + 1)); fi
         deactivate dst/data
+        lvbackup recv --list-partial -v dst >partial
         begun=no
-        ! durable dst || begun=yes
+        ! grep 'up to [1-9]' partial || begun=yes
         sync_to 0 src/data far:dst/data
         if [ "$(said resumed)" = true ]; then
             resumed=$((resumed + 1))

@@ -23,6 +23,8 @@ clean_up() {
     left=$(xargs -r -d '\n' ps -o args= -p <$group/cgroup.procs)
     [ -z "$left" ] || echo "still running: $left"
     echo 1 >$group/cgroup.kill
+    # Of an LVM command that was killed in its midst; whoever reads such a device waits for ever.
+    dmsetup info --columns --noheadings --separator ' ' -o suspended,name | awk '$1 == "Suspended" { print $2 }' | xargs -r -n 1 dmsetup resume
     dmsetup status --target thin-pool | grep thin-pool | while read -r pool line; do
         set -- $line
         if [ "$7" != - ]; then
@@ -32,8 +34,6 @@ clean_up() {
     done
     awk -v disk="$DISK2" '$1 ~ "^/dev/(mapper|dm-|loop)" || $1 == disk { print $2 }' /proc/mounts | tac | xargs -r umount -l
     cd /
-    # Of an LVM command that was killed in its midst; whoever reads such a device waits for ever.
-    dmsetup info --columns --noheadings --separator ' ' -o suspended,name | awk '$1 == "Suspended" { print $2 }' | xargs -r -n 1 dmsetup resume
     # Whatever a scenario has done to its volumes: without LVM, which might refuse, and in one command.
     dmsetup remove_all --deferred >/dev/null
     losetup -D

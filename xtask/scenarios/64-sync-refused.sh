@@ -1,5 +1,5 @@
 # limit: 900
-# takes: 150
+# takes: 200
 # What would lose somebody's data, or cannot be done now, is refused with the way out; nothing is changed by it.
 . lib.sh
 . sync.sh

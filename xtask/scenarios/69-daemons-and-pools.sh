@@ -38,7 +38,7 @@ stop() {
     cat ./*.stderr >&2
 }
 has_done() {
-    [ "$(grep -cF 'done' "$1.stderr")" -ge "$2" ]
+    [ "$(grep -cE 'done(, resumed)?: layer' "$1.stderr")" -ge "$2" ]
 }
 told() {
     grep -F "$2" "$1.told"

@@ -32,11 +32,10 @@ impl Swap<'_, '_> {
         Ok(())
     }
 
-    /// Gives back what [`close`](Self::close) took, also in a run that was killed. `was_active`: whether it was active when
-    /// this run began.
-    pub(super) fn reopen(&self, own: &Lv, was_active: bool) -> Result<(), Refusal> {
+    /// Gives back what [`close`](Self::close) took, also in a run that was killed. `group` is what is there now, `was_active` whether
+    /// it was active when this run began.
+    pub(super) fn reopen(&self, group: &[Lv], own: &Lv, was_active: bool) -> Result<(), Refusal> {
         let exec = self.host.lvm.exec;
-        let group = self.host.look(&self.end.volume)?;
         let Some(now) = group.iter().find(|lv| lv.uuid == own.uuid) else { return Ok(()) };
         let closed = tags::is_closed(now);
         if closed {
@@ -87,16 +86,24 @@ impl Swap<'_, '_> {
 
     /// Nothing visible shall have changed.
     pub(super) fn back(&self, own: &Lv, refusal: Refusal) -> Refusal {
-        let exec = self.host.lvm.exec;
-        let open = self.reopen(own, own.attr.is_active());
-        let removed = remove(exec, &self.new, self.end.pair.tag()).map_err(Refusal::from);
-        match open.and(removed) {
+        match self.take_back(own) {
             Ok(()) => refusal,
             Err(left) => {
                 let text = format!("{}; and then: {}; the next sync puts that right", refusal.text, left.text);
                 Refusal::new(refusal.kind, &text, 5)
             }
         }
+    }
+
+    fn take_back(&self, own: &Lv) -> Result<(), Refusal> {
+        let group = self.host.look(&self.end.volume)?;
+        // LVM may have been killed when it had renamed it already. Then the new one gets the name.
+        if !group.iter().any(|lv| lv.uuid == own.uuid && lv.name == own.name) {
+            return Err(destination(&format!("`{}` has lost its name", own.name), 5));
+        }
+        let open = self.reopen(&group, own, own.attr.is_active());
+        let removed = remove(self.host.lvm.exec, &self.new, self.end.pair.tag()).map_err(Refusal::from);
+        open.and(removed)
     }
 
     /// What was written or adopted is given back, under a name that is free; anything else is removed. The tag that says why
@@ -297,6 +304,27 @@ mod tests {
             .unwrap_err();
             assert_eq!((refusal.kind, refusal.exit), (RefusalKind::Destination, if is_written { 3 } else { 4 }));
         }
+    }
+
+    /// LVM says that it could not, and it has.
+    #[test]
+    fn a_rename_that_failed_and_was_done() {
+        let (machine, (name, old)) = (Machine::new(), other_names());
+        let refusal = settle(
+            &machine,
+            false,
+            &[
+                group(&[own("data", LIVE_ONE, "Vwi-a-tz--"), new(&name, "Vwi---tz--")]),
+                closing(),
+                group(&[own("data", CLOSED, "Vri---tz--"), new(&name, "Vwi---tz--")]),
+                looked(&machine, true),
+                format!("$ lvrename vg0 data {old}\n! killed\n= 5\n"),
+                group(&[own(&old, CLOSED, "Vri---tz--"), new(&name, "Vwi---tz--")]),
+            ],
+        )
+        .unwrap_err();
+        assert_eq!(refusal.exit, 5, "{}", refusal.text);
+        assert!(refusal.text.as_str().contains("`vg0/data` has lost its name"), "{}", refusal.text);
     }
 
     /// A run that was killed had closed it. What it found is not known, so it is looked at; then it stays, and is writable.

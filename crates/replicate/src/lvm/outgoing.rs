@@ -147,8 +147,8 @@ impl LvmHost<'_> {
 
     pub(super) fn send_layer(&self, end: &End, ask: &Send, to: &mut dyn Outflow) -> Result<Last, Refusal> {
         let Planned { selected, selection, header, plan } = self.planned(&ask.selected)?;
-        self.hold_what_is_sent(end, &selection)?;
         lock(&self.unsent).iter_mut().for_each(|unsent| unsent.is_sent(&selection.new.name));
+        self.hold_what_is_sent(end, &selection)?;
         let fits = ask.resume.as_ref().map(|token| (token, token.rest(header.clone(), &plan)));
         let (header, plan, resumes_at) = match fits {
             Some((token, Ok((header, plan)))) => (header, plan, token.at),

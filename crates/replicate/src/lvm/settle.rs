@@ -26,7 +26,8 @@ pub(super) struct Swap<'h, 'a> {
     /// Whether this very run looked at the old one, when nobody could write to it any more, and gave it its other name.
     pub(super) moved: bool,
     pub(super) kept: Option<LvName>,
-    /// Whether the volume's own name has become another's, or nobody's, or may have: from here on a failure leaves something.
+    /// Whether the volume's own name has become another's, or nobody's, or may have, or what has it is not ready: from here on a
+    /// failure leaves something.
     begun: bool,
 }
 
@@ -86,7 +87,7 @@ impl Swap<'_, '_> {
                 let same = self.host.is_unwritten(self.end, group, own, made_of)?;
                 self.content = if same { Content::Same } else { Content::Written };
                 if !same && let Err(refusal) = self.refuse_written(made_of) {
-                    self.reopen(own, false)?;
+                    self.reopen(&self.host.look(&self.end.volume)?, own, false)?;
                     return Err(refusal);
                 }
             }

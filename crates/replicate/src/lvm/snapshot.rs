@@ -29,8 +29,13 @@ impl Unsent<'_> {
 impl Drop for Unsent<'_> {
     fn drop(&mut self) {
         let Some(name) = self.name.take() else { return };
-        if let Err(error) = remove(self.exec, &name, &self.pair) {
-            tracing::warn!("the next run removes `{name}`, which was not sent: {}", with_causes(&error));
+        self.exec.forget();
+        // Somebody may have removed it, or want it.
+        let wanted = |lv: &Lv| tags::is_held(lv) || tags::is_adopted(lv);
+        if lvm_cmd::volume(self.exec, &name).is_ok_and(|lv| !wanted(&lv))
+            && let Err(error) = remove(self.exec, &name, &self.pair)
+        {
+            tracing::warn!("`{name}`, which was not sent, is left to the rules of later runs: {}", with_causes(&error));
         }
     }
 }
@@ -63,13 +68,14 @@ impl LvmHost<'_> {
                 Role::Destination => tags.push(tags::hold(&end.pair)?),
             }
             let new = NewVolume { tags: &tags, permission: Permission::ReadOnly, active: false, skip_activation: true };
-            create_snapshot(self.lvm.exec, &end.volume, &name, &new)?;
-            let name = end.volume.sibling(name);
+            let made = end.volume.sibling(name.clone());
             if end.role == Role::Source {
+                // Before it is made: LVM may say that it could not, and have done it.
                 let pair = end.pair.tag().clone();
-                lock(&self.unsent).push(Unsent { exec: self.lvm.exec, name: Some(name.clone()), pair });
+                lock(&self.unsent).push(Unsent { exec: self.lvm.exec, name: Some(made.clone()), pair });
             }
-            name
+            create_snapshot(self.lvm.exec, &end.volume, &name, &new)?;
+            made
         };
         self.layer_named(end, &name)
     }

@@ -119,7 +119,7 @@ impl Relay<'_, '_> {
     }
 
     /// What the destination says of it, up to its last word. Where the source cannot be told, the reason may be what the destination
-    /// says next: the way there ends both sessions as soon as one of them is broken.
+    /// says next: the way there ends both sessions as soon as one of them is broken. Where it does not, the layer is whole soon.
     fn back(&self) -> Result<(), SyncError> {
         let mut untold = None;
         loop {
