@@ -70,6 +70,7 @@ while n=$((n + 1)); do
     sleep 0.2
 done &
 writer=$!
+at_end 'kill $writer 2>/dev/null || true'
 at_rest() {
     lvbackup -q recv --to-file above.img -i out/below.hl
     dumpe2fs -h above.img >above.super
@@ -91,26 +92,37 @@ expect_exit 1 fsfreeze --unfreeze above
 no_leftovers src
 
 # A signal, and death, while it is frozen: lvcreate is stopped on its way.
+lvcreate=$(command -v lvcreate) lvm=$(readlink -f "$(command -v lvcreate)")
+at_end 'ln -sf "$lvm" "$lvcreate"'
+rm "$lvcreate"
+cat >"$lvcreate" <<END
+#!/bin/bash
+[ ! -e $WORK/hold ] || { rm $WORK/hold; echo \$\$ >$WORK/held; kill -STOP \$\$; }
+exec $lvm lvcreate "\$@"
+END
+chmod +x "$lvcreate"
 for signal in TERM:143 KILL:137; do
+    rm -f held
+    touch hold
     lvbackup send -v src -l below --snapshot --freeze -o out/cut.hl 2>cut.stderr &
     sending=$!
-    while kill -0 $sending && ! lvcreate=$(pgrep -x lvcreate); do sleep 0.02; done 2>/dev/null
-    kill -STOP $lvcreate
+    within 60 test -s held
+    held=$(cat held)
     sleep 0.5
     ! writes_go_on || fail 'it was not frozen'
     kill -${signal%:*} $sending
     # Nobody stops lvcreate half-way, so that it ends as well before anything is cleaned up.
-    [ $signal = KILL:137 ] || kill -CONT $lvcreate
+    [ $signal = KILL:137 ] || kill -CONT $held
     within 20 writes_go_on
     expect_exit 1 fsfreeze --unfreeze above
     # The kernel itself wakes and hangs up what is stopped when its parent is gone.
-    [ $signal = TERM:143 ] || kill -CONT $lvcreate || true
+    [ $signal = TERM:143 ] || kill -CONT $held || true
     status=0
     wait $sending || status=$?
     cat cut.stderr
     [ $status = ${signal#*:} ]
     [ ! -e out/cut.hl ]
-    while pgrep -x lvcreate; do sleep 0.1; done
+    while kill -0 $held 2>/dev/null; do sleep 0.1; done
     [ $signal = KILL:137 ] || no_leftovers src
 done
 # The hang-up kills lvcreate before or after it has made the snapshot.
