@@ -1,4 +1,4 @@
-# limit: 600
+# limit: 900
 # takes: 200
 # Two daemons that have one pair take turns; a source's pool that fills is made room in, or nothing begins, and the copy stays.
 . lib.sh
@@ -57,8 +57,8 @@ for seed in 1 2; do
     configure two 1d
     start one
     start two
-    within 120 has_done one 1
-    within 120 has_done two 1
+    within 240 has_done one 1
+    within 240 has_done two 1
     stop
     grep -F 'is locked by' one.stderr two.stderr
     # The pool is as good as it was, whoever looks at it while the other one works.
@@ -77,9 +77,9 @@ configure one 1s 10
 start one
 for seed in 1 2 3; do
     write_pattern src/data 0 12m "much $seed"
-    within 120 has_done one $((seed * 2))
+    within 240 has_done one $((seed * 2))
 done
-within 120 grep -F 'removed the snapshot' one.stderr
+within 240 grep -F 'removed the snapshot' one.stderr
 stop
 told one 'src/pool'
 sync_to 0 src/data dst/data

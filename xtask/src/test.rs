@@ -91,10 +91,10 @@ fn plain(line: &str) -> String {
 /// What a line says if it is a runner's summary: `test result: FAILED. 3 passed; 1 failed; ...` (libtest), or
 /// `Summary [ 1.0s] 9 tests run: 7 passed, 1 failed, 1 timed out, 2 skipped` (nextest).
 fn summary(line: &str) -> Tally {
-    let line = line.trim_start();
+    // Indented, libtest's is what nextest shows of one test, and counts itself.
     let counts = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")).map(|(_, counts)| counts);
-    let counts =
-        counts.or_else(|| line.strip_prefix("Summary [").and_then(|rest| rest.split_once("run: ")).map(|(_, c)| c));
+    let nextest = || line.trim_start().strip_prefix("Summary [")?.split_once("run: ").map(|(_, counts)| counts);
+    let counts = counts.or_else(nextest);
     let mut tally = Tally::default();
     for part in counts.unwrap_or_default().split([',', ';']) {
         let Some((number, word)) = part.trim().split_once(' ') else { continue };
@@ -130,5 +130,6 @@ mod tests {
             0,
         );
         check("1 passed, 1 failed", 0, 0);
+        check("    test result: FAILED. 0 passed; 1 failed; 0 ignored", 0, 0);
     }
 }
