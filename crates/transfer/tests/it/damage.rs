@@ -70,7 +70,9 @@ proptest! {
         let layer = Layer::of(&pair, DetectLevel::None).in_format(Format::V1_0);
         let stream = layer.stream();
         prop_assume!(layer.header.delta_blocks != Some(0));
-        let cut = cut.index(end_of_records(&stream));
+        // The last two bytes are newlines that other writers leave out.
+        let cut = cut.index(stream.len() - 2);
+        prop_assume!(cut != end_of_records(&stream));
         refused(apply_whatever_it_says(&stream[..cut], &layer.base.clone().unwrap()));
     }
 }
