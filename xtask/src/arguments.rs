@@ -20,6 +20,7 @@ Usage: cargo xtask TASK
   bench                   how fast the tools are, as ratios against dd, cat and sha1sum in the same run
   setup                   install the Debian packages that are missing (as root), or print the command that does
   soak NAME...            long scenarios of xtask/soak, in a guest
+  soak adversaries        the tests named `adversary` with many more cases, on this machine
 
 A guest is a virtual machine with LVM, thin pools, and the release binaries in PATH:
 
@@ -48,6 +49,7 @@ pub(crate) enum Task {
     Ci { without_test: bool },
     Setup,
     Soak { names: Vec<String>, limits: Limits },
+    Adversaries,
     Build { fresh: bool },
     Run { script: PathBuf, arguments: Vec<String>, with: Vec<PathBuf>, limits: Limits },
     Shell { with: Vec<PathBuf>, limits: Limits },
@@ -95,6 +97,10 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Task> {
         "test" => Task::Test { fast: rest.flag("fast") },
         "ci" => Task::Ci { without_test: rest.flag("without-test") },
         "setup" => Task::Setup,
+        "soak" if rest.words == ["adversaries"] => {
+            rest.words.clear();
+            Task::Adversaries
+        }
         "soak" => Task::Soak { names: rest.words()?, limits: rest.limits() },
         "vm build" => Task::Build { fresh: rest.flag("fresh") },
         "vm run" => {
@@ -196,6 +202,7 @@ mod tests {
             ("ci --without-test", Task::Ci { without_test: true }),
             ("setup", Task::Setup),
             ("soak long", Task::Soak { names: vec!["long".into()], limits: Limits { time: SOAK_TIME, ..limits() } }),
+            ("soak adversaries", Task::Adversaries),
             ("vm build --fresh", Task::Build { fresh: true }),
             ("vm shell --with a", Task::Shell { with: vec!["a".into()], limits: limits() }),
             ("vm scenarios", Task::Scenarios { words: vec![], limits: limits() }),

@@ -26,6 +26,7 @@ pub(crate) fn ci(with_test: bool, limits: &Limits) -> Result<()> {
     });
     step("clippy", &mut || run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])));
     step("docs", &mut || run(cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps"])));
+    step("crates alone", &mut crates_alone);
     step("fuzz targets", &mut replay);
     if with_test {
         step("test", &mut || match test::run(false, limits)?.failed {
@@ -37,6 +38,28 @@ pub(crate) fn ci(with_test: bool, limits: &Limits) -> Result<()> {
         bail!("these steps failed: {}", failed.join(", "));
     }
     println!("ci: all steps passed");
+    Ok(())
+}
+
+/// The crates that others embed, and the features that each is compiled with here.
+const EMBEDDED: &[(&str, &[&str])] = &[
+    ("extents", &[""]),
+    ("hyperlayer", &["", "ddxml", "lvbackup-v1", "lvmsync", "thin-send"]),
+    ("retention", &[""]),
+    ("thin-delta", &[""]),
+];
+
+/// Checks each embedded crate and its documents with each feature alone: a build of the workspace unites all features, and hides
+/// what is missing without one of them.
+fn crates_alone() -> Result<()> {
+    for (name, features) in EMBEDDED {
+        for feature in *features {
+            println!("-- {name} with features `{feature}`");
+            let only = ["-p", name, "--no-default-features", "--features", feature];
+            run(cargo().arg("clippy").args(only).args(["--all-targets", "--", "-D", "warnings"]))?;
+            run(cargo().args(["doc", "--no-deps"]).args(only).env("RUSTDOCFLAGS", "-D warnings"))?;
+        }
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 // This program's whole purpose is to tell a person what happens.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod adversaries;
 mod arguments;
 mod bench;
 mod ci;
@@ -45,6 +46,7 @@ fn run(task: Task) -> Result<ExitCode> {
             setup::ensure()?;
             eprintln!("setup: nothing is missing");
         }
+        Task::Adversaries => adversaries::soak()?,
         Task::Soak { names, limits } => {
             // Each with folders of its own: several run at once, and their logs hold the figures.
             let results = format!("soak-{}", names.join("-"));

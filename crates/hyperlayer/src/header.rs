@@ -133,7 +133,7 @@ impl Header {
         }
     }
 
-    /// The header of a thin-send 1.1 stream for a [`ThinSendEncoder`](crate::ThinSendEncoder): none of it is written,
+    /// The header of a thin-send 1.1 stream for a `ThinSendEncoder` (feature `thin-send`): none of it is written,
     /// but no record may pass that size.
     #[must_use]
     pub fn thin_send(volume_size: Bytes) -> Self {
