@@ -117,6 +117,20 @@ fn holes_are_found() {
     assert!(empty.data_extents().unwrap().is_empty());
 }
 
+/// Space that was reserved and never written is neither data nor a hole to be sure of.
+#[test]
+fn a_file_of_reserved_blocks_is_read() {
+    let folder = folder();
+    let path = file(&folder, "a", b"");
+    let reserved = File::options().write(true).open(&path).unwrap();
+    match rustix::fs::fallocate(&reserved, rustix::fs::FallocateFlags::empty(), 0, 1 << 20) {
+        Err(rustix::io::Errno::OPNOTSUPP) => return,
+        done => done.unwrap(),
+    }
+    let volume = Volume::open(&path, Access::Read).unwrap();
+    assert_eq!(volume.data_extents().unwrap().ranges(), [extent(0, 1 << 20)]);
+}
+
 /// To files of the same size, a smaller and a larger one, on this file system and across to another.
 #[test]
 fn a_sparse_copy_is_equal_and_sparse() {
