@@ -3,7 +3,6 @@
 use std::fmt;
 
 use extents::{Bytes, Chunks};
-use jiff::Timestamp;
 use lvm_cmd::{LvRef, PoolMode, PoolStatus};
 
 /// A part of a whole in hundredths: 1 to 100.
@@ -100,21 +99,8 @@ pub struct Pool<'a> {
     pub lvm_transaction_id: Option<u64>,
     /// Whether the metadata snapshot that may be held is a live run's of ours.
     pub holder_is_ours: bool,
-    /// Snapshots that may be candidates for removal, in any order.
-    pub snapshots: &'a [Candidate],
-}
-
-/// A snapshot in the pool.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Candidate {
-    /// Its name.
-    pub volume: LvRef,
-    /// When it was taken.
-    pub taken: Timestamp,
-    /// Whether a tag or a record of ours proves that we made it.
-    pub ours: bool,
-    /// Whether something needs it: the next delta, a transfer that is to be resumed, somebody who asked for it.
-    pub held: bool,
+    /// Snapshots that can be removed, in the order in which they are to go.
+    pub removable: &'a [LvRef],
 }
 
 /// What to do.
@@ -189,7 +175,7 @@ enum Weight {
 }
 
 /// Looks at a pool before `purpose`. Reads no clock, asks nobody; the answer is for the state that it is given, so that it
-/// is asked again after each removal. Each of these takes a candidate away, so that ends.
+/// is asked again after each removal. Each of these takes one of `removable` away, so that ends.
 #[must_use]
 pub fn judge(pool: &Pool<'_>, thresholds: &Thresholds, purpose: Purpose) -> Verdict {
     let mut found = faults(pool);
@@ -213,10 +199,10 @@ pub fn judge(pool: &Pool<'_>, thresholds: &Thresholds, purpose: Purpose) -> Verd
 
     let heaviest = found.first().map(|(weight, _)| *weight);
     let helps = found.iter().filter(|(weight, _)| *weight >= Weight::Prune).all(|(_, reason)| reason.is_space());
-    let action = match (heaviest, oldest(pool.snapshots).filter(|_| helps)) {
+    let action = match (heaviest, pool.removable.first().filter(|_| helps)) {
         (None, _) => Action::Go,
         (Some(Weight::Warn), _) | (Some(Weight::Prune), None) => Action::Warn,
-        (Some(Weight::Prune | Weight::Refuse), Some(candidate)) => Action::Prune(candidate.volume.clone()),
+        (Some(Weight::Prune | Weight::Refuse), Some(volume)) => Action::Prune(volume.clone()),
         (Some(Weight::Refuse), None) => Action::Refuse,
     };
     Verdict { action, reasons: found.into_iter().map(|(_, reason)| reason).collect() }
@@ -258,12 +244,6 @@ fn full(what: Space, used: u64, more: u64, total: u64, levels: &Levels) -> Optio
     let (weight, level) = levels.into_iter().find(|(_, level)| reaches(after, *level))?;
     let already = reaches(before, level);
     Some((weight, Reason::Full { what, percent: percent(after), level, already }))
-}
-
-/// The snapshot that is to go first: the oldest of ours that nothing needs.
-fn oldest(snapshots: &[Candidate]) -> Option<&Candidate> {
-    let free = snapshots.iter().filter(|candidate| candidate.ours && !candidate.held);
-    free.min_by_key(|candidate| (candidate.taken, &candidate.volume))
 }
 
 impl Reason {

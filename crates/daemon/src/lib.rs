@@ -77,8 +77,7 @@ pub use config::{
     AlertConfig, Config, Hooks, Job, MAX_CONFIG_BYTES, MAX_JOBS, MetricsConfig, PoolConfig, Problem, Problems,
     SENDMAIL, Sync, Verify,
 };
-pub use found::candidates;
-pub use guardian::{Action, Candidate, Levels, Percent, Pool, Purpose, Reason, Space, Thresholds, Verdict, judge};
+pub use guardian::{Action, Levels, Percent, Pool, Purpose, Reason, Space, Thresholds, Verdict, judge};
 pub use names::{JobName, MAX_HOST_BYTES, MAX_JOB_NAME_BYTES, Place, PlaceError};
 pub use next::{Decision, Decisions, KEPT_UNPLANNED, MAX_WAIT, Plan, Planned, due, next};
 pub use said::{Line, MAX_LINE_BYTES, MAX_REPORT_BYTES, Report, Said};

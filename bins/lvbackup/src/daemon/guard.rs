@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use daemon::{
-    Action, Config, Fill, Job, JobName, Levels, Place, Pool, PoolLevel, PoolReport, Purpose, Thresholds, Verdict,
-    candidates, judge,
+    Action, Config, Fill, Job, JobName, Levels, Place, Pool, PoolLevel, PoolReport, Purpose, Thresholds, Verdict, judge,
 };
 use jiff::Timestamp;
 use lvm_cmd::{
     Executor, Lv, LvRef, MetadataSnapshot, PoolStatus, StateDir, VgName, find, pool_status, remove, volumes,
     with_causes,
 };
+use replicate::lvm::removable;
 
 use super::log::Log;
 
@@ -143,15 +143,15 @@ impl<E: Executor> Guard<E> {
                 Ok(found) => found,
                 Err(error) => return unknown(place, thresholds, format!("cannot look at it: {error}")),
             };
-            let mut layers = candidates(pool, volumes);
-            layers.retain(|(candidate, _)| !stay.contains(&candidate.volume));
-            let snapshots: Vec<_> = layers.iter().map(|(candidate, _)| candidate.clone()).collect();
+            let mut layers = removable(volumes, pool);
+            layers.retain(|(layer, _)| !stay.contains(&layer.name));
+            let names: Vec<_> = layers.iter().map(|(layer, _)| layer.name.clone()).collect();
             let verdict = judge(
                 &Pool {
                     status: &status,
                     lvm_transaction_id,
                     holder_is_ours: status.held_root.is_none() || self.holder_is_ours(volumes, pool),
-                    snapshots: &snapshots,
+                    removable: &names,
                 },
                 thresholds,
                 purpose,
@@ -159,7 +159,7 @@ impl<E: Executor> Guard<E> {
             let Action::Prune(volume) = &verdict.action else { return report(place, &status, thresholds, &verdict) };
             let why: Vec<_> = verdict.reasons.iter().map(ToString::to_string).collect();
             let why = format!("pool {place}: {}", why.join(", "));
-            let proof = layers.iter().find(|(candidate, _)| candidate.volume == *volume).map(|(_, tag)| tag);
+            let proof = layers.iter().find(|(layer, _)| layer.name == *volume).map(|(_, tag)| *tag);
             match proof.map(|proof| remove(&self.exec, volume, proof)) {
                 Some(Ok(())) => {
                     log.warning(&[("VOLUME", &volume.to_string())], &format!("removed the snapshot `{volume}`: {why}"));
@@ -317,7 +317,8 @@ mod tests {
         assert_eq!((room, reports[0].level), (Ok(()), PoolLevel::Warned));
         assert_eq!(reports[0].data.percent(), 91);
         // Where none may go, nothing begins; what the user made is not touched.
-        let (reports, room) = before(&[found(&[&held, "mine"]), status(960)].concat());
+        let adopted = format!("{SYNC},hyperlayer.adopted");
+        let (reports, room) = before(&[found(&[&held, "mine", &adopted, &held]), status(960)].concat());
         assert_eq!(room, Err("pool vg0/pool: its data is 96 % full, the limit is 95 %".to_owned()));
         assert_eq!(reports[0].level, PoolLevel::Refused);
         // LVM refuses to remove it: it is not tried for ever.

@@ -1,11 +1,9 @@
 //! Pools: lines as the kernel prints them, and what is done.
 
-use daemon::{Action, Candidate, Levels, Percent, Pool, Purpose, Thresholds, judge};
+use daemon::{Action, Levels, Percent, Pool, Purpose, Thresholds, judge};
 use extents::{Bytes, Chunks};
-use lvm_cmd::PoolStatus;
+use lvm_cmd::{LvRef, PoolStatus};
 use proptest::prelude::*;
-
-use crate::at;
 
 fn status(metadata: &str, data: &str, rest: &str) -> PoolStatus {
     PoolStatus::parse(&format!("0 409600 thin-pool 7 {metadata} {data} {rest}")).unwrap()
@@ -13,13 +11,9 @@ fn status(metadata: &str, data: &str, rest: &str) -> PoolStatus {
 
 const WELL: &str = "- rw discard_passdown queue_if_no_space - 1024";
 
-fn candidate(volume: &str, taken: &str, ours: bool, held: bool) -> Candidate {
-    Candidate { volume: volume.parse().unwrap(), taken: at(taken), ours, held }
-}
-
-/// What is done in a pool without snapshots, or with `vg/old` among them, and why.
-fn say(status: &PoolStatus, purpose: Purpose, snapshots: &[Candidate]) -> String {
-    let pool = Pool { status, lvm_transaction_id: Some(7), holder_is_ours: false, snapshots };
+/// What is done in a pool without snapshots that can be removed, or with these, and why.
+fn say(status: &PoolStatus, purpose: Purpose, removable: &[LvRef]) -> String {
+    let pool = Pool { status, lvm_transaction_id: Some(7), holder_is_ours: false, removable };
     let verdict = judge(&pool, &Thresholds::default(), purpose);
     let action = match verdict.action {
         Action::Go => "go".to_owned(),
@@ -36,13 +30,8 @@ fn receive(data: u64, metadata: u64) -> Purpose {
 
 #[test]
 fn what_is_done() {
-    let some = [
-        candidate("vg/theirs", "2026-01-01T00:00Z", false, false),
-        candidate("vg/held", "2026-01-02T00:00Z", true, true),
-        candidate("vg/newer", "2026-01-04T00:00Z", true, false),
-        candidate("vg/old", "2026-01-03T00:00Z", true, false),
-    ];
-    let none = &some[..2];
+    let some: [LvRef; 2] = ["vg/old", "vg/newer"].map(|name| name.parse().unwrap());
+    let none = &[][..];
     for (metadata, data, rest, purpose, left, expected) in [
         ("100/1000", "100/1000", WELL, Purpose::Look, none, "go"),
         ("100/1000", "100/1000", WELL, receive(600, 0), none, "go"),
@@ -178,7 +167,7 @@ fn what_is_done() {
 fn what_lvm_thinks_and_who_holds() {
     let status = status("100/1000", "100/1000", "42 rw discard_passdown queue_if_no_space - 1024");
     let judge = |lvm_transaction_id, holder_is_ours| {
-        let pool = Pool { status: &status, lvm_transaction_id, holder_is_ours, snapshots: &[] };
+        let pool = Pool { status: &status, lvm_transaction_id, holder_is_ours, removable: &[] };
         judge(&pool, &Thresholds::default(), Purpose::Snapshot)
     };
     assert_eq!(judge(None, true).action, Action::Go);
@@ -209,34 +198,24 @@ fn severity(action: &Action) -> u8 {
 }
 
 proptest! {
-    /// The fuller, the more is done; and removing what is to be removed, until nothing is, ends, and never takes what is
-    /// not ours or is needed.
+    /// The fuller, the more is done; and removing what is to be removed, until nothing is, ends, and takes the first ones.
     #[test]
-    fn fuller_is_never_better(used in 0u64..1000, more in 0u64..500, need in 0u64..1000, marks in prop::collection::vec((any::<bool>(), any::<bool>(), 0i64..1000), 0..10)) {
-        let mut left: Vec<_> = marks.iter().enumerate().map(|(nth, (ours, held, day))| Candidate {
-            volume: format!("vg/s{nth}").parse().unwrap(),
-            taken: jiff::Timestamp::from_second(day * 86_400).unwrap(),
-            ours: *ours,
-            held: *held,
-        }).collect();
-        let before = left.clone();
+    fn fuller_is_never_better(used in 0u64..1000, more in 0u64..500, need in 0u64..1000, count in 0usize..10) {
+        let all: Vec<LvRef> = (0..count).map(|nth| format!("vg/s{nth}").parse().unwrap()).collect();
+        let mut left = all.clone();
         let full = |used: u64| status("100/1000", &format!("{used}/1500"), WELL);
-        let act = |used: u64, need, left: &[Candidate]| {
+        let act = |used: u64, need, left: &[LvRef]| {
             let status = full(used);
-            let pool = Pool { status: &status, lvm_transaction_id: None, holder_is_ours: false, snapshots: left };
+            let pool = Pool { status: &status, lvm_transaction_id: None, holder_is_ours: false, removable: left };
             judge(&pool, &Thresholds::default(), receive(need, 0)).action
         };
         prop_assert!(severity(&act(used, need, &left)) <= severity(&act(used + more, need, &left)));
         prop_assert!(severity(&act(used, need, &left)) <= severity(&act(used, need + more, &left)));
-        for _ in 0..=before.len() {
+        for _ in 0..=count {
             let Action::Prune(volume) = act(used, need, &left) else { break };
-            left.retain(|candidate| candidate.volume != volume);
+            left.retain(|other| *other != volume);
         }
         prop_assert!(!matches!(act(used, need, &left), Action::Prune(_)));
-        let gone = before.iter().filter(|candidate| !left.contains(candidate));
-        prop_assert!(gone.clone().all(|candidate| candidate.ours && !candidate.held));
-        let newest_gone = gone.map(|candidate| candidate.taken).max();
-        let free = left.iter().filter(|candidate| candidate.ours && !candidate.held);
-        prop_assert!(free.map(|candidate| candidate.taken).min() >= newest_gone || newest_gone.is_none() || left.iter().all(|candidate| !candidate.ours || candidate.held));
+        prop_assert_eq!(&left[..], &all[count - left.len()..]);
     }
 }

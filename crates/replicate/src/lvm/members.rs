@@ -34,13 +34,9 @@ impl End {
     fn is_layer(&self, lv: &Lv) -> bool {
         let source = tags::source(&self.pair).is_ok_and(|tag| lv.has_tag(&tag));
         lv.name != self.volume
-            && lv.attr.lv_type() == LvType::ThinVolume
             && lv.has_tag(self.pair.tag())
             && source == (self.role == Role::Source)
-            && keeps_its_layer(lv)
-            // Neither one that is just being received, nor one that is written to.
-            && partial_target(lv).is_none()
-            && tags::live_of(lv).is_none()
+            && holds_a_layer(lv)
     }
 
     /// The pair's layer with this id.
@@ -59,6 +55,14 @@ impl End {
     pub(super) fn own<'g>(&self, group: &'g [Lv]) -> Result<&'g Lv, Refusal> {
         Ok(find(group, &self.volume)?)
     }
+}
+
+/// Whether a volume of a pair is a layer: read-only, and neither one that is being received nor the copy itself.
+pub(super) fn holds_a_layer(volume: &Lv) -> bool {
+    volume.attr.lv_type() == LvType::ThinVolume
+        && keeps_its_layer(volume)
+        && partial_target(volume).is_none()
+        && tags::live_of(volume).is_none()
 }
 
 /// Whether the volume holds this layer.

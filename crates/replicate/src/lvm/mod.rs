@@ -21,6 +21,7 @@ mod prune;
 mod read_back;
 mod records;
 mod refuse;
+mod removable;
 mod settle;
 mod snapshot;
 mod space;
@@ -42,6 +43,8 @@ use hyperlayer::LayerId;
 use lvm_cmd::{Change, Lv, LvRef, Patience, ProcessLock, Tag, VgName, volumes};
 use retention::UnixSeconds;
 use transfer::lvm::{Lvm, Run, TemporarySnapshot};
+
+pub use removable::removable;
 
 use crate::{
     Adopt, Compare, Differ, Done, End, Host, Layer, Layers, List, Noted, Offer, Outflow, Pair, Plan, Prune, Pruned,

@@ -6,6 +6,7 @@ use retention::{Item, Policy, UnixSeconds, decide};
 use transfer::lvm::{keeps_its_layer, layers_of};
 
 use super::members::{End, is, newest};
+use super::removable::Disposal;
 use super::{LvmHost, lock, tags};
 use crate::limits::MAX_LAYERS;
 use crate::{Pair, Prune, Pruned, Refusal, RefusalKind, Removed, Role};
@@ -26,7 +27,9 @@ impl LvmHost<'_> {
         let mut removed = Vec::new();
         for (volume, why) in going.into_iter().take(MAX_LAYERS) {
             if ask.dry_run {
-                removed.extend((!tags::is_adopted(volume)).then(|| Removed::new(volume.name.lv().clone(), &why)));
+                removed.extend(
+                    (Disposal::of(volume) == Disposal::Remove).then(|| Removed::new(volume.name.lv().clone(), &why)),
+                );
                 continue;
             }
             match self.let_go(end, volume) {
@@ -45,7 +48,7 @@ impl LvmHost<'_> {
 
     /// Removes one; what somebody else made is given back instead, and what is in use stays. Whether it is gone.
     fn let_go(&self, end: &End, volume: &Lv) -> Result<bool, Refusal> {
-        if tags::is_adopted(volume) {
+        if Disposal::of(volume) == Disposal::GiveBack {
             let mut tags = vec![end.pair.tag().clone(), tags::adopted()?];
             tags.extend((end.role == Role::Source).then(|| tags::source(&end.pair)).transpose()?);
             self.retag(&volume.name, &[], &tags)?;

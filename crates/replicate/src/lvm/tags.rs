@@ -6,6 +6,8 @@ use lvm_cmd::{Lv, NameError, Tag};
 
 use crate::Pair;
 
+/// A volume of a pair, with the pair's name.
+const SYNC: &str = "hyperlayer.sync=";
 /// A snapshot of a source, beside `hyperlayer.sync=PAIR`: both ends of a pair may be in one group.
 const SOURCE: &str = "hyperlayer.source=";
 /// A layer that the pair's next delta, or one that was interrupted, needs.
@@ -16,6 +18,8 @@ const LIVE: &str = "hyperlayer.live=";
 const KEEP: &str = "hyperlayer.keep=";
 /// A live volume that was writable, and is read-only as long as it is looked at and replaced.
 const CLOSED: &str = "hyperlayer.closed";
+/// A volume that is being received, with the name that it gets.
+const PARTIAL: &str = "hyperlayer.partial=";
 /// Somebody else made it: it is never removed.
 const ADOPTED: &str = "hyperlayer.adopted";
 
@@ -90,8 +94,23 @@ pub(super) fn live_of(volume: &Lv) -> Option<(LayerId, &Tag)> {
 
 /// Another pair than this one that the volume belongs to.
 pub(super) fn other_pair(volume: &Lv, pair: &Pair) -> Option<String> {
-    let sync = |tag: &Tag| Some(tag.as_str().strip_prefix("hyperlayer.sync=")?.to_owned());
-    volume.tags.iter().filter(|tag| *tag != pair.tag()).find_map(sync)
+    let name = |tag: &Tag| Some(tag.as_str().strip_prefix(SYNC)?.to_owned());
+    pairs(volume).filter(|tag| *tag != pair.tag()).find_map(name)
+}
+
+/// Whether a layer was received, and still has the tag of volumes that are being received.
+pub(super) fn is_being_named(volume: &Lv) -> bool {
+    value(volume, PARTIAL).is_some()
+}
+
+/// The tag of each pair that the volume belongs to.
+pub(super) fn pairs(volume: &Lv) -> impl Iterator<Item = &Tag> {
+    volume.tags.iter().filter(|tag| tag.as_str().starts_with(SYNC))
+}
+
+/// Whether it is a snapshot of a pair's source.
+pub(super) fn is_source(volume: &Lv) -> bool {
+    value(volume, SOURCE).is_some()
 }
 
 fn value<'l>(volume: &'l Lv, key: &str) -> Option<&'l str> {
