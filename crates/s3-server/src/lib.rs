@@ -13,11 +13,14 @@
 
 #![forbid(unsafe_code)]
 
+mod faults;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
@@ -25,6 +28,10 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+pub use faults::{Fault, Requests};
+
+use faults::Faults;
 
 /// Who may ask.
 pub const ACCESS_KEY: &str = "TESTACCESSKEY";
@@ -35,6 +42,7 @@ pub const SECRET_KEY: &str = "testsecretkey";
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    faults: Faults,
     runtime: Option<Runtime>,
 }
 
@@ -51,8 +59,19 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)))?;
         let address = listener.local_addr()?;
-        runtime.spawn(serve(listener, service));
-        Ok(Self { address, runtime: Some(runtime) })
+        let faults = Faults::default();
+        runtime.spawn(serve(listener, service, faults.clone(), root.to_owned()));
+        Ok(Self { address, faults, runtime: Some(runtime) })
+    }
+
+    /// Switches a fault on for the next `times` of these requests; an older fault for the same ones comes first.
+    pub fn switch_on(&self, requests: Requests, fault: Fault, times: u32) {
+        self.faults.switch_on(requests, fault, times);
+    }
+
+    /// Switches all faults off.
+    pub fn switch_off(&self) {
+        self.faults.switch_off();
     }
 
     /// Where it listens.
@@ -83,9 +102,10 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: TcpListener, service: S3Service) {
+async fn serve(listener: TcpListener, service: S3Service, faults: Faults, root: PathBuf) {
     while let Ok((socket, _)) = listener.accept().await {
-        let service = service.clone();
+        let (service, faults, root) = (service.clone(), faults.clone(), root.clone());
+        let service = service_fn(move |request| faults::answer(service.clone(), faults.clone(), root.clone(), request));
         tokio::spawn(async move {
             // A client that went away is the client's matter.
             let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;

@@ -271,6 +271,14 @@ pub struct Problem {
     pub fault: Fault,
 }
 
+impl Problem {
+    /// What an object among the locks is called: a lock's id, even where the lock cannot be understood.
+    #[must_use]
+    pub fn lock_name(&self) -> &str {
+        crate::names::lock_name(&self.key)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}", self.key, self.fault)
@@ -335,9 +343,14 @@ impl Error {
                 "put it back from a copy; without one, STORE.md says how it is written by hand".into()
             }
             Self::Object { .. } => "`lvbackup check STORE --read-data` tells what else is damaged".into(),
-            Self::Locked(_) | Self::UnknownLock { .. } => {
-                "wait for that run; if you know that it is dead: `lvbackup unlock STORE`".into()
-            }
+            Self::Locked(lock) => format!(
+                "wait for that run to end; if you know that it is dead: `lvbackup unlock STORE --force {}`",
+                lock.id
+            ),
+            Self::UnknownLock { key, .. } => format!(
+                "remove it once no other run works on the store: `lvbackup unlock STORE --force {}`",
+                crate::names::lock_name(key)
+            ),
             Self::LockLost { .. } => "nothing was added; run the same command again".into(),
             Self::Held { .. } => "`lvbackup unhold` lets it go".into(),
             Self::NoIdentity { identities: 0, .. } => "name the key file that opens it: `--identity FILE`".into(),

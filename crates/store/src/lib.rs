@@ -74,6 +74,6 @@ pub use lock::{ExclusiveLock, LockId, LockInfo, LockKind, SharedLock};
 pub use names::{Series, Tag};
 pub use options::{Holder, Options, Retries};
 pub use read::LayerReader;
-pub use seal::{Identities, Recipients};
+pub use seal::{Identities, Recipients, is_secret};
 pub use store::Store;
 pub use write::{LayerWriter, ReadBack};

@@ -30,18 +30,26 @@ impl Location {
     /// # Errors
     /// [`Error::Location`]: an unknown scheme, no bucket, or a prefix that is no plain path.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let refuse = |why: &str| Error::Location { text: text.escape_debug().to_string(), why: why.into() };
+        let refuse = |why: &str| Error::Location { text: without_secrets(text), why: why.into() };
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err(refuse("it is empty or not printable"));
         }
         let Some((scheme, rest)) = text.split_once("://") else {
             let schemes = ["file:", "s3:", "gs:", "az:"];
-            return match schemes.iter().find(|scheme| text.starts_with(*scheme)) {
-                Some(scheme) => {
-                    Err(refuse(&format!("`{scheme}` is followed by two slashes; a folder of that name is `./{text}`")))
-                }
-                None => Ok(Self::folder(text)),
-            };
+            if let Some(scheme) = schemes.iter().find(|scheme| text.starts_with(*scheme)) {
+                return Err(refuse(&format!(
+                    "`{scheme}` is followed by two slashes; a folder of that name is `./{text}`"
+                )));
+            }
+            // `HOST:PATH` and `sftp:HOST:PATH` are how other tools name a place on another machine.
+            let first = text.split('/').next().unwrap_or_default();
+            if first.contains(':') {
+                return Err(refuse(
+                    "a store is a directory of this machine, s3://, gs:// or az://; a directory with a colon in its name \
+                     is given as `./NAME`",
+                ));
+            }
+            return Ok(Self::folder(text));
         };
         let service = match scheme {
             "file" if rest.starts_with('/') => return Ok(Self::folder(rest)),
@@ -82,6 +90,16 @@ impl Location {
     pub(crate) fn place(&self) -> &Place {
         &self.0
     }
+}
+
+/// A text for a message: without what may be a password before an `@`, or a token after a `?`.
+fn without_secrets(text: &str) -> String {
+    let (place, query) = text.split_once('?').map_or((text, ""), |(place, _)| (place, "?..."));
+    let place = match place.split_once("//").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+        Some((scheme, Some((_, rest)))) => format!("{scheme}//...@{rest}"),
+        _ => place.to_owned(),
+    };
+    format!("{}{query}", place.escape_debug())
 }
 
 impl fmt::Display for Location {

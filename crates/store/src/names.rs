@@ -123,6 +123,12 @@ pub(crate) fn lock_key(id: &LockId) -> String {
     format!("{LOCKS}/{id}.json")
 }
 
+/// What a key among the locks is called for people: the id of a lock, or whatever else lies there.
+pub(crate) fn lock_name(key: &str) -> &str {
+    let name = key.strip_prefix(LOCKS).and_then(|name| name.strip_prefix('/')).unwrap_or(key);
+    name.strip_suffix(".json").unwrap_or(name)
+}
+
 /// The key of a layer's object: unlike any that another run, or another try, gives.
 pub(crate) fn layer_key(series: &Series, layer: &LayerId, attempt: &Attempt, wrapping: Wrapping) -> String {
     let (series, layer) = (escape(series.as_str()), escape(layer.as_str()));

@@ -15,6 +15,12 @@ type Recipient = std::convert::Infallible;
 #[cfg(not(feature = "age"))]
 type Identity = std::convert::Infallible;
 
+/// Whether a text holds a secret key of age, which no message may repeat.
+#[must_use]
+pub fn is_secret(text: &str) -> bool {
+    text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
+}
+
 /// Who can open what is written. Nobody: it is not encrypted.
 #[derive(Clone, Default)]
 pub struct Recipients(Vec<Recipient>);
@@ -27,10 +33,11 @@ impl Recipients {
     /// Takes recipients such as `age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p`.
     ///
     /// # Errors
-    /// [`Error::Key`]: a text is none, there are more than [`MAX_RECIPIENTS`], or this program was built without
-    /// encryption.
+    /// [`Error::Key`]: a text is none (it is not repeated, since it may be a secret), there are more than
+    /// [`MAX_RECIPIENTS`], or this program was built without encryption.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, Error> {
-        let all = texts.into_iter().map(|text| recipient(text.as_ref().trim())).collect::<Result<Vec<_>, _>>()?;
+        let texts = texts.into_iter().enumerate();
+        let all = texts.map(|(n, text)| recipient(n + 1, text.as_ref().trim())).collect::<Result<Vec<_>, _>>()?;
         match all.len() {
             0..=MAX_RECIPIENTS => Ok(Self(all)),
             len => Err(Error::Key(format!("{len} recipients are given, at most {MAX_RECIPIENTS} fit in an object"))),
@@ -111,12 +118,19 @@ pub(crate) enum OpenError {
 mod with_age {
     use std::io::{BufRead, BufReader};
 
-    use super::{Error, Identities, Identity, OpenError, Read, Recipient, Recipients, Sealed, Write, io};
+    use super::{Error, Identities, Identity, OpenError, Read, Recipient, Recipients, Sealed, Write, io, is_secret};
     use crate::limits::{MAX_AGE_HEADER_BYTES, MAX_AGE_HEADER_LINES};
 
-    pub(super) fn recipient(text: &str) -> Result<Recipient, Error> {
-        let why = |why: &str| Error::Key(format!("`{}` is no age recipient: {why}", text.escape_debug()));
-        text.parse().map_err(why)
+    pub(super) fn recipient(number: usize, text: &str) -> Result<Recipient, Error> {
+        text.parse().map_err(|why: &str| {
+            Error::Key(if is_secret(text) {
+                format!(
+                    "recipient {number} is a secret key; give its public key, `age1...`, which `age-keygen -y` prints"
+                )
+            } else {
+                format!("recipient {number} is not an age recipient, `age1...`: {why}")
+            })
+        })
     }
 
     pub(super) fn identity(line: usize, text: &str) -> Result<Identity, Error> {
@@ -174,7 +188,7 @@ mod with_age {
 
     const WITHOUT: &str = "this program was built without encryption";
 
-    pub(super) fn recipient(_: &str) -> Result<Recipient, Error> {
+    pub(super) fn recipient(_: usize, _: &str) -> Result<Recipient, Error> {
         Err(Error::Key(WITHOUT.into()))
     }
 

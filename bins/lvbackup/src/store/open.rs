@@ -74,6 +74,11 @@ pub(crate) fn options() -> Outcome<Options> {
 /// # Errors
 /// A file cannot be read, or is none.
 pub(crate) fn identities(files: &[PathBuf]) -> Outcome<Identities> {
+    if files.iter().any(|file| store::is_secret(&file.to_string_lossy())) {
+        return Err(Failure::msg(Exit::Usage, "`--identity` takes the name of a key file, not the key itself").hint(
+            "write the key to a file that only you can read, and replace it: the command line was visible to others",
+        ));
+    }
     files.iter().try_fold(Identities::none(), |so_far, file| {
         let named = |failure: cli::Failure| failure.context(format!("cannot read `{}` as a key file", file.display()));
         let text = std::fs::read_to_string(file).or_fail(Exit::Failed).map_err(named)?;

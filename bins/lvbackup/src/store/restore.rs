@@ -108,6 +108,10 @@ pub(crate) fn to_new_file(
     common: Common,
     stop: &Stop,
 ) -> Outcome {
+    if path.as_os_str() == "-" {
+        let why = "cannot write an image to standard output: it is not written from its beginning to its end";
+        return Err(Failure::msg(Exit::Usage, why).hint("name a file; `./-` is a file of that name"));
+    }
     if std::fs::symlink_metadata(path).is_ok() {
         return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", path.display()))
             .hint("give another name, or remove it"));

@@ -50,13 +50,15 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
     let locks = locks.into_iter().map(Lock::Known).chain(unknown.into_iter().map(Lock::Unknown));
     let locks: Vec<_> = locks.collect();
     let ids: Vec<_> = locks.iter().map(Lock::id).collect();
-    if let Some(missing) = args.force.iter().find(|id| !ids.contains(id)) {
+    // Also as its file is called.
+    let force: Vec<_> = args.force.iter().map(|id| id.strip_suffix(".json").unwrap_or(id).to_owned()).collect();
+    if let Some(missing) = force.iter().find(|id| !ids.contains(id)) {
         return Err(Failure::msg(Exit::Failed, format!("the store has no lock `{missing}`"))
             .hint("`lvbackup unlock STORE` shows all"));
     }
     let mut left = false;
     for lock in &locks {
-        let removed = lock.is_dead() || args.force.contains(&lock.id());
+        let removed = lock.is_dead() || force.contains(&lock.id());
         if removed {
             lock.remove(&store)?;
         }
@@ -83,7 +85,7 @@ impl Lock {
     fn id(&self) -> String {
         match self {
             Self::Known(lock) => lock.id.to_string(),
-            Self::Unknown(problem) => printable(problem.key.rsplit('/').next().unwrap_or(&problem.key)),
+            Self::Unknown(problem) => printable(problem.lock_name()),
         }
     }
 

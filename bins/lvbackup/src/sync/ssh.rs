@@ -26,12 +26,15 @@ pub(super) type Ends = (End<ChildStdout>, End<ChildStdin>);
 impl Ssh {
     /// Starts a server on that host. What ssh and the server say on standard error is for the user to see.
     pub(super) fn start(command: &str, host: &str, remote: &str, stop: &Stop) -> Outcome<(Self, Ends)> {
-        let mut words = command.split_whitespace();
+        let words = shell_words::split(command).map_err(|_| {
+            Failure::msg(Exit::Usage, format!("cannot split `--ssh {command}` into words: a quote is not closed"))
+        })?;
+        let mut words = words.into_iter();
         let Some(program) = words.next() else {
             return Err(Failure::msg(Exit::Usage, "`--ssh` names no program"));
         };
         // Not through `Executor`: it is the user's own program with the user's own environment, and talks all the time.
-        let mut child = Command::new(program)
+        let mut child = Command::new(&program)
             .args(words)
             .arg(host)
             .arg(format!("{remote} serve --stdio"))

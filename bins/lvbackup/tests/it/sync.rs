@@ -31,6 +31,7 @@ fn what_it_cannot_mean() {
         ("sync vg0/a h:vg1/a --adopt one", "2 values"),
         ("sync vg0/a h:vg1/a --no-snapshot --pre true", "cannot be used with"),
         ("sync vg0/a h:vg1/a --pair a,b", "names no pair"),
+        ("sync vg0/a h:vg1/a --ssh 'ssh", "a quote is not closed"),
         ("serve", "--stdio"),
         ("serve --stdio --allow vg0", "expected VG/PREFIX*"),
         ("serve --stdio --read-only --receive-only", "cannot be used with"),
@@ -71,4 +72,17 @@ fn ssh_is_started_as_its_user_would() {
     let mut lines: Vec<_> = told.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["-p 2222 b sudo lvbackup serve --stdio", "-p 2222 root@web1 sudo lvbackup serve --stdio"]);
+}
+
+/// As the user's shell would split it.
+#[test]
+fn quoted_words_of_ssh_stay_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = folder.path().join("given");
+    let ssh = ssh(folder.path(), &format!("printf '[%s]' \"$@\" >{}; exit 255", given.display()));
+    let ssh = format!("{ssh} -i '/a b' \"-oProxyCommand=nc 'x  y'\" c\\ d ''");
+    let line = ["sync", "root@web1:vg0/a", "vg1", "--ssh", &ssh];
+    let _ = Tool::new("lvbackup", folder.path()).args(line).run();
+    let given = fs::read_to_string(given).unwrap();
+    assert_eq!(given, "[-i][/a b][-oProxyCommand=nc 'x  y'][c d][][root@web1][lvbackup serve --stdio]");
 }

@@ -58,7 +58,7 @@ lvbackup: hint: make one: `lvbackup init STORE`, or look whether the place is sp
     let id = lock.id().to_string();
     let text = "
 lvbackup: the store is locked: `lvbackup prune` on here, process 7, since 2026-11-21T03:00:00Z, last seen 2026-11-21T03:00:00Z (exclusive lock ID)
-lvbackup: hint: wait for that run; if you know that it is dead: `lvbackup unlock STORE`
+lvbackup: hint: wait for that run to end; if you know that it is dead: `lvbackup unlock STORE --force ID`
 ";
     looks_in(&folder, store.lock_shared().unwrap_err(), 4, &text.replace("ID", &id));
     drop(lock);

@@ -124,3 +124,18 @@ fn what_is_not_encrypted_needs_no_secret() {
         assert!(get_with(&store, &stored, &pair(true).1).unwrap() == bytes);
     });
 }
+
+/// What is no recipient may be somebody's secret, also where it is cut or in other letters.
+#[test]
+fn no_error_repeats_a_key() {
+    let secret = text(&Identity::generate());
+    for given in [secret.clone(), secret.to_lowercase(), secret[..40].to_owned(), secret[16..].to_owned()] {
+        let refused = Recipients::parse(["age1ql3z7hjy", &given]).unwrap_err();
+        let shown = format!("{refused} {refused:?} {:?}", refused.hint());
+        assert!(!shown.to_uppercase().contains(&secret[16..40]), "{shown}");
+        let refused = Identities::parse(&format!("{given}x")).unwrap_err();
+        assert!(!format!("{refused} {refused:?}").to_uppercase().contains(&secret[16..40]), "{refused}");
+    }
+    let refused = Recipients::parse([&secret]).unwrap_err();
+    assert!(refused.to_string().contains("public key"), "{refused}");
+}

@@ -52,6 +52,13 @@ fn what_is_no_place_for_a_store() {
         assert!(refused.to_string().contains("two slashes"), "{refused}");
     }
     Location::parse("./s3:/x").unwrap();
+    for text in ["backup1:/srv/store", "sftp:me@host:/srv", "rest:http://h/", "host:store", "b2:bucket", "C:"] {
+        let refused = Location::parse(text).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Usage, "{text}");
+    }
+    for text in ["./host:/x", "/srv/a:b", "file:///srv/a:b"] {
+        Location::parse(text).unwrap();
+    }
 }
 
 /// Names that no object can have: somebody else's files.
@@ -137,6 +144,12 @@ fn texts_that_name_a_place() {
     ];
     for text in refused {
         assert_eq!(Location::parse(text).unwrap_err().kind(), ErrorKind::Usage, "{text}");
+    }
+    for text in
+        ["s3://user:hidden@host/x", "az://c/p?sv=1&sig=hidden", "rest:https://u:hidden@h/?x", "https://me:p@hidden@h"]
+    {
+        let shown = format!("{0} {0:?}", Location::parse(text).unwrap_err());
+        assert!(!shown.contains("hidden"), "{shown}");
     }
 }
 

@@ -37,4 +37,8 @@ fn what_is_refused_leaves_no_file() {
     assert_eq!(filled.folder.read("there"), b"precious");
     assert!(!filled.folder.names().iter().any(|name| name.contains("new")), "{:?}", filled.folder.names());
     let _ = filled.run("export store --to vmdk -o new", 2, &["qcow2"]);
+    for line in ["export store --to raw -o -", "export store --to qcow2 -o -", "restore store --to-file -"] {
+        let _ = filled.run(line, 2, &["standard output", "`./-`"]);
+    }
+    assert!(!filled.folder.names().iter().any(|name| name == "-"), "{:?}", filled.folder.names());
 }

@@ -8,6 +8,7 @@ mod marks;
 mod merge;
 mod prune;
 mod s3;
+mod secrets;
 mod unlock;
 
 use std::fs;

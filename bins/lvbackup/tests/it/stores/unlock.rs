@@ -16,7 +16,7 @@ fn who_lives_and_who_does_not() {
     // One that nobody understands.
     fs::write(locks.join("fedcba9876543210.json"), "{").unwrap();
 
-    let _ = filled.run("prune store --keep-last 1", 4, &["the store is locked", "lvbackup unlock STORE"]);
+    let _ = filled.run("prune store --keep-last 1", 4, &["the store is locked", "lvbackup unlock STORE --force "]);
     let said = filled.run("unlock store --json", 0, &[]);
     let states = |said| -> Vec<_> {
         let mut states: Vec<_> = json_lines(said)
@@ -30,7 +30,7 @@ fn who_lives_and_who_does_not() {
     let mut expected = vec![
         ("0123456789abcdef".to_owned(), true, true),
         (id.clone(), false, false),
-        ("fedcba9876543210.json".to_owned(), false, false),
+        ("fedcba9876543210".to_owned(), false, false),
     ];
     expected.sort();
     assert_eq!(states(&said), expected);
@@ -41,7 +41,8 @@ fn who_lives_and_who_does_not() {
     );
 
     let _ = filled.run("unlock store --force nonsense", 1, &["no lock `nonsense`"]);
-    let _ = filled.run(&format!("unlock store --force {id} --force fedcba9876543210.json"), 0, &[]);
+    // By its id as it is shown, and by the name of its file.
+    let _ = filled.run(&format!("unlock store --force {id}.json --force fedcba9876543210"), 0, &[]);
     let _ = filled.run("unlock store", 0, &["nobody works"]);
     assert!(lock.refresh().is_err(), "whoever lives notices");
     let _ = filled.run("prune store --keep-last 1", 0, &[]);
