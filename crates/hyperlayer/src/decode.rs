@@ -35,7 +35,7 @@ use stream::{Next, Stream};
 ///     }
 /// }
 /// while decoder.finish()?.is_some() {}
-/// assert_eq!(data_bytes, 8192);
+/// assert_eq!(data_bytes, 32768);
 /// # Ok::<(), hyperlayer::DecodeError>(())
 /// ```
 #[derive(Debug)]
@@ -171,12 +171,11 @@ impl Decoder {
         })
     }
 
-    /// Goes on as if all the record's data had been taken; gives what its CRC-32 should be.
-    pub(crate) fn skip_payload(&mut self) -> Option<u32> {
-        let State::Records(stream) = &mut self.state else { return None };
-        let (skipped, crc32) = stream.skip_payload();
-        self.position = self.position.saturating_add(skipped.get());
-        crc32
+    /// Goes on as if all the record's data had been taken.
+    pub(crate) fn skip_payload(&mut self) {
+        if let State::Records(stream) = &mut self.state {
+            self.position = self.position.saturating_add(stream.skip_payload().get());
+        }
     }
 
     /// The data that [`Step::Decoded`] told of.
@@ -325,7 +324,7 @@ impl Decoder {
                 Ok(Advance::Further)
             }
             State::Header { mut parser, mut stream } => {
-                stream.hash(line);
+                stream.header_line(line);
                 let header = parser.line(position, bare)?;
                 let (state, advance) = match header {
                     None => (State::Header { parser, stream }, Advance::Further),
@@ -370,7 +369,7 @@ impl Decoder {
             }
         };
         let mut stream = Box::new(Stream::new(version, position));
-        stream.hash(line);
+        stream.header_line(line);
         Ok(State::Header { parser: HeaderParser::new(version, line.len()), stream })
     }
 }

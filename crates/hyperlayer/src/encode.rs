@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use extents::{Bytes, Extent};
 
+use crate::chain::Chain;
 use crate::error::EncodeError;
 use crate::format::Version;
 use crate::limits::RECOMMENDED_DATA_RECORD;
@@ -40,6 +41,8 @@ pub struct Encoder {
     rules: Rules,
     hasher: blake3::Hasher,
     len: Bytes,
+    /// Under 1.1: what the next record's check covers first.
+    chain: Chain,
     /// Under 1.0: the empty line between the base checks and the records is still to be written.
     separator: bool,
     /// Under 1.0: how many `W` lines were written, those for zeros included.
@@ -74,6 +77,7 @@ impl Encoder {
             rules: Rules::new(header),
             hasher: blake3::Hasher::new(),
             len: Bytes::ZERO,
+            chain: Chain::new(crc32fast::hash(&text)),
             separator: version == Version::V1_0 && header.totals.is_some_and(|totals| totals.checks > 0),
             records_1_0: 0,
             unfinished_zero: false,
@@ -101,7 +105,11 @@ impl Encoder {
             }
         };
         self.rules.check(check.extent)?;
-        Ok(self.line(format!("D {range} {hash}\n")))
+        let line = format!("D {range} {hash}");
+        Ok(match self.version {
+            Version::V1_0 => self.line(format!("{line}\n")),
+            Version::V1_1 => self.record_line(line, &[]),
+        })
     }
 
     /// A data record, at most [`MAX_DATA_RECORD`](crate::limits::MAX_DATA_RECORD): gives its line. The caller writes
@@ -119,7 +127,7 @@ impl Encoder {
         self.rules.data(extent)?;
         let line = match self.version {
             Version::V1_0 => self.line_1_0(&range),
-            Version::V1_1 => self.line(format!("W {range} {:08x}\n", crc32fast::hash(payload))),
+            Version::V1_1 => self.record_line(format!("W {range}"), payload),
         };
         self.count(payload);
         self.count(DATA_TRAILER);
@@ -172,6 +180,15 @@ impl Encoder {
         self.line(format!("{separator}W {range}\n"))
     }
 
+    /// A record line of 1.1: `line` with its check, which covers the record's data too.
+    fn record_line(&mut self, mut line: String, payload: &[u8]) -> Vec<u8> {
+        line.push(' ');
+        let mut check = self.chain.record(line.as_bytes());
+        check.update(payload);
+        self.chain = Chain::new(check.finalize());
+        self.line(format!("{line}{}\n", self.chain))
+    }
+
     fn line(&mut self, line: String) -> Vec<u8> {
         self.count(line.as_bytes());
         line.into_bytes()
@@ -219,7 +236,7 @@ impl Iterator for ZeroPieces<'_> {
             Version::V1_1 => {
                 self.rest = None;
                 self.encoder.unfinished_zero = false;
-                self.encoder.line(format!("Z {}\n", self.range))
+                self.encoder.record_line(format!("Z {}", self.range), &[])
             }
             Version::V1_0 => {
                 let piece = rest.pieces(RECOMMENDED_DATA_RECORD).next()?;

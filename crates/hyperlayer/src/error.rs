@@ -11,7 +11,7 @@ use crate::{Digest, HeaderError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {position}: {kind}")]
 pub struct DecodeError {
-    /// How many bytes from the beginning of the input the refused thing starts (its line, its record's data); for a
+    /// How many bytes from the beginning of the input the refused thing starts (its line, or the word in it); for a
     /// cut stream, how many bytes there are.
     pub position: u64,
     /// What is wrong.
@@ -106,17 +106,22 @@ pub enum ErrorKind {
     /// A record breaks a rule of the format.
     #[error(transparent)]
     Rule(#[from] RuleError),
-    /// Data that is not what was written.
-    #[error("the data of {extent} bytes has the CRC-32 {found:08x}, its record says {stated:08x}: it was altered")]
-    DataAltered {
-        /// Where on the volume.
+    /// A record of 1.1 that is not what was written, or not where it was written.
+    #[error(
+        "the check of {record} of bytes {extent} is {found:08x}, its line says {stated:08x}: \
+         the record was altered, or it does not follow what precedes it"
+    )]
+    RecordAltered {
+        /// Which kind of record.
+        record: &'static str,
+        /// Its range, as its line says.
         extent: Extent<Bytes>,
-        /// The check in the record.
+        /// The check in its line.
         stated: u32,
-        /// The check of the data.
+        /// The check as computed.
         found: u32,
     },
-    /// The same by the MD5 of the first `lvbackup`.
+    /// A header or a block whose MD5 the first `lvbackup` wrote otherwise.
     #[error("{what} has the MD5 {found}, the stream says {stated}: it was altered")]
     Md5Differs {
         /// The header or a block.

@@ -12,10 +12,11 @@ pub enum Event<'a> {
     Header(Box<Header>),
     /// The base must hold this.
     Check(Check),
-    /// Data for this range follows, as at least one [`Event::Data`].
+    /// Data for this range follows, as at least one [`Event::Data`]. The range is unchecked until the record's end.
     DataStart(Extent<Bytes>),
-    /// The next piece of the record's data, in order and without gaps; never empty. Under 1.1 the record's own check was
-    /// right when the piece that ends where the record ends is handed out.
+    /// The next piece of the record's data, in order and without gaps; never empty. All of it, and where it belongs, is
+    /// unchecked until the piece that ends where the record ends: under 1.1 that piece is handed out only when the record's
+    /// check was right. To hold a record until then, see [`Reader::next_record`](crate::Reader::next_record).
     Data {
         /// Where on the volume the piece belongs.
         at: Bytes,
@@ -25,6 +26,22 @@ pub enum Event<'a> {
     /// This range reads as zeros.
     Zero(Extent<Bytes>),
     /// The stream is complete: every count and digest it states was compared.
+    End(End),
+}
+
+/// One thing that a stream says, with all its data: what [`Reader::next_record`](crate::Reader::next_record) gives. Of a
+/// stream of 1.1 nothing is handed out before its own check was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// As [`Event::Header`].
+    Header(Box<Header>),
+    /// As [`Event::Check`].
+    Check(Check),
+    /// The content of this range, which is in the caller's buffer.
+    Data(Extent<Bytes>),
+    /// As [`Event::Zero`].
+    Zero(Extent<Bytes>),
+    /// As [`Event::End`].
     End(End),
 }
 

@@ -47,6 +47,7 @@
 
 #![forbid(unsafe_code)]
 
+mod chain;
 mod coverage;
 mod decode;
 mod digest;
@@ -75,7 +76,7 @@ pub use decode::Decoder;
 pub use digest::{Check, CheckHash, CheckHasher, Digest, DigestError, UnsupportedHash};
 pub use encode::{Encoder, Finished, ZeroPieces};
 pub use error::{DecodeError, EncodeError, ErrorKind, ReadError, RuleError, WriteError};
-pub use event::{Completeness, End, Event};
+pub use event::{Completeness, End, Event, Record};
 pub use foreign::ReadOptions;
 #[cfg(feature = "thin-send")]
 pub use foreign::thin_send::ThinSendEncoder;

@@ -2,6 +2,7 @@
 
 use extents::{Bytes, Extent};
 
+use crate::chain::CHECK_HEX_BYTES;
 use crate::record::{DIGEST_HEX_BYTES, range};
 use crate::rules::counts;
 use crate::{DATA_TRAILER, EncodeError, Format, Header};
@@ -31,15 +32,15 @@ pub fn stream_len(
         Ok::<_, EncodeError>(())
     };
     for extent in checks {
-        add(extent, "D  BLAKE3 \n", DIGEST_HEX_BYTES)?;
+        add(extent, "D  BLAKE3  \n", DIGEST_HEX_BYTES + CHECK_HEX_BYTES)?;
     }
     let mut payload = Bytes::ZERO;
     for extent in data {
-        add(extent, "W  00000000\n", DATA_TRAILER.len())?;
+        add(extent, "W  \n", CHECK_HEX_BYTES + DATA_TRAILER.len())?;
         payload = payload.saturating_add(extent.len());
     }
     for extent in zero {
-        add(extent, "Z \n", 0)?;
+        add(extent, "Z  \n", CHECK_HEX_BYTES)?;
     }
     let end = Bytes::from("E  \n".len() + counts(totals).to_string().len() + DIGEST_HEX_BYTES);
     Ok(Some(len.saturating_add(payload).saturating_add(end)))

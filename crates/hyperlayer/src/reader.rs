@@ -2,9 +2,12 @@
 
 use std::io::BufRead;
 
+use extents::{Bytes, Extent};
+
 use crate::decode::Step;
 use crate::error::ReadError;
-use crate::{Decoder, Event, ReadOptions};
+use crate::limits::MAX_DATA_RECORD;
+use crate::{Decoder, Event, ReadOptions, Record};
 
 /// Reads the events of one stream, or of several one after the other.
 ///
@@ -16,12 +19,14 @@ pub struct Reader<R> {
     decoder: Decoder,
     /// How much of the input's buffer was handed out by the last call and is to be consumed by the next.
     lent: usize,
+    /// Where the next piece of the record's data must end at the latest that [`Reader::next_record`] is to give.
+    record_end: Bytes,
 }
 
 impl<R: BufRead> Reader<R> {
     /// Reads from the beginning of a stream.
     pub fn new(input: R) -> Self {
-        Self { input, decoder: Decoder::new(), lent: 0 }
+        Self { input, decoder: Decoder::new(), lent: 0, record_end: Bytes::ZERO }
     }
 
     /// The same, told what some foreign formats do not say.
@@ -41,6 +46,47 @@ impl<R: BufRead> Reader<R> {
     /// [`ReadError`] where the input cannot be read, or is no valid stream. What was handed out before is then not
     /// to be trusted: a stream is right as a whole or not at all.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, ReadError> {
+        self.event_within(usize::MAX)
+    }
+
+    /// The next thing with all its data, which replaces what `data` holds; `None` only where the input ends after a
+    /// complete stream.
+    ///
+    /// `data` never holds more than [`MAX_DATA_RECORD`]. A record of 1.1 is never longer, and comes whole and checked. A
+    /// longer one of another format comes in several [`Record::Data`], each as long as that but the last. Whoever
+    /// changes a volume by streams of 1.1 should use this and not [`Reader::next_event`]: a damaged record line
+    /// would otherwise put data where it does not belong. Do not mix the two within a record.
+    ///
+    /// # Errors
+    /// As [`Reader::next_event`]. Of the refused record nothing was handed out, but what came before it is still only part of
+    /// a stream.
+    pub fn next_record(&mut self, data: &mut Vec<u8>) -> Result<Option<Record>, ReadError> {
+        data.clear();
+        let most = MAX_DATA_RECORD.to_usize().unwrap_or(usize::MAX);
+        let mut start = None;
+        loop {
+            let end = self.record_end;
+            match self.event_within(most - data.len())? {
+                None => return Ok(None),
+                Some(Event::Header(header)) => return Ok(Some(Record::Header(header))),
+                Some(Event::Check(check)) => return Ok(Some(Record::Check(check))),
+                Some(Event::Zero(extent)) => return Ok(Some(Record::Zero(extent))),
+                Some(Event::End(end)) => return Ok(Some(Record::End(end))),
+                Some(Event::DataStart(extent)) => self.record_end = extent.end(),
+                Some(Event::Data { at, bytes }) => {
+                    data.extend_from_slice(bytes);
+                    let to = at.saturating_add(Bytes::from(bytes.len()));
+                    let whole = Extent::between(*start.get_or_insert(at), to);
+                    if let Some(extent) = whole.filter(|_| to == end || data.len() >= most) {
+                        return Ok(Some(Record::Data(extent)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next event, from no more of the input than so many bytes at once.
+    fn event_within(&mut self, most_bytes: usize) -> Result<Option<Event<'_>>, ReadError> {
         self.input.consume(std::mem::take(&mut self.lent));
         loop {
             let io = |source| ReadError::Io { position: self.decoder.position(), source };
@@ -52,7 +98,7 @@ impl<R: BufRead> Reader<R> {
             if buffer.is_empty() {
                 return Ok(self.decoder.finish()?);
             }
-            let (consumed, step) = self.decoder.step(buffer)?;
+            let (consumed, step) = self.decoder.step(&buffer[..buffer.len().min(most_bytes)])?;
             match step {
                 None => self.input.consume(consumed),
                 Some(Step::Event(event)) => {

@@ -22,10 +22,7 @@ pub(crate) const DIGEST_HEX_BYTES: usize = 64;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Check(Check),
-    Data {
-        extent: Extent<Bytes>,
-        crc32: Option<u32>,
-    },
+    Data(Extent<Bytes>),
     Zero(Extent<Bytes>),
     End {
         counts: Counts,
@@ -55,25 +52,30 @@ pub(crate) struct Unexpected {
     pub(crate) expected: &'static str,
 }
 
-/// A line of 1.1, without its newline: each in one spelling only.
-pub(crate) fn line_1_1(line: &[u8]) -> Result<Line, Unexpected> {
+/// A line of 1.1, without its newline, and the check that it carries, which an end line has not: each in one spelling
+/// only.
+pub(crate) fn line_1_1(line: &[u8]) -> Result<(Line, Option<u32>), Unexpected> {
+    let checked = || preceded(char(' '), crc32).map(Some);
     match line.first() {
         Some(b'D') => {
-            let check = (preceded(tag("D "), extent), preceded(char(' '), hash));
-            parse(line, check.map(Line::check), "`D <offset> <length> CRC32 <8 hex>` or `... BLAKE3 <64 hex>`")
+            let check = (preceded(tag("D "), extent), preceded(char(' '), hash)).map(Line::check);
+            let expected = "`D <offset> <length> CRC32 <8 hex> <8 hex>` or `... BLAKE3 <64 hex> <8 hex>`";
+            parse(line, (check, checked()), expected)
         }
         Some(b'W') => {
-            let data = (preceded(tag("W "), extent), preceded(char(' '), crc32));
-            let data = data.map(|(extent, crc32)| Line::Data { extent, crc32: Some(crc32) });
-            parse(line, data, "`W <offset> <length> <8 hex>`")
+            let data = preceded(tag("W "), extent).map(Line::Data);
+            parse(line, (data, checked()), "`W <offset> <length> <8 hex>`")
         }
-        Some(b'Z') => parse(line, preceded(tag("Z "), extent).map(Line::Zero), "`Z <offset> <length>`"),
+        Some(b'Z') => {
+            let zero = preceded(tag("Z "), extent).map(Line::Zero);
+            parse(line, (zero, checked()), "`Z <offset> <length> <8 hex>`")
+        }
         Some(b'E') => {
             let next = || preceded(char(' '), number);
             let end = (preceded(char('E'), next()), next(), next(), next(), next(), preceded(char(' '), digest));
             let end = end.map(|(checks, data_records, data, zero_records, zero, digest)| {
                 let (data, zero) = (Sectors::new(data), Sectors::new(zero));
-                Line::End { counts: Counts { checks, data_records, data, zero_records, zero }, digest }
+                (Line::End { counts: Counts { checks, data_records, data, zero_records, zero }, digest }, None)
             });
             parse(line, end, "`E` with five counts and a digest of 64 hex")
         }
@@ -94,16 +96,16 @@ pub(crate) fn line_1_0(line: &[u8]) -> Result<Line, Unexpected> {
         let check = check.map(|(extent, name, value): (_, &[u8], &[u8])| Line::check((extent, any_hash(name, value))));
         parse(line, check, "`D <offset> <length> <hash> <value>`")
     } else {
-        let data = preceded(opt(tag("W ")), any_extent).map(|extent| Line::Data { extent, crc32: None });
+        let data = preceded(opt(tag("W ")), any_extent).map(Line::Data);
         parse(line, data, "`W <offset> <length>` or `<offset> <length>`")
     }
 }
 
-fn parse<'a>(
+fn parse<'a, T>(
     line: &'a [u8],
-    parser: impl Parser<&'a [u8], Output = Line, Error = nom::error::Error<&'a [u8]>>,
+    parser: impl Parser<&'a [u8], Output = T, Error = nom::error::Error<&'a [u8]>>,
     expected: &'static str,
-) -> Result<Line, Unexpected> {
+) -> Result<T, Unexpected> {
     all_consuming(parser).parse(line).map(|(_, line)| line).map_err(|error| {
         let rest = match error {
             nom::Err::Error(error) | nom::Err::Failure(error) => error.input.len(),
@@ -188,6 +190,16 @@ fn hex(digits: &[u8]) -> Option<u64> {
 }
 
 impl Line {
+    /// Which kind of record it is, and its range; `None` of an end line.
+    pub(crate) fn what(&self) -> Option<(&'static str, Extent<Bytes>)> {
+        match self {
+            Self::Check(check) => Some(("a base check", check.extent)),
+            Self::Data(extent) => Some(("a data record", *extent)),
+            Self::Zero(extent) => Some(("a zero record", *extent)),
+            Self::End { .. } | Self::End10 { .. } => None,
+        }
+    }
+
     fn check((extent, hash): (Extent<Bytes>, CheckHash)) -> Self {
         Self::Check(Check { extent, hash })
     }

@@ -22,12 +22,10 @@ pub enum Skim {
         extent: Extent<Bytes>,
         /// Where in the input its first byte lies, in bytes from the input's beginning.
         position: u64,
-        /// What its CRC-32 must be; `None` under 1.0.
-        crc32: Option<u32>,
     },
     /// As [`Event::Zero`].
     Zero(Extent<Bytes>),
-    /// The stream ends. Every count it states was compared; its digest and the checks of its data were not.
+    /// The stream ends. Every count it states was compared; its digest and the checks of its data records were not.
     End {
         /// The stream's format.
         format: Format,
@@ -56,7 +54,7 @@ pub enum Skim {
 ///     }
 /// }
 /// skimmer.finish(bytes.len() as u64)?;
-/// assert_eq!(ranges.len(), 2);
+/// assert_eq!(ranges.len(), 3);
 /// # Ok::<(), hyperlayer::DecodeError>(())
 /// ```
 #[derive(Debug)]
@@ -117,8 +115,8 @@ impl Skimmer {
             Event::Check(check) => Skim::Check(check),
             Event::DataStart(extent) => {
                 let position = self.decoder.position();
-                let crc32 = self.decoder.skip_payload();
-                Skim::Data { extent, position, crc32 }
+                self.decoder.skip_payload();
+                Skim::Data { extent, position }
             }
             Event::Zero(extent) => Skim::Zero(extent),
             Event::End(end) => {

@@ -3,6 +3,7 @@
 use extents::{Bytes, Extent};
 
 use super::Advance;
+use crate::chain::{CHECK_HEX_BYTES, Chain};
 use crate::coverage::Coverage;
 use crate::error::{DecodeError, ErrorKind, RuleError, excerpt};
 use crate::format::Version;
@@ -25,6 +26,10 @@ pub(super) struct Stream {
     /// Where in the input it starts.
     start: u64,
     hasher: blake3::Hasher,
+    /// CRC-32 of the header as far as it was seen.
+    header: crc32fast::Hasher,
+    /// Under 1.1: what the next record's check covers first.
+    chain: Chain,
     rules: Option<RulesOf>,
     payload: Payload,
     /// Whether data was left out, so that no digest can be compared.
@@ -65,23 +70,57 @@ enum Payload {
     /// A line comes next.
     None,
     /// This much of a record is still to come.
-    Data { extent: Extent<Bytes>, at: Bytes, position: u64, check: Option<(u32, crc32fast::Hasher)> },
+    Data { extent: Extent<Bytes>, at: Bytes, check: Option<RecordCheck> },
     /// The newline after the data.
     Newline,
 }
 
+/// The check of a record of 1.1, while it is computed.
+#[derive(Debug)]
+struct RecordCheck {
+    record: &'static str,
+    extent: Extent<Bytes>,
+    /// Where in the input the record's line starts.
+    position: u64,
+    stated: u32,
+    hasher: crc32fast::Hasher,
+}
+
+impl RecordCheck {
+    /// Compares it, now that all of the record was added.
+    fn finish(self) -> Result<Chain, DecodeError> {
+        let Self { record, extent, position, stated, hasher } = self;
+        let found = hasher.finalize();
+        if found == stated {
+            return Ok(Chain::new(stated));
+        }
+        Err(DecodeError { position, kind: ErrorKind::RecordAltered { record, extent, stated, found } })
+    }
+}
+
 impl Stream {
     pub(super) fn new(version: Version, start: u64) -> Self {
-        Self { version, start, hasher: blake3::Hasher::new(), rules: None, payload: Payload::None, skipped: false }
+        Self {
+            version,
+            start,
+            hasher: blake3::Hasher::new(),
+            header: crc32fast::Hasher::new(),
+            chain: Chain::default(),
+            rules: None,
+            payload: Payload::None,
+            skipped: false,
+        }
     }
 
-    /// Adds bytes of this stream to its digest.
-    pub(super) fn hash(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
+    /// Takes a line of the header, the magic line and the empty line included.
+    pub(super) fn header_line(&mut self, line: &[u8]) {
+        self.hasher.update(line);
+        self.header.update(line);
     }
 
     /// Takes the header, which was found right.
     pub(super) fn begin(&mut self, header: &Header) {
+        self.chain = Chain::new(std::mem::take(&mut self.header).finalize());
         self.rules = Some(match self.version {
             Version::V1_0 => RulesOf::V1_0(Box::new(Loose {
                 volume_size: header.volume_size.unwrap_or(MAX_VOLUME_SIZE),
@@ -107,7 +146,7 @@ impl Stream {
         };
         match &mut self.payload {
             Payload::None => Ok(None),
-            Payload::Data { extent, at, position: start, check } => {
+            Payload::Data { extent, at, check } => {
                 let left = extent.end().saturating_sub(*at);
                 let taken = left.to_usize().map_or(input.len(), |left| left.min(input.len()));
                 let piece = &input[..taken];
@@ -115,18 +154,13 @@ impl Stream {
                 let here = *at;
                 *at = at.saturating_add(Bytes::from(taken));
                 let done = *at == extent.end();
-                if let Some((stated, hasher)) = check {
-                    hasher.update(piece);
-                    let (extent, stated, position) = (*extent, *stated, *start);
-                    if done {
-                        let found = std::mem::take(hasher).finalize();
-                        if found != stated {
-                            let kind = ErrorKind::DataAltered { extent, stated, found };
-                            return Err(DecodeError { position, kind });
-                        }
-                    }
+                if let Some(check) = check {
+                    check.hasher.update(piece);
                 }
                 if done {
+                    if let Some(check) = check.take() {
+                        self.chain = check.finish()?;
+                    }
                     self.payload = Payload::Newline;
                 }
                 Ok(Some((taken, Advance::Data(here))))
@@ -150,10 +184,11 @@ impl Stream {
         }
     }
 
-    /// Goes on as if the rest of the record's data had been taken; gives how much that is, and its CRC-32.
-    pub(super) fn skip_payload(&mut self) -> (Bytes, Option<u32>) {
-        let Payload::Data { extent, at, check, .. } = &self.payload else { return (Bytes::ZERO, None) };
-        let skipped = (extent.end().saturating_sub(*at), check.as_ref().map(|(stated, _)| *stated));
+    /// Goes on as if the rest of the record's data had been taken, and its check had been right; gives how much that is.
+    pub(super) fn skip_payload(&mut self) -> Bytes {
+        let Payload::Data { extent, at, check } = &self.payload else { return Bytes::ZERO };
+        let skipped = extent.end().saturating_sub(*at);
+        self.chain = check.as_ref().map_or(self.chain, |check| Chain::new(check.stated));
         self.payload = Payload::Newline;
         self.skipped = true;
         skipped
@@ -170,11 +205,11 @@ impl Stream {
                     self.hasher.update(line);
                     return Ok(Next::Nothing);
                 }
-                line_1_0(bare)
+                line_1_0(bare).map(|line| (line, None))
             }
             _ => line_1_1(bare),
         };
-        let parsed = parsed.map_err(|Unexpected { offset_bytes, expected }| DecodeError {
+        let (parsed, stated) = parsed.map_err(|Unexpected { offset_bytes, expected }| DecodeError {
             position: position + offset_bytes as u64,
             kind: ErrorKind::Line { expected, found: excerpt(bare) },
         })?;
@@ -190,6 +225,19 @@ impl Stream {
             return Ok(Next::End(self.end(position + line.len() as u64, completeness, totals)));
         }
         self.hasher.update(line);
+        let check = stated.zip(parsed.what()).map(|(stated, (record, extent))| {
+            let hasher = self.chain.record(&bare[..bare.len() - CHECK_HEX_BYTES]);
+            RecordCheck { record, extent, position, stated, hasher }
+        });
+        let check = match (check, &parsed) {
+            // Its data is still to come.
+            (check, Line::Data(_)) => check,
+            (Some(check), _) => {
+                self.chain = check.finish()?;
+                None
+            }
+            (None, _) => None,
+        };
         self.rule(&parsed).map_err(|rule| match rule {
             Some(rule) => refuse(rule.into()),
             None => {
@@ -200,10 +248,8 @@ impl Stream {
         Ok(Next::Event(match parsed {
             Line::Check(check) => Event::Check(check),
             Line::Zero(extent) => Event::Zero(extent),
-            Line::Data { extent, crc32 } => {
-                let check = crc32.map(|stated| (stated, crc32fast::Hasher::new()));
-                let position = position + line.len() as u64;
-                self.payload = Payload::Data { extent, at: extent.start(), position, check };
+            Line::Data(extent) => {
+                self.payload = Payload::Data { extent, at: extent.start(), check };
                 Event::DataStart(extent)
             }
             Line::End { .. } | Line::End10 { .. } => return Ok(Next::Nothing),
@@ -214,9 +260,9 @@ impl Stream {
     fn rule(&mut self, line: &Line) -> Result<(), Option<RuleError>> {
         match (&mut self.rules, line) {
             (Some(RulesOf::V1_0(loose)), Line::Check(check)) => loose.check(check),
-            (Some(RulesOf::V1_0(loose)), Line::Data { extent, .. }) => loose.data(*extent),
+            (Some(RulesOf::V1_0(loose)), Line::Data(extent)) => loose.data(*extent),
             (Some(RulesOf::V1_1(rules)), Line::Check(check)) => rules.check(check.extent).map_err(Some),
-            (Some(RulesOf::V1_1(rules)), Line::Data { extent, .. }) => rules.data(*extent).map_err(Some),
+            (Some(RulesOf::V1_1(rules)), Line::Data(extent)) => rules.data(*extent).map_err(Some),
             (Some(RulesOf::V1_1(rules)), Line::Zero(extent)) => rules.zero(*extent).map_err(Some),
             _ => Ok(()),
         }

@@ -4,7 +4,7 @@ use extents::Bytes;
 use hyperlayer::fuzzing::Owned;
 use hyperlayer::{CheckHash, Completeness, Header};
 
-use crate::streams::{accept, golden, refuse, refused, sectors, stream_1_1};
+use crate::streams::{accept, checked, golden, refuse, refused, sectors, stream_1_1};
 
 const MAGIC: &str = "HYPERLAYER/1.0\n";
 
@@ -232,62 +232,70 @@ fn streams_after_each_other() {
 const KEYS: &str = "Kind: delta\nVolume_size: 65536\nChunk_size: 4096\nParent_size: 131072\nCheck_records: 1\n\
                     Data_records: 1\nData_bytes: 512\nZero_records: 1\nZero_bytes: 512\n";
 
-/// A stream whose digest is right.
-fn v1_1(records: &str) -> Vec<u8> {
-    let data = [records.replace("DATA", &"x".repeat(512)).as_bytes()].concat();
-    stream_1_1(KEYS, &data, "1 1 1 1 1")
+/// A stream whose checks and digest are right, of lines without their checks; `W` lines with a sector of data.
+fn v1_1(lines: &[&str]) -> Vec<u8> {
+    let data = payload(b'x', 1);
+    let records: Vec<_> =
+        lines.iter().map(|line| (*line, if line.starts_with('W') { data.as_slice() } else { &[] })).collect();
+    stream_1_1(KEYS, &checked(KEYS, &records), "1 1 1 1 1")
 }
 
 #[test]
 fn records_of_1_1() {
-    let crc = crc32fast::hash(&payload(b'x', 1));
-    let data = format!("W 10 1 {crc:08x}\nDATA\n");
-    accept(&v1_1(&format!("D 80 80 CRC32 00000001\n{data}Z 11 1\n")));
-    let start = "HYPERLAYER/1.1\n".len() + KEYS.len() + 1;
-    let check = |records: &str, at: &str, words: &str| {
-        let line = records.rfind(at).unwrap();
-        let before = records[..line].replace("DATA", &"x".repeat(512)).len();
-        refused(&v1_1(records), start + before, words);
+    let (d, w) = ("D 80 80 CRC32 00000001", "W 10 1");
+    accept(&v1_1(&[d, w, "Z 11 1"]));
+    // At the last of these lines.
+    let check = |lines: &[&str], words: &str| {
+        let end = "E 1 1 1 1 1 \n".len() + 64;
+        let last = lines.last().unwrap().len() + " 00000000\n".len();
+        let stream = v1_1(lines);
+        refused(&stream, stream.len() - end - last, words);
     };
-    let d = "D 80 80 CRC32 00000001\n";
     let words = "a base check of bytes 65536..131584 lies past the base's size of 131072 bytes";
-    check("D 80 81 CRC32 00000001\n", "D", words);
+    check(&["D 80 81 CRC32 00000001"], words);
     let words = "a zero record of bytes 8192..8704 overlaps or precedes what came before it, up to byte 8704";
-    check(&format!("{d}{data}Z 10 1\n"), "Z", words);
+    check(&[d, w, "Z 10 1"], words);
     let words = "a zero record of bytes 65024..66048 lies past the volume's size of 65536 bytes";
-    check(&format!("{d}{data}Z 7F 2\n"), "Z", words);
+    check(&[d, w, "Z 7F 2"], words);
     let words = "a base check of bytes 65536..131072 after the first data or zero record";
-    check(&format!("{data}{d}"), "D", words);
+    check(&[w, d], words);
 }
 
 /// Each in one spelling only.
 #[test]
 fn spellings_of_1_1() {
     for line in [
-        "D 0 8 CRC32 1",
-        "D 0 8 CRC32 ABCDEF00",
-        "D 0 8 MD5 x",
-        "D 0 8 crc32 00000001",
+        "D 0 8 CRC32 1 00000000",
+        "D 0 8 CRC32 ABCDEF00 00000000",
+        "D 0 8 MD5 x 00000000",
+        "D 0 8 crc32 00000001 00000000",
+        "D 0 8 CRC32 00000001",
+        "D 0 8 CRC32 00000001 0",
+        "D 0 8 CRC32 00000001 00000000 ",
         "D 0 8",
-        "D 0 8 BLAKE3 00",
+        "D 0 8 00000000",
+        "D 0 8 BLAKE3 00 00000000",
         "W 0 8",
         "W a 8 00000000",
         "W 00 8 00000000",
         "W 0 08 00000000",
         "W 0 8 0000000A",
         "0 8",
+        "Z 0 8",
         "Z 0 8 ",
-        "Z 0 0",
-        "Z  0 8",
-        "Z +1 8",
-        "Z 0x1 8",
-        "Z FFFFFFFFFFFFFFFF 1",
-        "Z 10000000000000000 1",
+        "Z 0 8 0000000A",
+        "Z 0 8 000000000",
+        "Z 0 0 00000000",
+        "Z  0 8 00000000",
+        "Z +1 8 00000000",
+        "Z 0x1 8 00000000",
+        "Z FFFFFFFFFFFFFFFF 1 00000000",
+        "Z 10000000000000000 1 00000000",
         "",
-        "X 0 8",
+        "X 0 8 00000000",
         "END 0 records BLAKE3 0",
     ] {
-        let error = refuse(&v1_1(&format!("{line}\n")));
+        let error = refuse(&stream_1_1(KEYS, format!("{line}\n").as_bytes(), "1 1 1 1 1"));
         let start = ("HYPERLAYER/1.1\n".len() + KEYS.len() + 1) as u64;
         assert!((start..=start + line.len() as u64).contains(&error.position), "{line:?}: {error}");
         assert!(error.to_string().contains("expected"), "{line:?}: {error}");
@@ -319,8 +327,8 @@ fn headers_of_1_1() {
 
 #[test]
 fn totals_of_1_1() {
-    let records = format!("W 0 1 {:08x}\n{}\n", crc32fast::hash(&payload(b'x', 1)), "x".repeat(512));
-    let kind = |counts: &str| refuse(&stream_1_1(KEYS, records.as_bytes(), counts)).kind.to_string();
+    let records = checked(KEYS, &[("W 0 1", &payload(b'x', 1))]);
+    let kind = |counts: &str| refuse(&stream_1_1(KEYS, &records, counts)).kind.to_string();
     assert_eq!(kind("1 1 1 1 1"), "the end record states 1 base checks, the stream holds 0");
     assert_eq!(kind("0 1 2 0 0"), "the end record states 2 sectors of data, the stream holds 1");
     assert_eq!(kind("0 1 1 0 0"), "the header states 1 base checks, the stream holds 0");

@@ -93,9 +93,11 @@ fn full() {
         created: some("2026-11-21T03:00:00Z"),
         tool: some("lvdiff 0.1.0"),
         meta: pairs(&[("Author", "BigVan (alpc_metic@live.com)"), ("Message", "a time: 12:00, über")]),
-        ..Header::full(Bytes::new(65536), chunk_size(4096), totals(0, 2, 8192, 0, 0))
+        ..Header::full(Bytes::new(65536), chunk_size(4096), totals(0, 3, 32768, 0, 0))
     };
-    check_1_1("full-1.1.hl", &header, &[data(0, text('B', 0)), data(0x30, text('B', 6))]);
+    let texts = |chunks: &[usize]| chunks.iter().flat_map(|i| text('B', *i)).collect();
+    let records = [data(0, texts(&[0, 1])), data(0x30, texts(&[6, 7])), data(0x50, texts(&[10, 11, 12, 13]))];
+    check_1_1("full-1.1.hl", &header, &records);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use hyperlayer::limits::{MAX_CHUNK_SIZE, MAX_VOLUME_SIZE};
 use hyperlayer::limits::{MAX_DATA_RECORD, MAX_HEADER_BYTES, MAX_HEADER_KEYS, MAX_LAYER_ID_BYTES, MAX_LINE_BYTES};
 use hyperlayer::{Encoder, Header, LayerId, Totals};
 
-use crate::streams::{accept, chunk_size, refused, sectors, stream_1_1};
+use crate::streams::{accept, checked, chunk_size, refused, sectors, stream_1_1};
 
 const MAGIC_BYTES: usize = "HYPERLAYER/1.1\n".len();
 const KEYS: &str = "Kind: full\nVolume_size: 1073741824\nChunk_size: 4096\nCheck_records: 0\nData_records: 0\n\
@@ -62,8 +62,8 @@ fn data_record() {
     };
     let stream = |len: u64| {
         let payload = vec![7; usize::try_from(len * 512).unwrap()];
-        let line = format!("W 0 {len:X} {:08x}\n", crc32fast::hash(&payload));
-        stream_1_1(&header(len), &[line.as_bytes(), &payload, b"\n"].concat(), &format!("0 1 {len:X} 0 0"))
+        let records = checked(&header(len), &[(&format!("W 0 {len:X}"), &payload)]);
+        stream_1_1(&header(len), &records, &format!("0 1 {len:X} 0 0"))
     };
     accept(&stream(max));
     let words = "a data record of 16777728 bytes, at most 16777216 are allowed";

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test may fail the test")]
 
+mod chain;
 mod corpus;
 mod dialects;
 mod encoder;

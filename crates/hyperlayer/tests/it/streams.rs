@@ -72,6 +72,19 @@ pub(crate) fn text(volume: char, i: usize) -> Vec<u8> {
     format!("{volume}{i:02}\n").repeat(1024).into_bytes()
 }
 
+/// Record lines of 1.1 behind these header lines: each gets its check, and the data that belongs to it.
+pub(crate) fn checked(header: &str, records: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut check = crc32fast::hash(format!("HYPERLAYER/1.1\n{header}\n").as_bytes());
+    let mut out = Vec::new();
+    for (line, data) in records {
+        check = crc32fast::hash(&[format!("{check:08x}{line} ").as_bytes(), data].concat());
+        out.extend(format!("{line} {check:08x}\n").bytes());
+        out.extend_from_slice(data);
+        out.extend(if data.is_empty() { "" } else { "\n" }.bytes());
+    }
+    out
+}
+
 /// A 1.1 stream out of a header's own lines and record lines with data; adds the sizes and the end record.
 pub(crate) fn stream_1_1(header: &str, records: &[u8], counts: &str) -> Vec<u8> {
     let mut stream = format!("HYPERLAYER/1.1\n{header}\n").into_bytes();
