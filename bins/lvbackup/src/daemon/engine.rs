@@ -26,10 +26,14 @@ mod show;
 
 /// A run that is stuck has so long to come to a durable point.
 const STUCK_GRACE: Duration = Duration::from_secs(10);
-/// The same when the daemon stops: then all must be over within 10 s.
+/// The same when the daemon stops: then all is over within 10 s, unless LVM commands work.
 const STOP_GRACE: Duration = Duration::from_secs(8);
-/// Then it goes, whatever still runs.
-const STOP_LIMIT: Duration = Duration::from_millis(9500);
+/// So soon a run that is killed is gone.
+const KILL_LIMIT: Duration = Duration::from_millis(1500);
+/// Then the daemon ends, whatever still runs, LVM commands excepted.
+const STOP_LIMIT: Duration = STOP_GRACE.saturating_add(KILL_LIMIT);
+/// How soon it is noticed then that LVM commands have ended.
+const STOP_TICK: Duration = Duration::from_millis(100);
 /// A message that was not taken by then is made again by the next daemon.
 const SEND_LIMIT: Duration = Duration::from_secs(1);
 /// How often the status is written, at least; and while something runs.
@@ -155,13 +159,15 @@ impl<E: Executor + Send + 'static> Engine<E> {
         for job in self.runs.keys() {
             self.tools.log.warning(&[("JOB", job.as_str())], "its run does not end; it is left to itself");
         }
+        self.tools.guard.close();
         self.keep_state();
         self.write_status();
     }
 
     fn is_over(&self, since: Instant) -> bool {
         let told = !self.teller.is_sending() || since.elapsed() > SEND_LIMIT;
-        since.elapsed() > STOP_LIMIT || (self.runs.is_empty() && told)
+        let waits = self.runs.values().any(|run| run.ask.waited_for_lvm(KILL_LIMIT));
+        (since.elapsed() > STOP_LIMIT && !waits) || (self.runs.is_empty() && told)
     }
 
     /// Does what is to be done now, and says how long nothing else is.
@@ -171,7 +177,7 @@ impl<E: Executor + Send + 'static> Engine<E> {
         self.tools.notify.alive();
         if let Some(since) = self.stopping {
             let limit = if self.runs.is_empty() { SEND_LIMIT } else { STOP_LIMIT };
-            wait = wait.min(limit.saturating_sub(since.elapsed()).max(Duration::from_millis(10)));
+            wait = wait.min(limit.saturating_sub(since.elapsed()).max(STOP_TICK));
         } else {
             wait = wait.min(self.decide());
             self.tell();
@@ -336,6 +342,7 @@ impl<E: Executor + Send + 'static> Engine<E> {
             self.tools.notify.stopping();
             self.stopping = Some(Instant::now());
             self.over.store(true, Ordering::Relaxed);
+            self.tools.guard.stop();
         }
         self.runs.values().for_each(|run| run.ask.stop(STOP_GRACE));
     }

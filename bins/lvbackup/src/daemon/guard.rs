@@ -1,6 +1,7 @@
 //! Looking after the pools of this machine: on a clock, and before each run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use daemon::{
@@ -36,6 +37,8 @@ pub(super) struct Guard<E> {
     exec: E,
     state: StateDir,
     one: Mutex<Problems>,
+    /// From now on no LVM command is started.
+    stopped: AtomicBool,
 }
 
 /// What there is on this machine.
@@ -51,7 +54,22 @@ type Problems = BTreeMap<VgName, String>;
 
 impl<E: Executor> Guard<E> {
     pub(super) fn new(exec: E, state: StateDir) -> Self {
-        Self { exec, state, one: Mutex::default() }
+        Self { exec, state, one: Mutex::default(), stopped: AtomicBool::new(false) }
+    }
+
+    /// Starts nothing more; what is under way ends after its present step.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the last LVM command has ended: one that loses its reader may be killed half-way.
+    pub(super) fn close(&self) {
+        self.stop();
+        drop(self.one.lock());
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     /// Looks at the pools of all jobs, and at those that the configuration names.
@@ -87,7 +105,7 @@ impl<E: Executor> Guard<E> {
         let here = places.into_iter().filter(|place| place.host().is_none());
         let groups: BTreeSet<_> = here.map(|place| place.volume().vg().clone()).collect();
         let mut all = Found::default();
-        for group in groups {
+        for group in groups.into_iter().take_while(|_| !self.is_stopped()) {
             match volumes(&self.exec, &group) {
                 Ok(found) => {
                     told.remove(&group);
@@ -114,7 +132,7 @@ impl<E: Executor> Guard<E> {
         log: &Log,
     ) -> Vec<PoolReport> {
         let mut reports = Vec::new();
-        for place in pools.iter().filter(|place| place.host().is_none()) {
+        for place in pools.iter().filter(|place| place.host().is_none()).take_while(|_| !self.is_stopped()) {
             let thresholds = config.pools.get(place).copied().unwrap_or_default().thresholds;
             if !found.groups.contains(place.volume().vg()) {
                 continue;
@@ -139,6 +157,9 @@ impl<E: Executor> Guard<E> {
         let pool = place.volume();
         let mut stay = BTreeSet::new();
         for _ in 0..MAX_PRUNED {
+            if self.is_stopped() {
+                return unknown(place, thresholds, "the daemon stops".to_owned());
+            }
             let (status, lvm_transaction_id) = match self.status(pool, volumes) {
                 Ok(found) => found,
                 Err(error) => return unknown(place, thresholds, format!("cannot look at it: {error}")),

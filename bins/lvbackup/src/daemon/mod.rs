@@ -2,6 +2,7 @@
 //! people. What it decides is in the crate of the same name.
 
 mod channel;
+mod commands;
 mod engine;
 mod files;
 mod guard;
@@ -45,7 +46,7 @@ const RUNTIME_DIR: &str = "/run/hyperlayer/daemon";
 /// here and nothing needs, or else nothing begins. People are told once of what is wrong, and once when it is right again.
 ///
 /// SIGHUP reads FILE again; one that is not right is refused, and the old one stays. SIGTERM stops all runs at a durable
-/// point, within 10 s.
+/// point, within 10 s; an LVM command is never interrupted, so the daemon waits for it however long it takes.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {

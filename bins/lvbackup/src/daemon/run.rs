@@ -12,7 +12,7 @@ use daemon::{Line, MAX_LINE_BYTES, MAX_REPORT_BYTES, Outcome, Report, Said};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::notify;
+use super::{commands, notify};
 
 /// How soon a request to stop is followed.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
@@ -22,18 +22,29 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A request to stop, which may come at any time.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ask(Arc<Mutex<Option<Instant>>>);
+pub(super) struct Ask {
+    kill_at: Arc<Mutex<Option<Instant>>>,
+    /// When an LVM command was last the reason not to kill the run.
+    lvm_at: Arc<Mutex<Option<Instant>>>,
+}
 
 impl Ask {
-    /// By SIGTERM now, by SIGKILL when it is still there after `grace`. Asked again, the shorter time holds.
+    /// By SIGTERM now, by SIGKILL when it is still there after `grace`, and no LVM command of its works. Asked again, the shorter
+    /// time holds.
     pub(super) fn stop(&self, grace: Duration) {
         let kill_at = Instant::now() + grace;
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = self.kill_at.lock().unwrap_or_else(PoisonError::into_inner);
         *asked = Some(asked.map_or(kill_at, |before| before.min(kill_at)));
     }
 
     fn kill_at(&self) -> Option<Instant> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.kill_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether within this time an LVM command was the reason not to kill the run.
+    pub(super) fn waited_for_lvm(&self, within: Duration) -> bool {
+        let last = *self.lvm_at.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|at| at.elapsed() < within)
     }
 }
 
@@ -178,6 +189,18 @@ impl Lines {
     }
 }
 
+/// Kills a run with what it started, unless LVM commands of its work. Says whether it did.
+fn killed(run: Pid) -> bool {
+    if commands::are_running(run) {
+        return false;
+    }
+    // Stopped, it starts no other one before it is killed.
+    let _ = kill_process_group(run, Signal::STOP);
+    let works = commands::are_running(run);
+    let _ = kill_process_group(run, if works { Signal::CONT } else { Signal::KILL });
+    !works
+}
+
 #[derive(Debug, Default)]
 struct Signals {
     termed: bool,
@@ -193,8 +216,11 @@ impl Signals {
             // To it alone: it knows in which order to end what it started.
             let _ = kill_process(pid, Signal::TERM);
         }
-        if Instant::now() >= kill_at && !std::mem::replace(&mut self.killed, true) {
-            let _ = kill_process_group(pid, Signal::KILL);
+        if Instant::now() >= kill_at && !self.killed {
+            self.killed = killed(pid);
+            if !self.killed {
+                *ask.lvm_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            }
         }
     }
 }
@@ -267,6 +293,25 @@ mod tests {
         // Asked before it starts, it does not.
         let (ended, lines) = sh("echo started >&2", &ask);
         assert_eq!((ended.outcome(), lines.len()), (Outcome::Stopped, 0));
+    }
+
+    /// As `lvm_cmd::Host` starts LVM's commands, in a process group of its own.
+    #[test]
+    fn a_command_of_lvm_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let ask = Ask::default();
+        let asks = ask.clone();
+        let command = "trap '' TERM; sleep 2; echo whole >result";
+        let script = format!(
+            "cd {}; trap '' TERM; setsid sh -c \"{command}\" & echo begun >&2; while :; do wait; done",
+            folder.path().display()
+        );
+        let ended = run(Path::new("/bin/sh"), &["-c".to_owned(), script], &ask, |_| {
+            asks.stop(Duration::from_millis(300));
+        });
+        assert_eq!(std::fs::read_to_string(folder.path().join("result")).unwrap(), "whole\n");
+        assert!(ask.waited_for_lvm(Duration::from_secs(60)));
+        assert_eq!(ended.status.unwrap().unwrap().signal(), Some(9));
     }
 
     #[test]

@@ -112,6 +112,14 @@ fn the_units() {
     assert_eq!(hardening("systemd/lvbackup-daemon.service"), hardening("systemd/lvbackup-sync@.service"));
     assert!(!hardening("systemd/lvbackup-daemon.service").contains("\nNoNewPrivileges="), "mail would not go out");
 
+    // systemd kills the rest of a unit's processes as soon as the main one has ended, LVM commands among them (systemd.kill(5)), in
+    // any mode but these two.
+    for name in ["systemd/lvbackup-daemon.service", "systemd/lvbackup-sync@.service"] {
+        let text = read(name);
+        let has = |line: &str| text.lines().any(|other| other == line);
+        assert!(has("KillMode=process") || has("SendSIGKILL=no"), "{name} kills LVM commands");
+    }
+
     if Command::new("systemd-analyze").arg("--version").output().is_err() {
         eprintln!("SKIPPED: the units were not tried: systemd-analyze is not installed (Debian's package `systemd`)");
         return;

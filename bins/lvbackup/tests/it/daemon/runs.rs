@@ -139,6 +139,20 @@ fn it_stops_within_10_s_and_goes_on_at_once() {
     let _ = stop(daemon);
 }
 
+/// LVM's commands are children of a run in process groups of their own.
+#[test]
+fn it_waits_for_lvm_commands_however_long_they_take() {
+    let config = format!("[job.a]\n{JOB}every = '1d'");
+    let command = "trap '' TERM; echo begun >begun; sleep 11; echo whole >result";
+    let place =
+        Place::new(&config, &good(&format!("trap '' TERM; setsid sh -c \"{command}\" & while :; do wait; done")));
+    let daemon = place.start();
+    place.until_lines("begun", 1);
+    let said = stop(daemon).stderr;
+    assert_eq!(place.read("result"), "whole\n", "{said}");
+    assert!(!said.contains("left to itself"), "{said}");
+}
+
 #[test]
 fn a_daemon_that_died_says_so_of_its_run() {
     let config = format!("[job.a]\n{JOB}every = '1d'\nbackoff = {{ first = '1s', cap = '1s' }}");
