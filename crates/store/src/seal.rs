@@ -33,7 +33,7 @@ impl Recipients {
     /// Takes recipients such as `age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p`.
     ///
     /// # Errors
-    /// [`Error::Key`]: a text is none (it is not repeated, since it may be a secret), there are more than
+    /// [`Error::Key`]: a text is none (only one that begins as a public key does is repeated), there are more than
     /// [`MAX_RECIPIENTS`], or this program was built without encryption.
     pub fn parse<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Result<Self, Error> {
         let texts = texts.into_iter().enumerate();
@@ -124,12 +124,13 @@ mod with_age {
     pub(super) fn recipient(number: usize, text: &str) -> Result<Recipient, Error> {
         text.parse().map_err(|why: &str| {
             Error::Key(if is_secret(text) {
-                format!(
-                    "recipient {number} is a secret key; give its public key, `age1...`, which `age-keygen -y` prints"
-                )
+                format!("recipient {number} is a secret key; give its public key, `age1...`, which `age-keygen -y` prints")
+            } else if text.starts_with("age1") {
+                format!("`{}` is not an age recipient: {why}", text.escape_debug())
             } else {
                 format!("recipient {number} is not an age recipient, `age1...`: {why}")
             })
+        })
         })
     }
 
