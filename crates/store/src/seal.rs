@@ -124,13 +124,14 @@ mod with_age {
     pub(super) fn recipient(number: usize, text: &str) -> Result<Recipient, Error> {
         text.parse().map_err(|why: &str| {
             Error::Key(if is_secret(text) {
-                format!("recipient {number} is a secret key; give its public key, `age1...`, which `age-keygen -y` prints")
+                format!(
+                    "recipient {number} is a secret key; give its public key, `age1...`, which `age-keygen -y` prints"
+                )
             } else if text.starts_with("age1") {
                 format!("`{}` is not an age recipient: {why}", text.escape_debug())
             } else {
                 format!("recipient {number} is not an age recipient, `age1...`: {why}")
             })
-        })
         })
     }
 
