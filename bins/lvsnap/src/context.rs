@@ -1,10 +1,11 @@
 //! What every command works with.
 
+use std::path::Path;
 use std::time::Duration;
 
 use cli::{Exit, Failure, OrFail, Outcome};
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, LockError, LvRef, Patience, ProcessLock, StateDir, VgName};
-use snapshot::{DEFAULT_JOURNAL_DIR, Journal, Record, SiteError};
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, LockError, LvRef, MOUNTINFO, Patience, ProcessLock, StateDir, VgName};
+use snapshot::{DEFAULT_JOURNAL_DIR, FileSystem, Journal, Phase, PlanError, Record, SiteError};
 
 /// The host's programs, and the two folders that runs know each other by.
 pub(crate) struct Context {
@@ -90,6 +91,18 @@ pub(crate) fn of_site(error: SiteError) -> Failure {
         SiteError::Volume(error) => transfer::Error::from(error).into(),
         SiteError::Report(error) => transfer::Error::from(error).into(),
         SiteError::Stopped => Failure::msg(Exit::Failed, "stopped"),
+        SiteError::Plan(error @ PlanError::Unreachable { .. }) => {
+            let PlanError::Unreachable { snapshot, path, .. } = &error else {
+                return Failure::new(Exit::Failed, error);
+            };
+            let given_up = format!(
+                "or give up `{}`: `lvsnap recover {snapshot} --remove --yes` removes the snapshot without it",
+                path.display()
+            );
+            Failure::new(Exit::Surroundings, error)
+                .hint("mount that file system, and run the same command again")
+                .hint(given_up)
+        }
         other => {
             let exit = match other.kind() {
                 lvm_cmd::Kind::Environment => Exit::Surroundings,
@@ -100,8 +113,19 @@ pub(crate) fn of_site(error: SiteError) -> Failure {
     }
 }
 
-/// What is left of a snapshot because of `cause`, and how it goes.
+/// The file system in which something with this path is about to be made.
+///
+/// # Errors
+/// The kernel does not say what is mounted.
+pub(crate) fn lies_on(context: &Context, path: &Path) -> Outcome<Option<FileSystem>> {
+    FileSystem::of(&context.exec, Path::new(MOUNTINFO), path).map_err(|error| of_site(error.into()))
+}
+
+/// What is left of a snapshot because of `cause`, and how it goes. Nothing was removed where its removal is not recorded.
 pub(crate) fn left(record: &Record, cause: Failure) -> Failure {
+    if record.phase == Phase::Made {
+        return cause;
+    }
     let name = &record.snapshot;
     cause
         .leaving(format!("something of the snapshot `{name}` is left"))

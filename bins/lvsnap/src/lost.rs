@@ -69,5 +69,7 @@ fn tmp_file(context: &Context, snapshot: &LvRef, id: &str) -> Outcome<Option<Tmp
         loop_device: None,
         pv: ours.uuid,
         made,
+        lies_on: None,
+        abandoned: false,
     }))
 }

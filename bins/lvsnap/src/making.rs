@@ -5,7 +5,7 @@ use std::cell::Cell;
 use block_copy::Progress as _;
 use cli::{Common, Exit, Failure, Outcome, Progress, Stop};
 use extents::Bytes;
-use snapshot::{HostSite, Record, Step, begin, finish, make_step, remove};
+use snapshot::{HostSite, Record, Site, Step, begin, begin_step, finish, finish_step, make_step, remove};
 use transfer::lvm::{Lvm, Run};
 
 use crate::context::{Context, left, of_site};
@@ -70,14 +70,19 @@ impl Making<'_> {
                 return Err(Failure::msg(Exit::Failed, "stopped"));
             }
             match step {
-                Step::Volume => wanted.hooks.around(&record.origin.to_string(), || {
-                    let origin = record.origin.clone();
-                    let freeze = || self.run.freeze_above(self.lvm, [&origin], &cli::written_to());
-                    let frozen = wanted.freeze.then(freeze).transpose()?;
-                    let made = make(step, record);
-                    let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
-                    cli::undone(made, thawed)
-                })?,
+                // The journal is written before the freeze and after the thaw: it may lie on what is frozen.
+                Step::Volume => {
+                    begin_step(step, record, journal).map_err(|error| of_site(error.into()))?;
+                    wanted.hooks.around(&record.origin.to_string(), || {
+                        let origin = record.origin.clone();
+                        let freeze = || self.run.freeze_above(self.lvm, [&origin], &cli::written_to());
+                        let frozen = wanted.freeze.then(freeze).transpose()?;
+                        let made = self.site.make(step, record, journal).map_err(of_site);
+                        let thawed = frozen.map_or(Ok(()), |frozen| frozen.thaw().map_err(transfer::Error::from));
+                        cli::undone(made, thawed)
+                    })?;
+                    finish_step(step, record, journal).map_err(|error| of_site(error.into()))?;
+                }
                 Step::Mount => {
                     look_at_file_system(self.context, record)?;
                     make(step, record)?;

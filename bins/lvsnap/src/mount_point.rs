@@ -9,7 +9,7 @@ use snapshot::check::{
     There, file_system_findings, look_at_mount_point, look_at_node, mount_options, mount_point_findings,
 };
 
-use crate::context::{Context, of_site};
+use crate::context::{Context, lies_on, of_site};
 use crate::refusal::refuse;
 
 /// Where the file system on a device is to be mounted.
@@ -21,7 +21,8 @@ pub(crate) fn mount_point(context: &Context, node: &Path, at: &Path) -> Outcome<
     refuse(&mount_point_findings(at, &place))?;
     let (file_system, options) = how_to_mount(context, node)?;
     let path = place.path.unwrap_or_else(|_| at.to_owned());
-    Ok(MountPoint { path, make: place.there == There::Absent, made: None, file_system, options })
+    let lies_on = lies_on(context, &path)?;
+    Ok(MountPoint { path, make: place.there == There::Absent, made: None, lies_on, file_system, options })
 }
 
 /// What is on a device, and the options for it.

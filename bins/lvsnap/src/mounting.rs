@@ -82,7 +82,7 @@ pub(crate) fn unmount(args: &UmountArgs, common: Common) -> Outcome {
 
 fn unmounted(context: &Context, site: &HostSite<'_>, record: &mut snapshot::Record) -> Outcome {
     let facts = site.look(record).map_err(of_site)?;
-    for action in unmounting(&facts) {
+    for action in unmounting(record, &facts).map_err(|error| of_site(error.into()))? {
         snapshot::carry_out(site, &action, record, &context.journal).map_err(of_site)?;
     }
     record.mount = None;

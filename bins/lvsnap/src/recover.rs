@@ -1,15 +1,17 @@
 //! `lvsnap recover`.
 
+use std::path::PathBuf;
+
 use cli::{Common, Exit, Failure, Outcome, say};
-use snapshot::{HostSite, Phase, Record, recover, remove, to_recover};
+use snapshot::{Found, HostSite, Phase, Record, Site, recover, remove, to_recover};
 
 use crate::context::{Context, left, of_site, volume};
 use crate::lost;
 
 /// Show what crashes and boots have left to do, and do it
 ///
-/// What was being made or removed is removed. What was made and lost its loop device, its activation or its mount in a boot gets
-/// them back; what lost its temporary file is removed.
+/// What was being made or removed is removed. What was made and lost its loop device, its activation or its mount in a reboot gets
+/// them back; what lost its temporary file is removed. A file on a file system that is not mounted is not lost: mount that first.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// One snapshot only
@@ -20,7 +22,7 @@ pub(crate) struct Args {
     #[arg(long)]
     yes: bool,
 
-    /// Remove also what could be had again
+    /// Remove the snapshot also where it could be brought back; a file that cannot be reached is left
     #[arg(long, requires = "snapshot")]
     remove: bool,
 }
@@ -84,8 +86,10 @@ fn one(args: &Args, common: Common, context: &Context, record: &mut Record) -> O
         *record = now;
     }
     let site = HostSite::new(&context.exec, &|_| true);
+    let mut given_up = Vec::new();
     if args.remove {
         record.phase = Phase::Removing;
+        given_up = give_up_unreachable(&site, record)?;
     }
     let actions = to_recover(&site, record).map_err(of_site)?;
     for action in &actions {
@@ -100,5 +104,26 @@ fn one(args: &Args, common: Common, context: &Context, record: &mut Record) -> O
     let done =
         if args.remove { remove(&site, record, &context.journal) } else { recover(&site, record, &context.journal) };
     done.map_err(|cause| left(record, of_site(cause)))?;
+    for path in given_up {
+        say(&format!(
+            "lvsnap: warning: `{}` was made for `{name}`, and is left where its file system is",
+            path.display()
+        ));
+    }
     Ok(0)
+}
+
+/// What cannot be looked at is left where it is.
+fn give_up_unreachable(site: &HostSite<'_>, record: &mut Record) -> Outcome<Vec<PathBuf>> {
+    let facts = site.look(record).map_err(of_site)?;
+    let mut given_up = Vec::new();
+    if let Some(file) = record.file.as_mut().filter(|_| facts.file == Found::Unreachable) {
+        file.abandoned = true;
+        given_up.push(file.path.clone());
+    }
+    if let Some(at) = record.mount.as_mut().filter(|_| facts.folder == Found::Unreachable) {
+        (at.make, at.made) = (false, None);
+        given_up.push(at.path.clone());
+    }
+    Ok(given_up)
 }

@@ -9,7 +9,7 @@ use snapshot::check::{Asked, AskedFile, FilePlace, MountPlace, Seen, There, file
 use snapshot::{MountPoint, Phase, Record, TmpFile};
 
 use crate::check::seen;
-use crate::context::{Context, of_site};
+use crate::context::{Context, lies_on, of_site};
 use crate::ids::{random_hex, random_uuid};
 use crate::refusal::refuse;
 
@@ -74,11 +74,11 @@ impl Wanted {
         let known = context.journal.read(&self.snapshot).map_err(|error| of_site(error.into()).to_string()).transpose();
         let seen = seen(context, &asked, known, None)?;
         refuse(&findings(&asked, &seen))?;
-        self.record_of(seen)
+        self.record_of(context, seen)
     }
 
     /// What is recorded where nothing is refused.
-    fn record_of(&self, seen: Seen) -> Outcome<Record> {
+    fn record_of(&self, context: &Context, seen: Seen) -> Outcome<Record> {
         let unseen = || Failure::msg(Exit::Failed, "what the snapshot needs was not looked up");
         let group = seen.group.and_then(Result::ok).ok_or_else(unseen)?;
         let origin = group.origin.map_err(|_| unseen())?;
@@ -86,7 +86,8 @@ impl Wanted {
             (Space::File { write, loop_device, .. }, Some(FilePlace { path: Ok(path), .. }), Some(space)) => {
                 let len = file_len(self.size.unwrap_or_default(), space.extent);
                 let loop_device = loop_device.clone();
-                Some(TmpFile { path, len, write: *write, loop_device, pv: random_uuid()?, made: None })
+                let (write, pv, lies_on) = (*write, random_uuid()?, lies_on(context, &path)?);
+                Some(TmpFile { path, len, write, loop_device, pv, made: None, lies_on, abandoned: false })
             }
             (Space::File { .. }, ..) => return Err(unseen()),
             (Space::Group, ..) => None,
@@ -96,7 +97,8 @@ impl Wanted {
                 // Of an origin that is not active it is seen when the snapshot is there.
                 let file_system = seen.file_system.and_then(Result::ok).flatten().unwrap_or_default();
                 let options = mount_options(&file_system).unwrap_or_default().to_owned();
-                Some(MountPoint { path, make: there == There::Absent, made: None, file_system, options })
+                let lies_on = lies_on(context, &path)?;
+                Some(MountPoint { path, make: there == There::Absent, made: None, lies_on, file_system, options })
             }
             (Some(_), _) => return Err(unseen()),
             (None, _) => None,

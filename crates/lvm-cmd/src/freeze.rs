@@ -11,8 +11,21 @@ use std::path::{Path, PathBuf};
 
 use crate::{Command, ExecError, Executor, Kind, Program, Running, StateDir};
 
-/// What LVM reads or writes while it makes a snapshot. Where that is frozen, it waits for ever.
-const NEEDED: [&str; 6] = ["/", "/etc/lvm", "/run", "/tmp", "/usr/sbin", "/var"];
+/// What LVM reads or writes while it makes a snapshot: its settings, locks, backups of metadata. Where that is frozen, it waits
+/// for ever.
+const NEEDED: [&str; 11] = [
+    "/",
+    "/etc/lvm",
+    "/etc/lvm/archive",
+    "/etc/lvm/backup",
+    "/run",
+    "/run/lock",
+    "/run/lock/lvm",
+    "/run/lvm",
+    "/tmp",
+    "/usr/sbin",
+    "/var",
+];
 
 /// A file system that the caller itself writes to, as with what it says on standard error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +62,7 @@ impl<'a> Frozen<'a> {
         mount_points: &[PathBuf],
         written_to: &[WrittenTo],
     ) -> Result<Self, FreezeError> {
-        mount_points.iter().try_for_each(|at| refuse_needed(at, written_to))?;
+        mount_points.iter().try_for_each(|at| refuse_needed(at, state, written_to))?;
         let mut this = Self { exec, frozen: Vec::new() };
         for at in mount_points {
             let thaw = ["fsfreeze", "--unfreeze"];
@@ -95,14 +108,15 @@ impl Drop for Frozen<'_> {
     }
 }
 
-fn refuse_needed(at: &Path, written_to: &[WrittenTo]) -> Result<(), FreezeError> {
+fn refuse_needed(at: &Path, state: &StateDir, written_to: &[WrittenTo]) -> Result<(), FreezeError> {
     let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
     let Some(own) = device(at) else { return Ok(()) };
     if let Some(WrittenTo { name, .. }) = written_to.iter().find(|written| written.device == own) {
         return Err(FreezeError::Written { at: at.to_owned(), name });
     }
-    match NEEDED.iter().find(|needed| device(Path::new(needed)) == Some(own)) {
-        Some(needed) => Err(FreezeError::Needed { at: at.to_owned(), needed }),
+    let mut needed = NEEDED.iter().map(Path::new).chain([state.path()]);
+    match needed.find(|needed| device(needed) == Some(own)) {
+        Some(needed) => Err(FreezeError::Needed { at: at.to_owned(), needed: needed.to_owned() }),
         None => Ok(()),
     }
 }
@@ -120,12 +134,12 @@ pub enum FreezeError {
         source: io::Error,
     },
     /// LVM would wait for it for ever.
-    #[error("`{}` cannot be frozen: `{needed}` lies on it, which LVM needs to make the snapshot", at.display())]
+    #[error("`{}` cannot be frozen: `{}` lies on it, which LVM needs, or this command, to make the snapshot", at.display(), needed.display())]
     Needed {
         /// The mount point.
         at: PathBuf,
         /// What lies on it.
-        needed: &'static str,
+        needed: PathBuf,
     },
     /// The caller would wait for it for ever.
     #[error("`{}` cannot be frozen: {name} of this command goes to a file on it", at.display())]

@@ -80,7 +80,7 @@ pub use fsarchiver::{
 pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
 pub use loop_device::{LoopDevice, LoopError, attach_loop, detach_loop, grow_loop, loop_devices};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
-pub use mount::{MOUNTINFO, MountError, Mounted, file_system, mount, mounted, unmount};
+pub use mount::{MOUNTINFO, MountError, Mounted, file_system, mount, mount_of, mounted, unmount};
 pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};
 pub use patience::Patience;
 pub use physical::{create_pv, drop_missing, extend_group, reduce_group, remove_pv, resize_pv, tag_pv};

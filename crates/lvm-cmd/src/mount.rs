@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::stack::unescaped;
@@ -16,8 +16,12 @@ pub const MOUNTINFO: &str = "/proc/self/mountinfo";
 pub struct Mounted {
     /// The number of the device, `MAJOR:MINOR`.
     pub device: String,
+    /// The directory of the file system that is mounted: `/`, a subvolume, or what a bind mount shows.
+    pub root: PathBuf,
     /// Where.
     pub at: PathBuf,
+    /// The device's node, or what else the file system comes from: `host:/export`, `tmpfs`.
+    pub source: String,
 }
 
 /// All mounts, from what the kernel writes to `mountinfo` (see `proc_pid_mountinfo(5)`). Runs no command.
@@ -27,16 +31,40 @@ pub struct Mounted {
 pub fn mounted(mountinfo: &Path) -> Result<Vec<Mounted>, MountError> {
     let text =
         fs::read_to_string(mountinfo).map_err(|source| MountError::Look { path: mountinfo.to_owned(), source })?;
-    // id, parent, MAJOR:MINOR, root, mount point, ...
+    // id, parent, MAJOR:MINOR, root, mount point, options, tags, a hyphen, the kind, the source, ...
     let line = |line: &str| {
-        let mut words = line.split(' ').skip(2);
+        let (about, source) = line.split_once(" - ").unwrap_or((line, ""));
+        let mut words = about.split(' ').skip(2);
         let device = words.next()?.to_owned();
-        Some(Mounted { device, at: unescaped(words.nth(1)?).into() })
+        let (root, at) = (unescaped(words.next()?).into(), unescaped(words.next()?).into());
+        Some(Mounted { device, root, at, source: unescaped(source.split(' ').nth(1).unwrap_or_default()) })
     };
     Ok(text.lines().filter_map(line).collect())
 }
 
+/// The mount that shows what has this absolute path. Runs no command.
+#[must_use]
+pub fn mount_of<'m>(mounts: &'m [Mounted], path: &Path) -> Option<&'m Mounted> {
+    // The longest mount point has the path, and of several mounts there the last one.
+    mounts.iter().filter(|mount| path.starts_with(&mount.at)).max_by_key(|mount| mount.at.as_os_str().len())
+}
+
 impl Mounted {
+    /// The file system as fstab(5) names it, so that a reboot changes nothing: `UUID=...` where blkid(8) finds one, else
+    /// [`source`](Self::source). Runs one command where the source is a device.
+    #[must_use]
+    pub fn fstab_source(&self, exec: &dyn Executor) -> String {
+        let uuid = || {
+            let node = Path::new(&self.source);
+            fs::metadata(node).ok().filter(|node| node.file_type().is_block_device())?;
+            let command = Command::new(Program::Blkid).args(["--probe", "--match-tag", "UUID", "--output", "value"]);
+            // A device that cannot be probed keeps the name of its node.
+            let output = exec.run(&command.arg(node)).ok()?;
+            Some(output.text().trim().to_owned()).filter(|uuid| !uuid.is_empty())
+        };
+        uuid().map_or_else(|| self.source.clone(), |uuid| format!("UUID={uuid}"))
+    }
+
     /// Whether it is of the device behind `node`.
     #[must_use]
     pub fn is_of(&self, node: &Path) -> bool {

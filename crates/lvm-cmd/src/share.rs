@@ -80,10 +80,10 @@ impl Share {
 /// counts on that. Who comes to use it later must be kept out by how it is opened. Runs no command.
 #[must_use]
 pub fn is_active_for_us(state: &StateDir, volume: &Lv) -> bool {
-    let Ok(file) = marker(state, volume).and_then(|path| File::open(&path).map_err(|error| LockError::io(path, error)))
-    else {
-        return false;
+    let open = |path: PathBuf| {
+        OpenOptions::new().read(true).write(true).open(&path).map_err(|error| LockError::io(path, error))
     };
+    let Ok(file) = marker(state, volume).and_then(open) else { return false };
     let in_use_by_ours = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
     in_use_by_ours || !volume.attr.is_open()
 }

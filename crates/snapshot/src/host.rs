@@ -17,7 +17,8 @@ use lvm_cmd::{
 use crate::beside::{self, found};
 use crate::work::Site;
 use crate::{
-    Action, Facts, FileId, Found, Journal, JournalError, MountPoint, Physical, PlanError, Record, Step, TmpFile,
+    Action, Facts, FileId, FileSystem, Found, Journal, JournalError, MountPoint, Physical, PlanError, Record, Step,
+    TmpFile,
 };
 
 /// What is written at once.
@@ -163,6 +164,20 @@ impl<'a> HostSite<'a> {
         Ok((found, named))
     }
 
+    /// What has this name, where the file system is the one that it was made on: before that is mounted, nothing is known.
+    fn found(&self, path: &Path, made: Option<FileId>, on: Option<&FileSystem>) -> Result<Found, SiteError> {
+        let find = || found(path, made).map_err(system(path));
+        if find()? == Found::Ours {
+            return Ok(Found::Ours);
+        }
+        let Some(on) = on else { return Ok(Found::Unreachable) };
+        let is_mounted =
+            || Ok::<_, SiteError>(FileSystem::of(self.exec, Path::new(MOUNTINFO), path)?.as_ref() == Some(on));
+        // Before and after: it may be mounted, or unmounted, at this moment.
+        let (before, found, after) = (is_mounted()?, find()?, is_mounted()?);
+        Ok(if before && after || found == Found::Ours { found } else { Found::Unreachable })
+    }
+
     fn detach(&self, record: &Record) -> Result<(), SiteError> {
         for device in self.loops(record)? {
             detach_loop(self.exec, &device)?;
@@ -216,7 +231,11 @@ impl Site for HostSite<'_> {
             ..Facts::default()
         };
         if let Some(tmp) = &record.file {
-            facts.file = found(&tmp.path, tmp.made).map_err(system(&tmp.path))?;
+            facts.file = match self.found(&tmp.path, tmp.made, tmp.lies_on.as_ref())? {
+                // Nothing was made there, or nobody wants it back.
+                Found::Unreachable if tmp.abandoned || !record.steps.contains_key(&Step::File) => Found::Absent,
+                found => found,
+            };
             facts.unfinished_file = is_there(&beside::unfinished(&tmp.path, &record.id))?;
         }
         if facts.is_active && volume == Found::Ours {
@@ -230,7 +249,10 @@ impl Site for HostSite<'_> {
             // Below what is mounted there nobody sees it; it is looked at again when that is gone.
             facts.folder = match facts.mounts.contains(&at.path) {
                 true if at.made.is_some() => Found::Ours,
-                _ => found(&at.path, at.made).map_err(system(&at.path))?,
+                _ => match self.found(&at.path, at.made, at.lies_on.as_ref())? {
+                    Found::Unreachable if at.lies_on.is_none() => found(&at.path, at.made).map_err(system(&at.path))?,
+                    found => found,
+                },
             };
             facts.unfinished_folder = is_there(&beside::unfinished(&at.path, &record.id))?;
         }
@@ -291,7 +313,7 @@ fn remove_ours(
     match found(path, made).map_err(system(path))? {
         Found::Absent => Ok(()),
         Found::Ours => remove(path).and_then(|()| beside::sync_parent(path)).map_err(system(path)),
-        Found::Other => Err(SiteError::Changed { what: format!("`{}`", path.display()) }),
+        Found::Other | Found::Unreachable => Err(SiteError::Changed { what: format!("`{}`", path.display()) }),
     }
 }
 

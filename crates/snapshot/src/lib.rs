@@ -24,5 +24,5 @@ mod work;
 pub use host::{HostSite, SiteError};
 pub use journal::{DEFAULT_JOURNAL_DIR, Journal, JournalError};
 pub use plan::{Action, Facts, Found, Physical, PlanError, is_lost, recovery, removal, revival, unmounting};
-pub use record::{FileId, MountPoint, Phase, Progress, Record, Step, TmpFile, tagged_id};
-pub use work::{Site, begin, carry_out, finish, make, make_step, recover, remove, to_recover};
+pub use record::{FileId, FileSystem, MountPoint, Phase, Progress, Record, Step, TmpFile, tagged_id};
+pub use work::{Site, begin, begin_step, carry_out, finish, finish_step, make, make_step, recover, remove, to_recover};

@@ -1,8 +1,8 @@
 //! From what is recorded and what is there to what is to be done: pure functions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::{Phase, Record, Step};
+use crate::{FileSystem, Phase, Record, Step};
 
 /// What is found under a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -14,6 +14,8 @@ pub enum Found {
     Ours,
     /// Something that we did not make.
     Other,
+    /// Not known: the file system that it was made on is not mounted.
+    Unreachable,
 }
 
 /// What is found of the physical volume, by the id that it was given.
@@ -146,6 +148,43 @@ pub enum PlanError {
         /// The temporary file.
         file: PathBuf,
     },
+    /// What was made may be there, and cannot be looked at.
+    #[error("cannot look at `{}`, which was made for the snapshot `{snapshot}`: {}", path.display(), unreachable(lies_on.as_deref()))]
+    Unreachable {
+        /// The snapshot.
+        snapshot: lvm_cmd::LvRef,
+        /// The temporary file, or the folder for the mount.
+        path: PathBuf,
+        /// The file system that it was made on, where that is recorded.
+        lies_on: Option<Box<FileSystem>>,
+    },
+}
+
+fn unreachable(lies_on: Option<&FileSystem>) -> String {
+    match lies_on {
+        Some(on) => format!("the file system `{}` is not mounted at `{}`", on.source, on.mount_point.display()),
+        None => "nothing of ours is there, and the record does not say on which file system it was made".to_owned(),
+    }
+}
+
+/// Refuses to plan where the temporary file cannot be looked at.
+fn reach_file(record: &Record, facts: &Facts) -> Result<(), PlanError> {
+    let file = record.file.as_ref().filter(|_| facts.file == Found::Unreachable);
+    file.map_or(Ok(()), |file| Err(unreached(record, &file.path, file.lies_on.as_ref())))
+}
+
+/// The same for the folder that was made for the mount.
+fn reach_folder(record: &Record, facts: &Facts) -> Result<(), PlanError> {
+    let at = record.mount.as_ref().filter(|_| facts.folder == Found::Unreachable);
+    at.map_or(Ok(()), |at| Err(unreached(record, &at.path, at.lies_on.as_ref())))
+}
+
+fn unreached(record: &Record, path: &Path, lies_on: Option<&FileSystem>) -> PlanError {
+    PlanError::Unreachable {
+        snapshot: record.snapshot.clone(),
+        path: path.to_owned(),
+        lies_on: lies_on.cloned().map(Box::new),
+    }
 }
 
 /// What removes all that is there of a snapshot, and nothing else.
@@ -153,7 +192,8 @@ pub enum PlanError {
 /// # Errors
 /// See [`PlanError`].
 pub fn removal(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError> {
-    let mut actions = unmounting(facts);
+    reach_file(record, facts)?;
+    let mut actions = unmounting(record, facts)?;
     let mut has_loop = !facts.loops.is_empty();
     let mut physical = facts.physical;
     if matches!(physical, Physical::Missing { .. }) && facts.file == Found::Ours && !has_loop {
@@ -191,8 +231,11 @@ pub fn removal(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError>
 }
 
 /// What unmounts it, and removes the folder that was made for that.
-#[must_use]
-pub fn unmounting(facts: &Facts) -> Vec<Action> {
+///
+/// # Errors
+/// [`PlanError::Unreachable`], of that folder.
+pub fn unmounting(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError> {
+    reach_folder(record, facts)?;
     let mut actions: Vec<Action> = facts.mounts.iter().cloned().map(Action::Unmount).collect();
     if facts.folder == Found::Ours {
         actions.push(Action::RemoveFolder);
@@ -200,13 +243,18 @@ pub fn unmounting(facts: &Facts) -> Vec<Action> {
     if facts.unfinished_folder {
         actions.push(Action::RemoveUnfinishedFolder);
     }
-    actions
+    Ok(actions)
 }
 
 /// What makes a snapshot that was made once available again, as after a boot; nothing where it is, or where it is gone.
-#[must_use]
-pub fn revival(record: &Record, facts: &Facts) -> Vec<Action> {
+///
+/// # Errors
+/// [`PlanError::Unreachable`]: it can be had again, but not now.
+pub fn revival(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError> {
     let mut actions = Vec::new();
+    if facts.loops.is_empty() {
+        reach_file(record, facts)?;
+    }
     let is_there = facts.volume == Found::Ours;
     if record.file.is_some() && facts.file == Found::Ours && facts.loops.is_empty() {
         actions.push(Action::Attach);
@@ -217,12 +265,13 @@ pub fn revival(record: &Record, facts: &Facts) -> Vec<Action> {
     if let Some(mount) = record.mount.as_ref().filter(|_| is_there)
         && !facts.mounts.contains(&mount.path)
     {
+        reach_folder(record, facts)?;
         if mount.make && facts.folder == Found::Absent {
             actions.push(Action::MakeFolder);
         }
         actions.push(Action::Mount);
     }
-    actions
+    Ok(actions)
 }
 
 /// What a run that died has left to do: the rest of a removal, the removal of what was not made whole, or the revival of
@@ -235,12 +284,12 @@ pub fn recovery(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError
         Phase::Making | Phase::Removing => removal(record, facts),
         // Nobody can have it back: its space or itself is gone.
         Phase::Made if is_lost(record, facts) => removal(record, facts),
-        Phase::Made => Ok(revival(record, facts)),
+        Phase::Made => revival(record, facts),
     }
 }
 
-/// Whether what was made once can never be had again.
+/// Whether what was made once can never be had again. A file that cannot be looked at is not lost.
 #[must_use]
 pub fn is_lost(record: &Record, facts: &Facts) -> bool {
-    facts.volume != Found::Ours || (record.file.is_some() && facts.file != Found::Ours)
+    facts.volume != Found::Ours || (record.file.is_some() && matches!(facts.file, Found::Absent | Found::Other))
 }

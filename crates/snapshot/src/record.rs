@@ -1,10 +1,10 @@
 //! What one snapshot is made of, and how far it is made.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use extents::Bytes;
-use lvm_cmd::{LvRef, NameError, Tag, Uuid};
+use lvm_cmd::{Executor, LvRef, MountError, NameError, Tag, Uuid, mount_of, mounted};
 use serde::{Deserialize, Serialize};
 
 use crate::text;
@@ -67,7 +67,7 @@ impl FileId {
     ///
     /// # Errors
     /// It cannot be looked at.
-    pub fn of(path: &std::path::Path) -> std::io::Result<Self> {
+    pub fn of(path: &Path) -> std::io::Result<Self> {
         std::fs::symlink_metadata(path).map(|there| Self::new(&there))
     }
 
@@ -75,6 +75,34 @@ impl FileId {
         let born = there.created().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let born_ns = born.and_then(|born| u64::try_from(born.as_nanos()).ok());
         Self { inode: std::os::unix::fs::MetadataExt::ino(there), born_ns }
+    }
+}
+
+/// The file system in which something was made, so that it is known again after a reboot.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSystem {
+    /// Where it is mounted.
+    pub mount_point: PathBuf,
+    /// The directory of it that is mounted there: `/`, a subvolume, or what a bind mount shows.
+    pub root: PathBuf,
+    /// Its name as fstab(5) has it: `UUID=...`, or `host:/export`.
+    pub source: String,
+}
+
+impl FileSystem {
+    /// The file system that shows the directory of `path`, an absolute path; `None` where no mount does. Runs one command.
+    ///
+    /// # Errors
+    /// `mountinfo`, such as `/proc/self/mountinfo`, cannot be read.
+    pub fn of(exec: &dyn Executor, mountinfo: &Path, path: &Path) -> Result<Option<Self>, MountError> {
+        let mounts = mounted(mountinfo)?;
+        let mount = mount_of(&mounts, path.parent().unwrap_or(path));
+        Ok(mount.map(|mount| Self {
+            mount_point: mount.at.clone(),
+            root: mount.root.clone(),
+            source: mount.fstab_source(exec),
+        }))
     }
 }
 
@@ -96,6 +124,12 @@ pub struct TmpFile {
     pub pv: Uuid,
     /// The file itself, from before it has its name.
     pub made: Option<FileId>,
+    /// The file system of its directory; `None` in a record of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lies_on: Option<FileSystem>,
+    /// Whether the user gave the file up: where its file system is not mounted, the file is left there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abandoned: bool,
 }
 
 /// Where a snapshot is mounted.
@@ -108,6 +142,9 @@ pub struct MountPoint {
     pub make: bool,
     /// The folder, where we made it, from before it has its name.
     pub made: Option<FileId>,
+    /// The file system of the directory that the folder lies in; `None` in a record of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lies_on: Option<FileSystem>,
     /// The file system on the snapshot, as blkid(8) calls it.
     pub file_system: String,
     /// For mount(8).

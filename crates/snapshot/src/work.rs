@@ -65,21 +65,48 @@ pub fn finish(record: &mut Record, journal: &Journal) -> Result<(), JournalError
 /// # Errors
 /// It failed; that it was begun is in the record.
 pub fn make_step<S: Site>(site: &S, step: Step, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
-    record.steps.insert(step, Progress::Begun);
-    journal.keep(record)?;
+    begin_step(step, record, journal)?;
     site.make(step, record, journal)?;
+    Ok(finish_step(step, record, journal)?)
+}
+
+/// Records that a step is about to be done. Between this and [`finish_step`] the steps but those of a file and a folder write
+/// nothing to the journal: its file system may be frozen then.
+///
+/// # Errors
+/// It cannot be kept; the step must not be done.
+pub fn begin_step(step: Step, record: &mut Record, journal: &Journal) -> Result<(), JournalError> {
+    record.steps.insert(step, Progress::Begun);
+    journal.keep(record)
+}
+
+/// Records that a step is done.
+///
+/// # Errors
+/// It cannot be kept; the record says that the step was begun.
+pub fn finish_step(step: Step, record: &mut Record, journal: &Journal) -> Result<(), JournalError> {
     record.steps.insert(step, Progress::Done);
-    Ok(journal.keep(record)?)
+    journal.keep(record)
 }
 
 /// Removes all that is there of it, and at last the record. Can be run again wherever it ended.
 ///
 /// # Errors
-/// Something is in use, or does not belong to us alone; the record says that it is being removed.
+/// Something is in use, or does not belong to us alone. The record says that it is being removed, unless nothing could be
+/// planned: then nothing was changed, and the record is as it was.
 pub fn remove<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
-    record.phase = Phase::Removing;
+    let before = std::mem::replace(&mut record.phase, Phase::Removing);
     journal.keep(record)?;
-    for action in removal(record, &site.look(record)?)? {
+    let actions = match removal(record, &site.look(record)?) {
+        Ok(actions) => actions,
+        Err(error) => {
+            // Otherwise `recover` would remove later what could not be removed now.
+            record.phase = before;
+            journal.keep(record)?;
+            return Err(error.into());
+        }
+    };
+    for action in actions {
         carry_out(site, &action, record, journal)?;
         if action == Action::Attach {
             // What is on it is seen only now. It is attached once: the next plan finds it so.
@@ -106,7 +133,7 @@ pub fn recover<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Res
     if record.phase != Phase::Made || is_lost(record, &facts) {
         return remove(site, record, journal);
     }
-    revival(record, &facts).iter().try_for_each(|action| match action {
+    revival(record, &facts)?.iter().try_for_each(|action| match action {
         Action::MakeFolder => make_step(site, Step::Folder, record, journal),
         Action::Mount => make_step(site, Step::Mount, record, journal),
         other => site.act(other, record),

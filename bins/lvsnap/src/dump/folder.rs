@@ -71,7 +71,8 @@ impl Folder {
             folder.refuse_unknown(adopt)?;
             folder.write_owner(owner, &file)?;
         }
-        let lock = File::open(&file).or_fail(Exit::Failed)?;
+        // NFS gives a lock only on a file that may be written.
+        let lock = OpenOptions::new().read(true).write(true).open(&file).or_fail(Exit::Failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -343,6 +344,15 @@ mod tests {
         folder.remove(dump).unwrap();
         folder.finish(dump).unwrap();
         assert_eq!(folder.dumps().unwrap(), [dump]);
+    }
+
+    #[test]
+    fn it_is_locked_by_a_file_that_may_be_written() {
+        // On NFS an exclusive flock(2) on another one is EBADF.
+        let dest = tempfile::tempdir().unwrap();
+        let folder = open(dest.path(), "vg0/root").unwrap();
+        let flags = rustix::fs::fcntl_getfl(folder._lock.as_ref().unwrap()).unwrap();
+        assert!(flags.contains(rustix::fs::OFlags::RDWR), "{flags:?}");
     }
 
     #[test]

@@ -66,6 +66,16 @@ fn what_lvm_needs_is_never_frozen() {
     assert!(error.to_string().contains("which LVM needs"), "{error}");
 }
 
+#[test]
+fn the_folder_of_our_own_locks_is_never_frozen() {
+    // A file system on which nothing lies that LVM needs.
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let state = StateDir::with_boot_id(folder.path(), "boot");
+    let exec = Scripted::from_transcript("").unwrap();
+    let error = Frozen::freeze(&exec, &state, "run-1", &["/dev/shm".into()], &[]).unwrap_err();
+    assert!(error.to_string().contains(&state.path().display().to_string()), "{error}");
+}
+
 /// A line on standard error would wait for the thaw, and the thaw for the line.
 #[test]
 fn what_the_caller_writes_to_is_never_frozen() {

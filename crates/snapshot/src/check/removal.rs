@@ -104,6 +104,9 @@ fn removing(record: &Record, made: &Made) -> Vec<Finding> {
             in_group.warning("its device is not there: the file is attached again first"),
             alone.when_removed(Step::PhysicalVolume),
         ),
+        Physical::Missing { .. } if facts.file == Found::Unreachable => {
+            (in_group.warning("its device is not there, and its file cannot be looked at"), alone.not_looked_at())
+        }
         Physical::Missing { entangled: false } => {
             (in_group.warning("its device is gone: the group is told to do without it"), alone.not_needed("it is gone"))
         }
@@ -135,5 +138,9 @@ fn stays(of: Of, found: Found) -> Finding {
         Found::Absent => of.not_needed("it is gone already"),
         Found::Other => of.warning("it is another one, which lvsnap has not made, and stays"),
         Found::Ours => of.ok("ours"),
+        Found::Unreachable => of.refused(
+            Refusal::Unfinished,
+            "the file system that it was made on is not mounted: it is not removed, and nothing else is",
+        ),
     }
 }

@@ -46,10 +46,11 @@ impl Asked {
             all.push(Dmsetup);
         }
         if self.file.is_some() {
-            all.extend([Losetup, Pvcreate, Pvchange, Vgextend, Vgreduce, Pvremove]);
+            all.extend([Losetup, Blkid, Pvcreate, Pvchange, Vgextend, Vgreduce, Pvremove]);
         }
         if self.mount.is_some() {
-            all.extend([Blkid, Mount, Umount]);
+            all.extend([Mount, Umount]);
+            all.extend(self.file.is_none().then_some(Blkid));
         }
         if self.freeze {
             all.extend([Fsfreeze, Flock]);

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use snapshot::{Found, Journal, Phase, Record, make, recover, remove, revival};
+use snapshot::{Found, Journal, Phase, PlanError, Record, make, recover, remove, revival};
 
 use crate::model::{Fault, Model, World, before, records};
 
@@ -23,6 +23,7 @@ fn recovered(journal: &Journal, record: &Record, world: &World) -> World {
             Ok(()) => return world,
             Err(Fault::Killed) => {}
             Err(Fault::Refused(why)) => panic!("{why}: {left:?}\n{world:?}"),
+            Err(Fault::Plan(error)) => panic!("{error}: {left:?}\n{world:?}"),
         }
     }
     panic!("it never ended: {world:?}")
@@ -96,7 +97,11 @@ fn what_was_made_is_there_again_after_a_boot() {
         assert_eq!(recovered(&journal, &record, &world), there);
         let kept = journal.read(&record.snapshot).unwrap().unwrap();
         let site = Model::new(there, None);
-        assert_eq!(revival(&kept, &snapshot::Site::look(&site, &kept).unwrap()), [], "and then nothing is to be done");
+        assert_eq!(
+            revival(&kept, &snapshot::Site::look(&site, &kept).unwrap()).unwrap(),
+            [],
+            "and then nothing is to be done"
+        );
         journal.forget(&record.snapshot).unwrap();
     }
 }
@@ -113,6 +118,29 @@ fn what_lost_its_space_goes() {
             let world = recovered(&journal, &record, &world);
             assert_eq!(world, World { file: left, ..before(&record) });
         }
+    }
+}
+
+/// Not mounted yet is not lost: nothing is removed, and the record stays as it is.
+#[test]
+fn a_file_system_that_is_not_mounted_yet_takes_nothing_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = journal(folder.path());
+    for record in records().filter(|record| record.file.is_some()) {
+        let (record, there) = made(&journal, &record);
+        let mut world = there.clone();
+        world.boot();
+        world.is_hidden = true;
+        let site = Model::new(world.clone(), None);
+        for run in [recover::<Model>, remove::<Model>] {
+            let refused = run(&site, &mut record.clone(), &journal).unwrap_err();
+            assert!(matches!(refused, Fault::Plan(PlanError::Unreachable { .. })), "{refused:?}");
+            assert_eq!(*site.world.borrow(), world);
+            assert_eq!(journal.read(&record.snapshot).unwrap().as_ref(), Some(&record));
+        }
+        world.is_hidden = false;
+        assert_eq!(recovered(&journal, &record, &world), there);
+        journal.forget(&record.snapshot).unwrap();
     }
 }
 
@@ -134,7 +162,7 @@ fn what_is_somebody_elses_is_never_touched() {
                 // It has none of its own by that name.
                 Ok(()) => assert!(other.volume == Found::Absent),
                 Err(Fault::Refused(_)) => {}
-                Err(Fault::Killed) => panic!("nobody killed it"),
+                Err(fault) => panic!("{fault:?}"),
             }
             remove(&site, &mut record, &journal).unwrap();
             assert_eq!(site.world.into_inner(), other);

@@ -79,7 +79,7 @@ fn asked() -> Asked {
     }
 }
 
-fn pvs(missing: &str) -> String {
+pub(crate) fn pvs(missing: &str) -> String {
     let fields = "pv_name,pv_uuid,vg_name,pv_size,pv_free,pv_missing,pv_tags";
     let row = |group: &str, missing: &str| {
         format!(

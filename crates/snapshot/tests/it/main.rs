@@ -9,3 +9,4 @@ mod killed;
 mod looked;
 mod model;
 mod plans;
+mod reach;

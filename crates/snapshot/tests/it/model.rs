@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) folder: Found,
     pub(crate) unfinished_folder: bool,
     pub(crate) mounted: bool,
+    /// Whether the file system of the file and the folder is not mounted yet.
+    pub(crate) is_hidden: bool,
 }
 
 impl World {
@@ -37,6 +39,8 @@ pub(crate) enum Fault {
     Killed,
     /// The host refused.
     Refused(&'static str),
+    /// Nothing can be planned.
+    Plan(PlanError),
 }
 
 impl From<JournalError> for Fault {
@@ -47,7 +51,7 @@ impl From<JournalError> for Fault {
 
 impl From<PlanError> for Fault {
     fn from(error: PlanError) -> Self {
-        panic!("{error}")
+        Self::Plan(error)
     }
 }
 
@@ -122,10 +126,14 @@ impl Site for Model {
     fn look(&self, record: &Record) -> Result<Facts, Fault> {
         self.live()?;
         let world = self.world.borrow().clone();
-        let made = |found, made: bool| if found == Found::Ours && !made { Found::Other } else { found };
+        let made = |found, made: bool| match found {
+            _ if world.is_hidden => Found::Unreachable,
+            Found::Ours if !made => Found::Other,
+            found => found,
+        };
         Ok(Facts {
             file: made(world.file, record.file.as_ref().is_some_and(|file| file.made.is_some())),
-            unfinished_file: world.unfinished_file,
+            unfinished_file: world.unfinished_file && !world.is_hidden,
             loops: world.has_loop.then(|| PathBuf::from("/dev/loop7")).into_iter().collect(),
             physical: match (world.label, world.in_group, world.has_loop) {
                 (_, true, true) => Physical::InGroup,
@@ -136,7 +144,7 @@ impl Site for Model {
             volume: world.volume,
             is_active: world.is_active,
             folder: made(world.folder, record.mount.as_ref().is_some_and(|mount| mount.made.is_some())),
-            unfinished_folder: world.unfinished_folder,
+            unfinished_folder: world.unfinished_folder && !world.is_hidden,
             mounts: record.mount.iter().filter(|_| world.mounted).map(|mount| mount.path.clone()).collect(),
         })
     }
@@ -200,11 +208,14 @@ pub(crate) fn record(with_file: bool, mount: Option<bool>) -> Record {
             loop_device: None,
             pv: "aaaaaa-bbbb-cccc-dddd-eeee-ffff-hhhhhh".parse().unwrap(),
             made: None,
+            lies_on: None,
+            abandoned: false,
         }),
         mount: mount.map(|make| MountPoint {
             path: "/mnt/snap".into(),
             make,
             made: None,
+            lies_on: None,
             file_system: "ext4".to_owned(),
             options: "ro,noload".to_owned(),
         }),
