@@ -26,6 +26,8 @@ done
 
 expect_exit 1 lvdiff src/two src/one -o no/such/folder/file
 stderr_has 'no/such/folder' lvdiff
+expect_exit 1 lvdiff src/two src/one >&-
+stderr_has 'cannot use standard output: it is closed' lvdiff
 expect_exit 1 lvdiff src/two src/one >/dev/full
 stderr_has 'No space left on device' lvdiff
 # A reader that ends early is no success, as with any other tool.

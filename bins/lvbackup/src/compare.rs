@@ -2,10 +2,8 @@
 
 mod side;
 
-use std::io::Write;
-
 use block_copy::Queue;
-use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say, undone};
+use cli::{Common, Exit, Failure, Outcome, Progress, Stop, say, undone};
 use extents::{Bytes, ExtentSet, human};
 use hyperlayer::Kind;
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, StateDir};
@@ -206,7 +204,7 @@ impl Found {
             }
         };
         if !text.is_empty() {
-            writeln!(std::io::stdout(), "{text}").or_fail(Exit::Failed)?;
+            cli::print(&format!("{text}\n"))?;
         }
         let (left, right) = (&args.left, &args.right);
         if same {

@@ -1,9 +1,8 @@
 //! `lvbackup info`: what a stream says of itself, and whether it is whole.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop};
+use cli::{Common, Failure, Outcome, Progress, Stop};
 
 use crate::describe::{self, State};
 
@@ -51,7 +50,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let progress = Progress::new("reading", None, common, stop.clone());
     let mut first_failure = Ok(());
     for file in &args.files {
-        let shown = show(args, file, &progress);
+        let shown = show(args, file, &progress)?;
         if stop.requested() {
             return shown;
         }
@@ -66,10 +65,20 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     first_failure
 }
 
-fn show(args: &Args, file: &Path, progress: &Progress) -> Outcome {
-    let input = cli::layer_input(file, "`lvbackup info FILE`", progress)?.accept_open_end(true);
-    let input = input.with_options(args.unsaid.options());
-    let mut next = Some(input.open_rest()?);
+/// Shows the layers of one file.
+///
+/// # Errors
+/// Standard output takes no more, so that nothing of the other files can be shown either. What is wrong with the file is
+/// inside.
+fn show(args: &Args, file: &Path, progress: &Progress) -> Outcome<Outcome> {
+    let opened = cli::layer_input(file, "`lvbackup info FILE`", progress).and_then(|input| {
+        let input = input.accept_open_end(true).with_options(args.unsaid.options());
+        Ok(input.open_rest()?)
+    });
+    let mut next = match opened {
+        Ok(layer) => Some(layer),
+        Err(failure) => return Ok(Err(failure)),
+    };
     while let Some(mut layer) = next {
         let read = if args.header { None } else { Some(layer.read_through(progress)) };
         let (state, failure) = match read {
@@ -84,11 +93,14 @@ fn show(args: &Args, file: &Path, progress: &Progress) -> Outcome {
             true => describe::json(layer.name(), layer.header(), &state).to_string(),
             false => describe::text(layer.name(), layer.header(), &state),
         };
-        writeln!(std::io::stdout(), "{text}").or_fail(Exit::Failed)?;
+        cli::print(&format!("{text}\n"))?;
         if let Some(failure) = failure {
-            return Err(failure);
+            return Ok(Err(failure));
         }
-        next = if args.header { None } else { layer.next_layer()? };
+        next = match if args.header { Ok(None) } else { layer.next_layer() } {
+            Ok(next) => next,
+            Err(error) => return Ok(Err(error.into())),
+        };
     }
-    Ok(())
+    Ok(Ok(()))
 }

@@ -18,10 +18,12 @@ mod verify;
 use std::process::ExitCode;
 
 use args::{Args, Command};
-use clap::Parser;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = match cli::parse("lvbackup", std::env::args_os()) {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     if let Command::Alarm(of) = &args.command {
         // Its exit status means something else.
         return daemon::status::alarm(of);

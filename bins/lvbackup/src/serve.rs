@@ -60,7 +60,7 @@ const ZSTD_LEVEL: i32 = 3;
 /// It did not end as it should.
 pub(crate) fn run(args: &Args, _common: Common, stop: &Stop) -> Outcome {
     use std::io::IsTerminal;
-    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    let (stdin, stdout) = (cli::stdin()?, cli::stdout()?);
     if stdin.is_terminal() || stdout.is_terminal() {
         return Err(Failure::msg(
             Exit::Usage,

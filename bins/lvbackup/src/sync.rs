@@ -148,6 +148,9 @@ is there: the same command goes on with it; 128+N ended by signal N.";
 /// # Errors
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
+    if args.json {
+        cli::stdout()?;
+    }
     let (source, destination) = (Place::parse(&args.source)?, Place::parse(&args.destination)?);
     let want = args.want(&source, &destination)?;
     if source.host.is_none() && destination.host.is_none() && want.source == want.destination {
@@ -163,7 +166,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let seconds = started.elapsed();
     if args.json {
         let object = object(args, &summary, wire, seconds);
-        writeln!(std::io::stdout(), "{object}").or_fail(Exit::Failed)?;
+        cli::report(&format!("{object}\n"), &format!("`{}` is in sync", want.destination))?;
     }
     if !common.quiet {
         tell(args, &want, &summary, seconds);

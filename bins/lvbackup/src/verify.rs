@@ -1,9 +1,8 @@
 //! `lvbackup verify`: every check of a chain that needs no target.
 
-use std::io::Write;
 use std::path::PathBuf;
 
-use cli::{Common, Exit, OrFail, Outcome, Progress, Stop, say};
+use cli::{Common, Outcome, Progress, Stop, say};
 use extents::human;
 use serde_json::{Value, json};
 use transfer::{Identity, LayerInput, Verified, verify_chain};
@@ -65,9 +64,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     };
     drop(progress);
     if args.json {
-        for layer in &verified {
-            writeln!(std::io::stdout(), "{}", as_json(layer)).or_fail(Exit::Failed)?;
-        }
+        cli::print(&verified.iter().map(|layer| format!("{}\n", as_json(layer))).collect::<String>())?;
     }
     if !common.quiet {
         warn(&verified);

@@ -9,13 +9,16 @@ mod send;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cli::OrFail;
 
 fn main() -> ExitCode {
+    let args = match cli::parse("lvdiff", std::env::args_os()) {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     cli::main(
         "lvdiff",
-        args::Args::parse(),
+        args,
         |args: &args::Args| args.common,
         |args, stop| {
             args.style().check().or_fail(cli::Exit::Usage)?;

@@ -10,11 +10,14 @@ mod report;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 fn main() -> ExitCode {
+    let args = match cli::parse("lvpatch", std::env::args_os()) {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     cli::main(
         "lvpatch",
-        args::Args::parse(),
+        args,
         |args: &args::Args| args.common,
         |args, stop| {
             let images = args.output.is_some() || args.base.is_some();

@@ -1,9 +1,8 @@
 //! `lvsnap check`.
 
-use std::io::Write;
 use std::path::Path;
 
-use cli::{Exit, OrFail, Outcome};
+use cli::Outcome;
 use lvm_cmd::{Host, Kind, Stack};
 use serde_json::json;
 use snapshot::Record;
@@ -71,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let record = if lock.is_some() { known(&context, &asked)? } else { None };
     let all = findings(&asked, &seen(&context, &asked, record, other_run)?);
     let text = if args.json { all.iter().map(json).collect() } else { shown(&all) };
-    std::io::stdout().write_all(text.as_bytes()).or_fail(Exit::Failed)?;
+    cli::print(&text)?;
     refuse(&all)
 }
 
@@ -147,6 +146,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use clap::Parser;
+    use cli::Exit;
     use snapshot::check::{Check, Stage};
 
     use super::*;

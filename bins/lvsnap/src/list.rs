@@ -1,8 +1,6 @@
 //! `lvsnap list`.
 
-use std::io::Write;
-
-use cli::{Exit, Failure, OrFail, Outcome, say};
+use cli::{Exit, Failure, Outcome, say};
 use extents::human;
 use lvm_cmd::{Lv, find, volumes};
 use serde_json::{Value, json};
@@ -55,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         rows.push(Row { record, recorded: *recorded, state: state(record, &facts, lv), facts, lv: lv.cloned() });
     }
     let text = if args.json { rows.iter().map(Row::json).collect() } else { table(&rows) };
-    std::io::stdout().write_all(text.as_bytes()).or_fail(Exit::Failed)?;
+    cli::print(&text)?;
     failed.map_or(Ok(()), Err)
 }
 

@@ -29,11 +29,14 @@ mod zone;
 use std::process::ExitCode;
 
 use args::{Args, Command};
-use clap::Parser;
 
 fn main() -> ExitCode {
     let given = original::translated(std::env::args_os().collect()).unwrap_or_else(|error| error.exit());
-    cli::main("lvsnap", Args::parse_from(given), Args::common, |args, stop| {
+    let args = match cli::parse("lvsnap", given) {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    cli::main("lvsnap", args, Args::common, |args, stop| {
         let common = args.common();
         match args.command {
             Command::Check(of) => check::run(&of),

@@ -1,9 +1,8 @@
 //! `lvsnap prune`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
-use cli::{Common, Exit, OrFail, Outcome, say};
+use cli::{Common, Outcome, say};
 use jiff::Timestamp;
 use lvm_cmd::LvRef;
 
@@ -68,7 +67,7 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
     let dumps = folder.as_ref().map(Folder::dumps).transpose()?.unwrap_or_default();
     let decided = rotate::plan(&dumps, None, args.maxima, now)?;
     if args.dry_run || !common.quiet {
-        std::io::stdout().write_all(table(&decided, &name).as_bytes()).or_fail(Exit::Failed)?;
+        cli::print(&table(&decided, &name))?;
     }
     let mut gone = decided.iter().filter(|decided| !decided.stays).count();
     if let (Some(folder), false) = (&folder, args.dry_run) {

@@ -38,6 +38,8 @@ mod chunks;
 #[expect(unsafe_code, reason = "one ioctl, see there")]
 mod discard;
 mod error;
+#[expect(unsafe_code, reason = "one function before `main`, see there")]
+mod inherited;
 mod memory;
 mod partial;
 mod progress;
@@ -55,6 +57,7 @@ pub use beside::{BesideFile, Existing};
 pub use buffer::{AlignedBuf, BufferPool, PooledBuf};
 pub use chunks::ChunkWriter;
 pub use error::{Error, ErrorKind, Op};
+pub use inherited::Standard;
 pub use memory::Memory;
 pub use partial::{PartialFile, rename_new};
 pub use progress::{Progress, Silent};

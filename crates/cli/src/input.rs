@@ -7,7 +7,7 @@ use std::path::Path;
 use block_copy::Progress;
 use transfer::{Interruptible, LayerInput, Seekable, is_stop};
 
-use crate::{Exit, Failure, OrFail, Outcome};
+use crate::{Exit, Failure, OrFail, Outcome, stdin};
 
 /// How a zstd frame begins (RFC 8878, section 3.1.1).
 const ZSTD_MAGIC: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
@@ -33,14 +33,15 @@ pub fn open_input<'a>(path: &Path, progress: &'a dyn Progress) -> Outcome<Input<
 /// Takes standard input; `hint` shows where a stream could come from.
 ///
 /// # Errors
-/// It is a terminal, or cannot be read.
+/// It is a terminal, or closed, or cannot be read.
 pub fn stdin_for_data<'a>(hint: &str, progress: &'a dyn Progress) -> Outcome<Input<'a>> {
-    if io::stdin().is_terminal() {
+    let stdin = stdin()?;
+    if stdin.is_terminal() {
         return Err(
             Failure::msg(Exit::Usage, "the stream is expected on standard input, which is a terminal").hint(hint)
         );
     }
-    Ok(decompressed(Interruptible::new(io::stdin(), progress)).map_err(transfer::Error::input)?)
+    Ok(decompressed(Interruptible::new(stdin, progress)).map_err(transfer::Error::input)?)
 }
 
 /// A file, or standard input where its name is `-`, as a layer that may have others before and behind it.

@@ -1,11 +1,13 @@
 //! From the process's start to its exit code.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::Parser;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{Exit, Failure, Outcome, Shown, Stop};
+use crate::{Exit, Failure, OrFail, Outcome, Shown, Stop, stdout};
 
 /// What every command takes beside its own options.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -30,6 +32,34 @@ impl Common {
             (false, _) => LevelFilter::TRACE,
         }
     }
+}
+
+/// Reads the command line. Where it asks for a help text or the version, or is wrong, that text is written.
+///
+/// # Errors
+/// The exit code to end with, since there is nothing more to do: 0 where standard output has the text, 1 where it cannot be
+/// written, 2 for a wrong command line.
+pub fn parse<A: Parser>(
+    program: &str,
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<A, ExitCode> {
+    A::try_parse_from(line).map_err(|answer| {
+        if answer.use_stderr() {
+            let _ = answer.print();
+            return Exit::Usage.into();
+        }
+        let written = stdout().and_then(|mut out| {
+            let written = answer.print().and_then(|()| out.flush()).or_fail(Exit::Failed);
+            written.map_err(|failure| failure.context("cannot write to standard output"))
+        });
+        written.map_or_else(
+            |failure| {
+                say(&failure.render(program));
+                failure.exit().into()
+            },
+            |()| Exit::Done.into(),
+        )
+    })
 }
 
 /// The body of a binary's `main` after its command line is parsed: takes over the signals, runs, and turns the outcome into

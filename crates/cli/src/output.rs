@@ -14,7 +14,7 @@ use sha1::{Digest, Sha1};
 
 use transfer::{Part, stopped};
 
-use crate::{Exit, Failure, OrFail, Outcome, Stop};
+use crate::{Exit, Failure, OrFail, Outcome, Stop, stdout};
 
 /// How many parts (a record's line, a record's data) may wait for the writer.
 const QUEUE_PARTS: usize = 32;
@@ -207,9 +207,9 @@ impl<W: Write> Write for Hashed<W> {
 /// Standard output, unless a person would see the bytes. As a file: without a buffer that looks for newlines.
 ///
 /// # Errors
-/// It is a terminal.
+/// It is a terminal, or closed.
 pub fn stdout_for_data() -> Outcome<File> {
-    let stdout = io::stdout();
+    let stdout = stdout()?;
     if stdout.is_terminal() {
         return Err(Failure::msg(Exit::Usage, "the stream is binary and standard output is a terminal")
             .hint("write it to a file with `-o FILE`, or pipe it on"));

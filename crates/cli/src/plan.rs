@@ -1,13 +1,11 @@
 //! What a dry run says.
 
-use std::io::Write;
-
 use extents::{Bytes, human};
 use hyperlayer::{Header, stream_len};
 use serde_json::json;
 use transfer::Plan;
 
-use crate::{Exit, OrFail, Outcome};
+use crate::{Exit, OrFail, Outcome, print};
 
 /// Says on standard output what the stream would hold: as text, or as one JSON object in a line.
 ///
@@ -47,5 +45,5 @@ pub fn show_plan(header: &Header, plan: &Plan, as_json: bool) -> Outcome {
         lines.extend(stream.map(|len| format!("stream   {} before compression", sized(len))));
         lines.join("\n")
     };
-    writeln!(std::io::stdout(), "{text}").or_fail(Exit::Failed)
+    print(&format!("{text}\n"))
 }

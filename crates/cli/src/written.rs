@@ -10,6 +10,7 @@ use lvm_cmd::WrittenTo;
 /// The file systems that standard output and standard error lie on, where they are files or devices there. Who freezes one
 /// of them would wait for itself.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "nothing is written")]
 pub fn written_to() -> Vec<WrittenTo> {
     let (output, error) = (io::stdout(), io::stderr());
     let streams = [("standard error", error.as_fd()), ("standard output", output.as_fd())];

@@ -17,6 +17,11 @@ macro_rules! contract {
         }
 
         #[test]
+        fn contract_standard_output() {
+            $crate::check_standard_output($tool);
+        }
+
+        #[test]
         fn contract_unknown_option() {
             $crate::check_refused($tool, &["--no-such-option"], 2, "'--no-such-option'");
         }
@@ -59,6 +64,27 @@ pub fn check_help(tool: &str) {
     }
     for line in short.lines().chain(long.lines()) {
         assert!(line.chars().count() <= 120, "too wide: {line}");
+    }
+}
+
+/// What standard output does not take is a failure, and whatever takes it is not: also a `/dev/null` that is open for reading
+/// too, which is what the standard library puts in the place of a closed stream, and what other programs give to their
+/// children.
+///
+/// # Panics
+/// It is not so.
+pub fn check_standard_output(tool: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    for (output, code, says) in [
+        (">&-", 1, "cannot use standard output: it is closed"),
+        (">/dev/full", 1, "cannot write to standard output: No space left on device"),
+        (">/dev/null", 0, ""),
+        ("1<>/dev/null", 0, ""),
+    ] {
+        for option in ["-h", "--help", "--version"] {
+            let line = format!("exec {tool} {option} {output}");
+            let _ = Tool::shell(&line, &[tool], folder.path()).run().says(code, &[says]);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ mod stamp;
 mod thin;
 mod tool;
 
-pub use contract::{check_help, check_refused};
+pub use contract::{check_help, check_refused, check_standard_output};
 pub use folder::Folder;
 pub use lvs::{LVS, POOL_UUID, lv_row, lvs_step, pool_row, pool_row_with};
 pub use patience::{LIMIT, eventually, within_limit};

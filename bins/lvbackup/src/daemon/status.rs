@@ -1,11 +1,10 @@
 //! `lvbackup status` and `lvbackup alarm`: what the daemon left to read.
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cli::{Exit, Failure, OrFail, Outcome, Stop};
+use cli::{Exit, Failure, Outcome, Stop};
 use daemon::{JobName, MAX_STATUS_BYTES, Plugin, Status};
 use jiff::Timestamp;
 
@@ -88,11 +87,10 @@ pub(crate) fn run(args: &StatusArgs, stop: &Stop) -> Outcome {
             Failure::msg(Exit::Surroundings, why).hint("`lvbackup daemon` leaves it; only root may read it")
         })?;
         let mut text = if args.json { status.to_json() + "\n" } else { status.table(Timestamp::now()) };
-        let mut out = std::io::stdout().lock();
-        if args.watch && out.is_terminal() {
+        if args.watch && cli::stdout_is_terminal() {
             text.insert_str(0, CLEAR);
         }
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).or_fail(Exit::Failed)?;
+        cli::print(&text)?;
         if !args.watch {
             return Ok(());
         }
@@ -109,7 +107,7 @@ pub(crate) fn run(args: &StatusArgs, stop: &Stop) -> Outcome {
 pub(crate) fn alarm(args: &AlarmArgs) -> ExitCode {
     let plugin = plugin(args).unwrap_or_else(|why| Plugin::unknown(&why));
     // Where nobody reads it, the exit status says it.
-    let _ = writeln!(std::io::stdout(), "{}", plugin.line);
+    let _ = cli::print(&format!("{}\n", plugin.line));
     plugin.service.exit_code().into()
 }
 

@@ -1,7 +1,6 @@
 //! What interrupted receives have left.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 
 use cli::{Exit, OrFail, Outcome};
 use lvm_cmd::{Host, Lv, LvRef, VgName, groups, volumes};
@@ -53,7 +52,7 @@ fn all(args: &Args) -> Outcome<BTreeSet<LvRef>> {
 fn show(args: &Args, target: &str, ledger: &LedgerFile) -> Outcome {
     let found = ledger.read();
     let text = if args.json { as_json(target, &found).to_string() } else { as_text(target, &found) };
-    writeln!(std::io::stdout(), "{text}").or_fail(Exit::Failed)
+    cli::print(&format!("{text}\n"))
 }
 
 fn as_text(target: &str, found: &Result<Option<Partial>, LedgerError>) -> String {

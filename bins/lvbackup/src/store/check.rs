@@ -1,13 +1,12 @@
 //! `lvbackup check`: whether what a store holds can be restored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
+use cli::{Common, Exit, Failure, Outcome, Progress, Stop, say};
 use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use serde_json::{Value, json};
@@ -87,7 +86,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         found.read(&Reading { store: &store, identities, percent, seed: args.seed, common, stop })?;
     }
     let text = if args.json { format!("{}\n", found.json()) } else { found.text() };
-    std::io::stdout().write_all(text.as_bytes()).or_fail(Exit::Failed)?;
+    cli::print(&text)?;
     found.outcome(common)
 }
 

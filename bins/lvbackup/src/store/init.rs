@@ -1,8 +1,6 @@
 //! `lvbackup init`: an empty place becomes a store.
 
-use std::io::Write;
-
-use cli::{Common, Exit, OrFail, Outcome, say};
+use cli::{Common, Outcome, say};
 use serde_json::json;
 use store::{Location, Store};
 
@@ -41,10 +39,14 @@ reached.";
 /// # Errors
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+    if args.json {
+        cli::stdout()?;
+    }
     let store = Store::init(&Location::parse(&args.store)?, &open::options()?)?;
     let (id, location) = (store.id(), store.location().to_string());
     if args.json {
-        return writeln!(std::io::stdout(), "{}", json!({ "id": id, "location": location })).or_fail(Exit::Failed);
+        let object = json!({ "id": id, "location": location });
+        return cli::report(&format!("{object}\n"), &format!("store {id} is made"));
     }
     if !common.quiet {
         say(&format!("lvbackup: store {id} is in {location}"));

@@ -1,9 +1,8 @@
 //! `lvbackup list`: what a store holds.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
-use cli::{Common, Exit, Failure, OrFail, Outcome, say};
+use cli::{Common, Exit, Failure, Outcome, say};
 use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use jiff::tz::TimeZone;
@@ -68,14 +67,13 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
     let listing = store.list(series.as_ref())?;
     let layers = listing.layers();
     let ids = if args.ids { BTreeMap::new() } else { short_ids(&layers) };
-    let mut out = std::io::stdout().lock();
     for (number, series) in listing.series().enumerate() {
         let nodes = chains(&listing.of(series));
         if args.json {
-            nodes.iter().try_for_each(|node| writeln!(out, "{}", json_of(node))).or_fail(Exit::Failed)?;
+            cli::print(&nodes.iter().map(|node| format!("{}\n", json_of(node))).collect::<String>())?;
         } else {
             let apart = if number > 0 { "\n" } else { "" };
-            write!(out, "{apart}{}", text_of(series, &nodes, &ids, &zone)).or_fail(Exit::Failed)?;
+            cli::print(&format!("{apart}{}", text_of(series, &nodes, &ids, &zone)))?;
         }
     }
     if layers.is_empty() && !common.quiet {

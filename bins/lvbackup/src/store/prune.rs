@@ -6,11 +6,10 @@ mod rules;
 mod show;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use cli::{Common, Exit, Failure, OrFail, Outcome, Stop, say};
+use cli::{Common, Exit, Failure, Outcome, Stop, say};
 use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use store::{ExclusiveLock, Fault, Listing, Recipients, Series, Store, Stored};
@@ -90,6 +89,9 @@ then; 4 where somebody works on the store.";
 /// # Errors
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
+    if args.json {
+        cli::stdout()?;
+    }
     let policy = args.rules.policy(plan::merging(args.merge))?;
     let zone = when::zone(&args.rules.zone)?;
     let series = args.series.as_deref().map(Series::new).transpose()?;
@@ -123,7 +125,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if !args.json && (args.dry_run || !common.quiet) {
         let ids = short_ids(&listing.layers());
         let text: Vec<_> = plans.iter().map(|plan| show::text(plan, &ids, &zone)).collect();
-        write!(std::io::stdout(), "{}", text.join("\n")).or_fail(Exit::Failed)?;
+        cli::print(&text.join("\n"))?;
     }
     let garbage = match &lock {
         Lock::Shared(_) => store.garbage()?,
@@ -139,10 +141,12 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         }
     };
     if args.json {
-        return writeln!(std::io::stdout(), "{}", show::json(&plans, &garbage, args.dry_run)).or_fail(Exit::Failed);
+        let object = show::json(&plans, &garbage, args.dry_run);
+        let done = if args.dry_run { "nothing was removed" } else { "the layers are removed" };
+        return cli::report(&format!("{object}\n"), done);
     }
     if args.dry_run {
-        write!(std::io::stdout(), "{}", show::garbage_text(&garbage)).or_fail(Exit::Failed)?;
+        cli::print(&show::garbage_text(&garbage))?;
     }
     if !common.quiet {
         let layers = plans.iter().flat_map(|plan| &plan.layers).filter(|planned| planned.fate.goes()).count();

@@ -1,8 +1,6 @@
 //! `lvbackup unlock`: who works on a store, and who no longer does.
 
-use std::io::Write;
-
-use cli::{Common, Exit, Failure, OrFail, Outcome, say};
+use cli::{Common, Exit, Failure, Outcome, say};
 use serde_json::{Value, json};
 use store::{Holder, LockInfo, Problem, Store};
 
@@ -45,6 +43,7 @@ Exit status: 0 also where locks are left that live; 1 where there is no lock of 
 /// # Errors
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+    cli::stdout()?;
     let store = open::store(&args.store)?;
     let (locks, unknown) = store.locks()?;
     let locks = locks.into_iter().map(Lock::Known).chain(unknown.into_iter().map(Lock::Unknown));
@@ -64,7 +63,7 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
         }
         left |= !removed;
         let text = if args.json { lock.json(removed).to_string() } else { lock.text(removed) };
-        writeln!(std::io::stdout(), "{text}").or_fail(Exit::Failed)?;
+        cli::print(&format!("{text}\n"))?;
     }
     if !common.quiet && !args.json {
         match (locks.is_empty(), left) {

@@ -103,3 +103,22 @@ fn of_other_tools() {
     let said = lvbackup(&folder, &format!("verify --json {chain}"), 0, &[]);
     assert_eq!(json_lines(&said)[1]["identity"], "proven");
 }
+
+/// One line about it, not one for each file that is left.
+#[test]
+fn a_reader_that_is_gone() {
+    let folder = folder();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let said = folder.tool("lvbackup", "info mon.hl tue.hl wed.hl").stdout(writer).run().says(1, &[]);
+    assert_eq!(said.stderr, "lvbackup: cannot write to standard output: Broken pipe (os error 32)\n");
+    let _ = lvbackup_in_shell(&folder, "info mon.hl >&-").says(1, &["cannot use standard output: it is closed"]);
+    let _ = lvbackup_in_shell(&folder, "info - <&-").says(1, &["cannot use standard input: it is closed"]);
+    let _ = lvbackup_in_shell(&folder, "serve --stdio <&-").says(1, &["cannot use standard input: it is closed"]);
+    let _ = lvbackup_in_shell(&folder, "init new --json >&-").says(1, &["cannot use standard output: it is closed"]);
+    assert!(!folder.path("new").exists());
+}
+
+fn lvbackup_in_shell(folder: &testkit::Folder, line: &str) -> testkit::Finished {
+    testkit::Tool::shell(&format!("lvbackup {line}"), &["lvbackup"], folder.root()).run()
+}

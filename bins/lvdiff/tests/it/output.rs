@@ -89,3 +89,21 @@ fn a_terminal_is_refused() {
     assert_eq!(said.code(), 2, "{}", said.text());
     assert!(said.text().contains("the stream is binary and standard output is a terminal"), "{}", said.text());
 }
+
+/// The standard library opens `/dev/null` in the place of a closed stream: what is written there is lost.
+#[test]
+fn a_stream_needs_a_standard_output() {
+    let folder = Folder::new();
+    let lvdiff = |line: &str| Tool::shell(&format!("lvdiff {line}"), &["lvdiff"], folder.root()).run();
+    for line in ["--scan new.img old.img >&-", "--scan new.img old.img --dry-run >&-", "--scan new.img old.img <&- >&-"]
+    {
+        let said = lvdiff(line).says(1, &["cannot use standard output: it is closed"]);
+        assert!(!said.stderr.contains("SHA1"), "{}", said.stderr);
+    }
+    for line in ["--scan new.img old.img >/dev/null", "--scan new.img old.img 1<>/dev/null"] {
+        let _ = lvdiff(line).says(0, &["SHA1"]);
+    }
+    // No image and no result gets the number of a stream that is closed.
+    assert_eq!(lvdiff("--scan new.img old.img -o out.hl --format 1.0 <&- >&- 2>&-").code(), 0);
+    assert!(folder.read("out.hl") == lvdiff("--scan new.img old.img --format 1.0").done().stdout);
+}

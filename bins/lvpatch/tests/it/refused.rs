@@ -94,3 +94,11 @@ fn what_cannot_be_meant() {
     folder.refuses("-g no/group -l old", b"", 2, &["no/group"]);
     fs::metadata(folder.path("got.img")).unwrap_err();
 }
+
+#[test]
+fn a_stream_needs_a_standard_input() {
+    let folder = Folder::new();
+    let said = Tool::shell("lvpatch --base old.img --output made.img <&-", &["lvpatch"], folder.root()).run();
+    let _ = said.says(1, &["cannot use standard input: it is closed"]);
+    assert!(!folder.path("made.img").exists());
+}
