@@ -86,15 +86,14 @@ cat /var/lib/alerts/told
 
 # It is stopped while a run's LVM command waits for a lock: neither the daemon nor systemd interrupts the command, and the daemon
 # stays until it has ended.
-flock /run/lock/lvm/V_src sleep 15 &
-holder=$!
-within 30 pgrep -x lvs
+exec 8>/run/lock/lvm/V_src
+flock 8
+within 60 pgrep -x lvs
 in_systemd systemctl stop --no-block lvbackup-daemon
 sleep 12
-kill -0 "$holder"
 pgrep -x lvs
 [ "$(in_systemd systemctl is-active lvbackup-daemon)" = deactivating ]
-wait "$holder"
+exec 8>&-
 within 30 sh -c "! pgrep -x lvs"
 inactive() {
     [ "$(in_systemd systemctl is-active lvbackup-daemon)" = inactive ]

@@ -49,7 +49,7 @@ mod wire;
 pub use allow::{Access, Allow, NotAllowed, Pattern, PatternError, Volumes};
 pub use host::{Acknowledge, Host, Inflow, Outflow, Receive};
 pub use line::Patience;
-pub use lineage::{Destination, LineageError, Step, next};
+pub use lineage::{Destination, LineageError, Step, newer_at, next};
 pub use serve::{Serving, serve};
 pub use sync::{Events, Reached, Summary, Sync, SyncError, default_pair, sync};
 pub use wire::blocks::{Compare, Hashes};

@@ -62,6 +62,16 @@ pub enum LineageError {
     /// There is a volume of that name, and nothing says what is in it.
     #[error("the destination exists, and nothing says which layer it holds")]
     Unknown,
+    /// It would go back.
+    #[error(
+        "the newest snapshot of the source, layer {layer}, is older than layer {holds}, which the destination holds"
+    )]
+    Older {
+        /// What would be sent.
+        layer: LayerId,
+        /// What it holds.
+        holds: LayerId,
+    },
     /// It is this pair's, but nothing is left of what both had.
     #[error("the destination holds layer {layer}, and the source has no layer left that the destination has too")]
     NothingCommon {
@@ -102,6 +112,23 @@ pub fn next<'a>(newest: &Layer, kept: &'a [Layer], destination: &'a Destination)
         (None, Live::Holds { layer, .. }) => Err(LineageError::NothingCommon { layer: layer.clone() }),
         (None, _) => Ok(Step::Initial),
     }
+}
+
+/// The layer that the destination holds, if that is newer than `newest` of the source: it descends from it, or the destination
+/// received it later, whose layers are listed newest first. `kept` are the source's layers, in any order.
+#[must_use]
+pub fn newer_at(destination: &Destination, newest: &Layer, kept: &[Layer]) -> Option<LayerId> {
+    let Live::Holds { layer: held, ours: true } = &destination.live else { return None };
+    if newest.ids.contains(held) {
+        return None;
+    }
+    let all = || kept.iter().chain(&destination.layers);
+    let of_held: Vec<_> = all().filter(|layer| layer.ids.contains(held)).map(|layer| (layer, layer)).collect();
+    let descends = ancestors(&of_held, all()).into_iter().any(|id| newest.ids.contains(id));
+    let place = |is: &dyn Fn(&Layer) -> bool| destination.layers.iter().position(is);
+    let (twin, holder) = (place(&|layer| newest.is_same(layer)), place(&|layer| layer.ids.contains(held)));
+    let came_later = twin.zip(holder).is_some_and(|(twin, holder)| holder < twin);
+    (descends || came_later).then(|| held.clone())
 }
 
 /// The newest layer that both have, on each.

@@ -4,7 +4,7 @@ use lvm_cmd::{Lv, LvRef, LvType};
 use transfer::lvm::{LvmError, keeps_its_layer, partial_target};
 use transfer::receive::{LedgerFile, Partial, ResumeToken};
 
-use super::members::End;
+use super::members::{End, oldest_first};
 use super::{LvmHost, names, tags};
 use crate::limits::MAX_LAYERS;
 use crate::{Layer, Layers, Refusal, Role};
@@ -27,10 +27,9 @@ impl LvmHost<'_> {
         };
         let in_use = own.is_some_and(|lv| lv.attr.is_open());
         let mut layers = Vec::new();
-        for volume in end.layers(&group) {
+        for volume in oldest_first(&end.layers(&group)).into_iter().rev() {
             layers.extend(Layer::of(volume, &end.pair)?);
         }
-        layers.sort_by(|a, b| (b.created_seconds, &b.name).cmp(&(a.created_seconds, &a.name)));
         let complete = layers.len() <= MAX_LAYERS;
         layers.truncate(MAX_LAYERS);
         let partial = match end.role {

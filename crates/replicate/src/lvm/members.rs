@@ -75,9 +75,17 @@ pub(super) fn is(volume: &Lv, id: &LayerId) -> bool {
 pub(super) fn newest<'g>(layers: &[&'g Lv]) -> Option<&'g Lv> {
     let older: BTreeSet<LayerId> = layers.iter().filter_map(|lv| parent_of(lv)).collect();
     let is_older = |lv: &Lv| layers_of(lv).is_ok_and(|ids| ids.iter().any(|id| older.contains(id)));
+    // Of equal ones the last one.
+    oldest_first(layers).into_iter().max_by_key(|lv| !is_older(lv))
+}
+
+/// The layers in the order in which they were made: by the pool's transactions where all are in one pool, else by the clock,
+/// which may have been set.
+pub(super) fn oldest_first<'g>(layers: &[&'g Lv]) -> Vec<&'g Lv> {
     let one_pool = layers.windows(2).all(|two| two[0].pool == two[1].pool);
-    let age = |lv: &Lv| (one_pool.then_some(lv.transaction_id).flatten(), lv.created_seconds);
-    layers.iter().copied().max_by_key(|lv| (!is_older(lv), age(lv), lv.name.clone()))
+    let mut sorted = layers.to_vec();
+    sorted.sort_by_key(|lv| (one_pool.then_some(lv.transaction_id).flatten(), lv.created_seconds, lv.name.clone()));
+    sorted
 }
 
 /// What a stream calls the layer that a volume holds.

@@ -5,7 +5,7 @@ use lvm_cmd::{Kind, Lv, LvName, remove};
 use retention::{Item, Policy, UnixSeconds, decide};
 use transfer::lvm::{keeps_its_layer, layers_of};
 
-use super::members::{End, is, newest};
+use super::members::{End, is, newest, oldest_first};
 use super::removable::Disposal;
 use super::{LvmHost, lock, tags};
 use crate::limits::MAX_LAYERS;
@@ -99,8 +99,10 @@ fn going<'g>(
     needed: impl Fn(&Lv) -> bool,
 ) -> Result<Vec<(&'g Lv, String)>, String> {
     let newest = newest(layers).map(|lv| &lv.name);
-    let items = layers.iter().filter_map(|lv| {
-        let mut item = Item::new(lv.name.lv().to_string(), UnixSeconds::new(lv.created_seconds?)?);
+    let dated: Vec<_> = oldest_first(layers).into_iter().filter(|lv| lv.created_seconds.is_some()).collect();
+    let times = in_order(&dated.iter().filter_map(|lv| lv.created_seconds).collect::<Vec<_>>());
+    let items = dated.into_iter().zip(times).filter_map(|(lv, seconds)| {
+        let mut item = Item::new(lv.name.lv().to_string(), UnixSeconds::new(seconds)?);
         item.tags = lv.tags.iter().map(ToString::to_string).collect();
         item.held = needed(lv) || Some(&lv.name) == newest || !keeps_its_layer(lv) || layers_of(lv).is_err();
         Some(item)
@@ -114,6 +116,34 @@ fn going<'g>(
         gone.extend(layers.iter().find(|lv| *lv.name.lv() == name).map(|lv| (*lv, why.join(", "))));
     }
     Ok(gone)
+}
+
+/// The times of layers in the order in which they were made, without those that contradict it: a clock was wrong. These become
+/// the time of the layer before, or where there is none, of the one after. As many as possible stay as they are.
+fn in_order(times: &[i64]) -> Vec<i64> {
+    // The longest sequence that ascends, by the least last element of each length.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before = vec![None; times.len()];
+    for (nth, time) in times.iter().enumerate() {
+        let len = ends.partition_point(|end| times[*end] <= *time);
+        before[nth] = len.checked_sub(1).map(|len| ends[len]);
+        match ends.get_mut(len) {
+            Some(end) => *end = nth,
+            None => ends.push(nth),
+        }
+    }
+    let mut right = vec![false; times.len()];
+    let mut next = ends.last().copied();
+    let first = std::iter::from_fn(|| next.inspect(|nth| next = before[*nth])).inspect(|nth| right[*nth] = true).last();
+    let mut last = first.map_or(0, |first| times[first]);
+    times
+        .iter()
+        .zip(right)
+        .map(|(time, right)| {
+            last = if right { *time } else { last };
+            last
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -163,6 +193,43 @@ mod tests {
             layer("three", NOW - 90_000, ",hyperlayer.parent=two"),
         ];
         assert_eq!(names(&layers, "last=1", "nothing"), ["one"]);
+    }
+
+    /// The clock was a year ahead when `two` was made, and a year behind when `four` was: each counts as made right after the one
+    /// before.
+    #[test]
+    fn times_that_contradict_the_order_do_not_count() {
+        const YEAR: i64 = 365 * 86_400;
+        let made = |name: &str, time: i64, transaction: &str| {
+            let (tags, time) = (format!("hyperlayer.sync=web1:vg0/data,hyperlayer.layer={name}"), time.to_string());
+            let said = [("lv_name", name), ("lv_tags", &*tags), ("lv_time", &time), ("lv_attr", "Vri---tz-k")];
+            lv(&[&said[..], &[("transaction_id", transaction)]].concat())
+        };
+        let layers = [
+            made("one", NOW - 500, "1"),
+            made("two", NOW + YEAR, "2"),
+            made("three", NOW - 300, "3"),
+            made("four", NOW - YEAR, "4"),
+            made("five", NOW - 100, "5"),
+        ];
+        assert_eq!(names(&layers, "last=1", "five"), ["one", "two", "three", "four"]);
+        assert_eq!(names(&layers, "within=1h", "five"), [""; 0]);
+    }
+
+    #[test]
+    fn times_in_order() {
+        for (times, expected) in [
+            (&[][..], &[][..]),
+            (&[7], &[7]),
+            (&[1, 2, 2, 9], &[1, 2, 2, 9]),
+            (&[900, 2, 3], &[2, 2, 3]),
+            (&[1, 900, 3, 4], &[1, 1, 3, 4]),
+            (&[1, 2, 3, 0], &[1, 2, 3, 3]),
+            (&[900, 1], &[1, 1]),
+            (&[1, 900, 901, 2, 3, 4], &[1, 1, 1, 2, 3, 4]),
+        ] {
+            assert_eq!(in_order(times), expected, "{times:?}");
+        }
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub fn removable<'g>(group: &'g [Lv], pool: &LvRef) -> Vec<(&'g Lv, &'g Tag)> {
                 && Disposal::of(layer) == Disposal::Remove
         }));
     }
+    // As `oldest_first`: all are in one pool.
     found.sort_by_key(|(layer, _)| (layer.transaction_id, layer.created_seconds, layer.name.clone()));
     found
 }

@@ -146,6 +146,9 @@ impl SyncError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Lineage(LineageError::Older { .. }) => {
+                Some("sync without `--no-snapshot`; `--rollback` puts the destination back to the older layer")
+            }
             Self::Lineage(LineageError::Written { .. }) => Some(
                 "never write to the destination; `--rollback` keeps what was written as a snapshot and goes on from the \
                  layer before",

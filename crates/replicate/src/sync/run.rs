@@ -9,7 +9,9 @@ use super::existing::BLOCK;
 use super::transfer::transfer;
 use super::{Events, Peer, Summary, Sync, SyncError};
 use crate::wire::manage::{Adopt, Prune, Removed, Settle, Snapshot};
-use crate::{Destination, Layer, Layers, LineageError, List, Live, Offer, Pair, Plan, Role, Selected, Step, next};
+use crate::{
+    Destination, Layer, Layers, LineageError, List, Live, Offer, Pair, Plan, Role, Selected, Step, newer_at, next,
+};
 
 pub(super) struct Run<'a, 'p> {
     pub(super) want: &'a Sync,
@@ -68,6 +70,13 @@ impl<'p> Run<'_, 'p> {
             }
         }
         let newest = self.newest(&here)?;
+        self.warn_of_times(&newest, &here);
+        if !self.want.rollback
+            && let Some(holds) = newer_at(&target(&there), &newest, &here.layers)
+            && let Some(layer) = id_of(&newest)
+        {
+            return Err(LineageError::Older { layer, holds }.into());
+        }
         let common = match self.send_newest(&newest, &here, &there, done) {
             Ok(common) => common,
             Err(error) => {
@@ -236,6 +245,18 @@ impl<'p> Run<'_, 'p> {
         self.events.around_snapshot(&mut { make })
     }
 
+    /// A snapshot with a later time than a newer one: a clock was set, and rules by time may mean another one than their user.
+    fn warn_of_times(&self, newest: &Layer, here: &Layers) {
+        let later = |layer: &&Layer| !layer.is_same(newest) && layer.created_seconds > newest.created_seconds;
+        if let Some(layer) = here.layers.iter().find(later) {
+            self.events.log(&format!(
+                "warning: by its time the snapshot `{}` of the source is newer than `{}`, which was made after it: a clock was \
+                 wrong; the order of the pool's transactions counts",
+                layer.name, newest.name
+            ));
+        }
+    }
+
     /// Brings one layer over and puts it under the destination's name. Gives what both had in common before.
     fn send_newest(
         &self,
@@ -377,13 +398,14 @@ fn base_of(there: &Layers) -> Option<&Layer> {
     there.layers.iter().find(|base| base.ours && base.ids.contains(layer))
 }
 
-/// The newest of these by their parents where they are known, else by their times: the pair's own, or where it has none, any.
+/// The newest of these by their parents where they are known, else by their order: the pair's own, or where it has none, any.
 fn newest_of(layers: &[Layer]) -> Option<&Layer> {
     let has_own = layers.iter().any(|layer| layer.ours);
     let is_parent = |of: &Layer| {
         let is_of = |layer: &&Layer| layer.parent.as_ref().is_some_and(|parent| of.ids.contains(parent));
         layers.iter().any(|layer| is_of(&layer))
     };
-    let candidates = layers.iter().filter(|layer| layer.ours || !has_own);
-    candidates.max_by_key(|layer| (!is_parent(layer), layer.created_seconds, &layer.name))
+    let candidates = layers.iter().rev().filter(|layer| layer.ours || !has_own);
+    // A listing begins with the newest; of equal ones this gives the last one.
+    candidates.max_by_key(|layer| !is_parent(layer))
 }

@@ -59,6 +59,40 @@ fn first_all_then_what_changed() {
     assert_eq!((names(&source).len(), names(&destination).len()), (2, 3));
 }
 
+/// When the first snapshot was made, the clock was a year ahead; the second, which both sides had, is gone at the source, or
+/// both of the later ones are.
+#[test]
+fn without_a_snapshot_a_copy_never_goes_back_by_itself() {
+    for newest_is_there in [true, false] {
+        let (source, destination) = machines();
+        source.lock().unwrap().now += 1_000_000;
+        let keep =
+            Sync { keep_source: "last=9".parse().unwrap(), keep_destination: "last=9".parse().unwrap(), ..want() };
+        for n in 0..3 {
+            write(&source, "data", n, 9);
+            run(&keep, &source, &destination, Fault::None).0.unwrap();
+            source.lock().unwrap().now = 2000;
+        }
+        let snapshots: Vec<_> = names(&source).into_iter().filter(|name| name.contains("sync")).collect();
+        let gone = if newest_is_there { &snapshots[1..2] } else { &snapshots[1..] };
+        gone.iter().for_each(|name| drop(source.lock().unwrap().volumes.remove(name)));
+        let before = content(&destination, "copy");
+        let again = Sync { snapshot: false, ..keep };
+        let (result, told) = run(&again, &source, &destination, Fault::None);
+        assert_eq!(content(&destination, "copy"), before);
+        if newest_is_there {
+            assert!(result.unwrap().data.is_zero());
+            assert!(told.log.lock().unwrap().iter().any(|text| text.contains("a clock was wrong")), "{:?}", told.log);
+        } else {
+            let refused = result.unwrap_err();
+            assert!(matches!(refused, SyncError::Lineage(LineageError::Older { .. })), "{refused}");
+            assert_eq!(refused.exit(), 3);
+            run(&Sync { rollback: true, ..again }, &source, &destination, Fault::None).0.unwrap();
+            assert_ne!(content(&destination, "copy"), before, "that is what was asked for");
+        }
+    }
+}
+
 #[test]
 fn a_dry_run_changes_nothing_and_is_exact() {
     let (source, destination) = machines();

@@ -224,10 +224,12 @@ impl Host for ModelHost {
             if !is_destination && !machine.volumes.contains_key(name) {
                 return Err(no(RefusalKind::NotFound, "no source"));
             }
+            let mut layers: Vec<_> = layers.collect();
+            layers.sort_by_key(|(_, volume)| std::cmp::Reverse(volume.transaction));
             Ok(Layers {
                 live: is_destination.then(|| Self::live(machine, name, &pair)),
                 in_use: machine.in_use,
-                layers: layers.map(|(name, volume)| Self::described(name, volume, &pair)).collect(),
+                layers: layers.into_iter().map(|(name, volume)| Self::described(name, volume, &pair)).collect(),
                 complete: true,
                 partial: machine.part.as_ref().filter(|_| is_destination).map(Self::token),
             })

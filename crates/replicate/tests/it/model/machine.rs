@@ -14,6 +14,8 @@ pub(crate) struct Volume {
     pub(crate) read_only: bool,
     pub(crate) tags: BTreeSet<String>,
     pub(crate) created: i64,
+    /// The pool's transaction that made it.
+    pub(crate) transaction: u64,
 }
 
 impl Volume {
@@ -58,7 +60,7 @@ impl Machine {
         self.now += 1;
         let uuid = format!("{}-{}", self.name, self.count);
         let tags = tags.iter().cloned().collect();
-        let volume = Volume { uuid, content, read_only, tags, created: self.now };
+        let volume = Volume { uuid, content, read_only, tags, created: self.now, transaction: self.count };
         assert!(self.volumes.insert(name.to_owned(), volume).is_none(), "`{name}` is there already");
         &self.volumes[name]
     }
