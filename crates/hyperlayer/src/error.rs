@@ -168,7 +168,7 @@ pub enum RuleError {
         record: &'static str,
         /// Its range.
         extent: Extent<Bytes>,
-        /// `volume's` or `base's`.
+        /// `volume's`, `largest possible volume's` or `base's`.
         whose: &'static str,
         /// That size.
         size: Bytes,

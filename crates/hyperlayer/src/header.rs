@@ -261,6 +261,19 @@ pub enum HeaderError {
     },
 }
 
+impl HeaderError {
+    /// The key whose line is wrong, made printable; `None` where it is not one line.
+    fn key(&self) -> Option<&str> {
+        match self {
+            Self::Unwanted { key, .. } => Some(key),
+            Self::Repeated { key } | Self::BadKey { key } | Self::ReservedKey { key } | Self::BadValue { key, .. } => {
+                Some(key)
+            }
+            Self::Missing { .. } | Self::Foreign { .. } | Self::NotExpressible { .. } | Self::TooLong { .. } => None,
+        }
+    }
+}
+
 /// What every stream begins with; the version follows.
 pub(crate) const MAGIC: &str = "HYPERLAYER/";
 
@@ -293,7 +306,13 @@ fn check_printable(key: &str, value: &str) -> Result<(), HeaderError> {
     right.then_some(()).ok_or_else(|| bad(key, value, "text without control characters"))
 }
 
-/// Loosely: digits where RFC 3339 has digits, and UTC.
+/// A number in one spelling only: digits, no sign, no zero in front.
+fn decimal(text: &str) -> Option<u64> {
+    let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    canonical.then(|| text.parse().ok()).flatten()
+}
+
+/// RFC 3339 in UTC: a day and a second that there are. A leap second is none, since few programs can read it.
 fn check_time(key: &str, text: &str) -> Result<(), HeaderError> {
     let form = b"dddd-dd-ddTdd:dd:dd";
     let (time, rest) = text.as_bytes().split_at(text.len().min(form.len()));
@@ -306,9 +325,24 @@ fn check_time(key: &str, text: &str) -> Result<(), HeaderError> {
         [b'.', fraction @ ..] => after_digits(fraction),
         zone => Some(zone),
     };
-    (time_right && matches!(zone, Some(b"Z" | b"+00:00")))
+    (time_right && is_moment(time) && matches!(zone, Some(b"Z" | b"+00:00")))
         .then_some(())
         .ok_or_else(|| bad(key, text, "a time such as 2026-11-21T03:00:00Z"))
+}
+
+/// Whether `dddd-dd-ddTdd:dd:dd` is a day of the calendar and a time of that day.
+fn is_moment(time: &[u8]) -> bool {
+    let number =
+        |at: usize, len: usize| time[at..at + len].iter().fold(0_u32, |n, digit| n * 10 + u32::from(digit - b'0'));
+    let (year, month, day) = (number(0, 4), number(5, 2), number(8, 2));
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 => 28 + u32::from(leap),
+        _ => 0,
+    };
+    (1..=days).contains(&day) && number(11, 2) < 24 && number(14, 2) < 60 && number(17, 2) < 60
 }
 
 /// What follows the digits, of which there must be one.

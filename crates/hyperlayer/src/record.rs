@@ -4,12 +4,13 @@ use std::fmt;
 
 use extents::{Bytes, Extent, Sectors};
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while_m_n, take_while1};
+use nom::bytes::complete::{tag, take_while};
 use nom::character::complete::char;
-use nom::combinator::{all_consuming, map_opt, opt, verify};
+use nom::combinator::{all_consuming, cut, map_opt, opt};
 use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
+use crate::chain::CHECK_HEX_BYTES;
 use crate::{Check, CheckHash, Digest};
 
 /// What follows a record's data, and what a caller of [`Encoder::data`](crate::Encoder::data) writes after it.
@@ -55,24 +56,25 @@ pub(crate) struct Unexpected {
 /// A line of 1.1, without its newline, and the check that it carries, which an end line has not: each in one spelling
 /// only.
 pub(crate) fn line_1_1(line: &[u8]) -> Result<(Line, Option<u32>), Unexpected> {
-    let checked = || preceded(char(' '), crc32).map(Some);
+    let checked = || preceded(char(' '), word(crc32)).map(Some);
     match line.first() {
         Some(b'D') => {
-            let check = (preceded(tag("D "), extent), preceded(char(' '), hash)).map(Line::check);
+            let check = (preceded(tag("D "), extent(number)), preceded(char(' '), hash)).map(Line::check);
             let expected = "`D <offset> <length> CRC32 <8 hex> <8 hex>` or `... BLAKE3 <64 hex> <8 hex>`";
             parse(line, (check, checked()), expected)
         }
         Some(b'W') => {
-            let data = preceded(tag("W "), extent).map(Line::Data);
+            let data = preceded(tag("W "), extent(number)).map(Line::Data);
             parse(line, (data, checked()), "`W <offset> <length> <8 hex>`")
         }
         Some(b'Z') => {
-            let zero = preceded(tag("Z "), extent).map(Line::Zero);
+            let zero = preceded(tag("Z "), extent(number)).map(Line::Zero);
             parse(line, (zero, checked()), "`Z <offset> <length> <8 hex>`")
         }
         Some(b'E') => {
-            let next = || preceded(char(' '), number);
-            let end = (preceded(char('E'), next()), next(), next(), next(), next(), preceded(char(' '), digest));
+            let next = || preceded(char(' '), word(number));
+            let digest = preceded(char(' '), word(digest));
+            let end = (preceded(char('E'), next()), next(), next(), next(), next(), digest);
             let end = end.map(|(checks, data_records, data, zero_records, zero, digest)| {
                 let (data, zero) = (Sectors::new(data), Sectors::new(zero));
                 (Line::End { counts: Counts { checks, data_records, data, zero_records, zero }, digest }, None)
@@ -87,16 +89,14 @@ pub(crate) fn line_1_1(line: &[u8]) -> Result<(Line, Option<u32>), Unexpected> {
 pub(crate) fn line_1_0(line: &[u8]) -> Result<Line, Unexpected> {
     let words = line.split(|b| *b == b' ').count();
     if line.starts_with(b"END ") {
-        let end = (preceded(tag("END "), number), preceded(tag(" records BLAKE3 "), digest));
+        let end = (preceded(tag("END "), word(number)), preceded(tag(" records BLAKE3 "), word(digest)));
         let end = end.map(|(records, digest)| Line::End10 { records, digest });
         parse(line, end, "`END <count> records BLAKE3 <64 hex>`")
     } else if line.starts_with(b"D ") && words > 2 {
-        let word = |input| take_while1(|b: u8| b.is_ascii_graphic()).parse(input);
-        let check = (preceded(tag("D "), any_extent), preceded(char(' '), word), preceded(char(' '), word));
-        let check = check.map(|(extent, name, value): (_, &[u8], &[u8])| Line::check((extent, any_hash(name, value))));
-        parse(line, check, "`D <offset> <length> <hash> <value>`")
+        let check = (preceded(tag("D "), extent(any_number)), preceded(char(' '), any_hash)).map(Line::check);
+        parse(line, check, "`D <offset> <length> <hash> <value>`, of CRC32 up to 8 hex digits, of BLAKE3 64")
     } else {
-        let data = preceded(opt(tag("W ")), any_extent).map(Line::Data);
+        let data = preceded(opt(tag("W ")), extent(any_number)).map(Line::Data);
         parse(line, data, "`W <offset> <length>` or `<offset> <length>`")
     }
 }
@@ -115,78 +115,84 @@ fn parse<'a, T>(
     })
 }
 
+type Error<'a> = nom::error::Error<&'a [u8]>;
+
+/// All up to the next space, understood as a whole: where it cannot be, the line is wrong from its first byte on.
+fn word<'a, T>(understand: fn(&[u8]) -> Option<T>) -> impl Parser<&'a [u8], Output = T, Error = Error<'a>> {
+    map_opt(take_while(|b| b != b' '), understand)
+}
+
 /// Uppercase hex without zeros in front, as everywhere in 1.1.
-fn number(input: &[u8]) -> IResult<&[u8], u64> {
-    let digits = take_while_m_n(1, 16, |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b));
-    let canonical = verify(digits, |digits: &[u8]| digits == b"0" || digits[0] != b'0');
-    map_opt(canonical, hex).parse(input)
+fn number(word: &[u8]) -> Option<u64> {
+    let canonical = word == b"0" || word.first().is_some_and(|first| *first != b'0');
+    let upper = word.iter().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(b));
+    (canonical && upper).then(|| any_number(word)).flatten()
 }
 
-fn any_number(input: &[u8]) -> IResult<&[u8], u64> {
-    map_opt(take_while_m_n(1, 16, |b: u8| b.is_ascii_hexdigit()), hex).parse(input)
-}
-
-fn extent(input: &[u8]) -> IResult<&[u8], Extent<Bytes>> {
-    map_opt((number, preceded(char(' '), number)), sectors).parse(input)
-}
-
-fn any_extent(input: &[u8]) -> IResult<&[u8], Extent<Bytes>> {
-    map_opt((any_number, preceded(char(' '), any_number)), sectors).parse(input)
+fn any_number(word: &[u8]) -> Option<u64> {
+    hex(word, 16)
 }
 
 /// Not empty, and no end past 2^64 bytes.
-fn sectors((offset, len): (u64, u64)) -> Option<Extent<Bytes>> {
-    Extent::new(Sectors::new(offset), Sectors::new(len))?.to_bytes()
-}
-
-fn lower_hex<'a>(digits: usize) -> impl Parser<&'a [u8], Output = &'a [u8], Error = nom::error::Error<&'a [u8]>> {
-    take_while_m_n(digits, digits, |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-fn crc32(input: &[u8]) -> IResult<&[u8], u32> {
-    map_opt(lower_hex(8), |digits| u32::try_from(hex(digits)?).ok()).parse(input)
-}
-
-fn digest(input: &[u8]) -> IResult<&[u8], Digest> {
-    map_opt(lower_hex(DIGEST_HEX_BYTES), digest_of).parse(input)
-}
-
-fn hash(input: &[u8]) -> IResult<&[u8], CheckHash> {
-    alt((preceded(tag("CRC32 "), crc32).map(CheckHash::Crc32), preceded(tag("BLAKE3 "), digest).map(CheckHash::Blake3)))
-        .parse(input)
-}
-
-/// Under 1.0 a CRC is a number: the original writes it without zeros in front. What is not understood is kept.
-fn any_hash(name: &[u8], value: &[u8]) -> CheckHash {
-    let hex_only = value.iter().all(u8::is_ascii_hexdigit);
-    match name {
-        b"CRC32" if hex_only && value.len() <= 8 => {
-            hex(value).and_then(|crc| u32::try_from(crc).ok()).map(CheckHash::Crc32)
-        }
-        b"BLAKE3" if hex_only => digest_of(value).map(CheckHash::Blake3),
-        _ => None,
-    }
-    .unwrap_or_else(|| {
-        let text = |word| String::from_utf8_lossy(word).into_owned();
-        CheckHash::Other { name: text(name), value: text(value) }
+fn extent<'a>(number: fn(&[u8]) -> Option<u64>) -> impl Parser<&'a [u8], Output = Extent<Bytes>, Error = Error<'a>> {
+    let length = map_opt(take_while(|b| b != b' '), move |word| number(word).filter(|length| *length > 0));
+    map_opt((word(number), preceded(char(' '), length)), |(offset, length)| {
+        Extent::new(Sectors::new(offset), Sectors::new(length))?.to_bytes()
     })
 }
 
-fn digest_of(digits: &[u8]) -> Option<Digest> {
+fn lower_hex(word: &[u8], digits: usize) -> bool {
+    word.len() == digits && word.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
+}
+
+fn crc32(word: &[u8]) -> Option<u32> {
+    lower_hex(word, CHECK_HEX_BYTES).then(|| any_crc32(word)).flatten()
+}
+
+/// Under 1.0 a CRC is a number: the original writes it without zeros in front.
+fn any_crc32(word: &[u8]) -> Option<u32> {
+    u32::try_from(hex(word, CHECK_HEX_BYTES)?).ok()
+}
+
+fn digest(word: &[u8]) -> Option<Digest> {
+    lower_hex(word, DIGEST_HEX_BYTES).then(|| any_digest(word)).flatten()
+}
+
+fn hash(input: &[u8]) -> IResult<&[u8], CheckHash> {
+    let crc32 = preceded(tag("CRC32 "), cut(word(crc32))).map(CheckHash::Crc32);
+    alt((crc32, preceded(tag("BLAKE3 "), cut(word(digest))).map(CheckHash::Blake3))).parse(input)
+}
+
+/// Another hash than the two is kept as it is.
+fn any_hash(input: &[u8]) -> IResult<&[u8], CheckHash> {
+    let graphic = |word: &[u8]| {
+        let right = !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
+        right.then(|| String::from_utf8_lossy(word).into_owned())
+    };
+    let other = (word(graphic), preceded(char(' '), word(graphic)));
+    alt((
+        preceded(tag("CRC32 "), cut(word(any_crc32))).map(CheckHash::Crc32),
+        preceded(tag("BLAKE3 "), cut(word(any_digest))).map(CheckHash::Blake3),
+        other.map(|(name, value)| CheckHash::Other { name, value }),
+    ))
+    .parse(input)
+}
+
+fn any_digest(word: &[u8]) -> Option<Digest> {
     let mut digest = [0; DIGEST_HEX_BYTES / 2];
-    let pairs = digits.chunks_exact(2);
-    if digits.len() != DIGEST_HEX_BYTES {
+    if word.len() != DIGEST_HEX_BYTES {
         return None;
     }
-    for (byte, pair) in digest.iter_mut().zip(pairs) {
-        *byte = u8::try_from(hex(pair)?).ok()?;
+    for (byte, pair) in digest.iter_mut().zip(word.chunks_exact(2)) {
+        *byte = u8::try_from(hex(pair, 2)?).ok()?;
     }
     Some(Digest(digest))
 }
 
-/// The value of at most 16 hex digits.
-fn hex(digits: &[u8]) -> Option<u64> {
-    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+/// The value of 1 to so many hex digits.
+fn hex(word: &[u8], most_digits: usize) -> Option<u64> {
+    let right = word.len() <= most_digits && word.iter().all(u8::is_ascii_hexdigit);
+    u64::from_str_radix(std::str::from_utf8(word).ok().filter(|_| right)?, 16).ok()
 }
 
 impl Line {

@@ -74,7 +74,7 @@ impl Rules {
         if extent.start() < self.records_end {
             return Err(RuleError::NotAscending { record, extent, before: self.records_end });
         }
-        past_end(record, extent, self.volume_size)?;
+        past_end(record, extent, Some(self.volume_size))?;
         self.records_end = extent.end();
         Ok(())
     }
@@ -92,9 +92,11 @@ impl Rules {
     }
 }
 
-pub(crate) fn past_end(record: &'static str, extent: Extent<Bytes>, size: Bytes) -> Result<(), RuleError> {
+/// Refuses what ends past the volume; one of unknown size can be as large as any.
+pub(crate) fn past_end(record: &'static str, extent: Extent<Bytes>, size: Option<Bytes>) -> Result<(), RuleError> {
+    let (whose, size) = size.map_or(("largest possible volume's", MAX_VOLUME_SIZE), |size| ("volume's", size));
     let inside = extent.end() <= size;
-    inside.then_some(()).ok_or(RuleError::PastEnd { record, extent, whose: "volume's", size })
+    inside.then_some(()).ok_or(RuleError::PastEnd { record, extent, whose, size })
 }
 
 /// Totals of records that all are whole sectors.

@@ -7,7 +7,6 @@ use crate::chain::{CHECK_HEX_BYTES, Chain};
 use crate::coverage::Coverage;
 use crate::error::{DecodeError, ErrorKind, RuleError, excerpt};
 use crate::format::Version;
-use crate::limits::MAX_VOLUME_SIZE;
 use crate::record::{DIGEST_HEX_BYTES, Line, Unexpected, line_1_0, line_1_1};
 use crate::rules::{Rules, past_end};
 use crate::{Check, Completeness, Digest, End, Event, Header, Totals};
@@ -45,7 +44,7 @@ enum RulesOf {
 /// What a 1.0 stream must keep.
 #[derive(Debug)]
 struct Loose {
-    volume_size: Bytes,
+    volume_size: Option<Bytes>,
     delta_blocks: Option<u64>,
     section: Section,
     coverage: Coverage,
@@ -123,7 +122,7 @@ impl Stream {
         self.chain = Chain::new(std::mem::take(&mut self.header).finalize());
         self.rules = Some(match self.version {
             Version::V1_0 => RulesOf::V1_0(Box::new(Loose {
-                volume_size: header.volume_size.unwrap_or(MAX_VOLUME_SIZE),
+                volume_size: header.volume_size,
                 delta_blocks: header.delta_blocks,
                 section: Section::Header,
                 coverage: Coverage::new(header.chunk_size),
@@ -322,7 +321,7 @@ impl Loose {
         }
         self.section = Section::Checks;
         self.seen.checks += 1;
-        Ok(past_end("a base check", check.extent, MAX_VOLUME_SIZE)?)
+        Ok(past_end("a base check", check.extent, None)?)
     }
 
     fn data(&mut self, extent: Extent<Bytes>) -> Result<(), Option<RuleError>> {

@@ -139,7 +139,7 @@ impl Body {
             expected: "one below the end of the volume",
             found: index.to_string(),
         })?;
-        past_end("a block", extent, self.volume_size)?;
+        past_end("a block", extent, Some(self.volume_size))?;
         self.coverage.insert(extent)?;
         count_data(&mut self.totals, extent);
         Ok(extent)

@@ -45,7 +45,7 @@ impl HeaderParser {
             Version::V1_1 => line,
         };
         if line.is_empty() {
-            let fields = Fields { pairs: std::mem::take(&mut self.pairs), end: position };
+            let fields = Fields::new(std::mem::take(&mut self.pairs), position);
             return match self.version {
                 Version::V1_0 => v1_0::header(fields).map(Some),
                 Version::V1_1 => v1_1::header(fields).map(Some),
@@ -82,11 +82,18 @@ fn pair_1_0(line: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
 /// The pairs of one header, taken out one by one; what is left is the user's.
 pub(super) struct Fields {
     pairs: Vec<Pair>,
+    /// Where the line of each key starts, also of one that was taken out.
+    lines: Vec<(String, u64)>,
     /// Where the empty line starts.
     end: u64,
 }
 
 impl Fields {
+    fn new(pairs: Vec<Pair>, end: u64) -> Self {
+        let lines = pairs.iter().map(|pair| (excerpt(pair.key.as_bytes()), pair.position)).collect();
+        Self { pairs, lines, end }
+    }
+
     /// Takes the first pair of this key out.
     pub(super) fn take(&mut self, key: &str) -> Option<Pair> {
         let at = self.pairs.iter().position(|pair| pair.key == key)?;
@@ -110,9 +117,10 @@ impl Fields {
         value.ok_or_else(|| self.refuse(HeaderError::Missing { key }))
     }
 
-    /// A header that is wrong as a whole: said where it ends.
+    /// A header that is wrong: said at the line of the key that is wrong, or where the header ends if that has none.
     pub(super) fn refuse(&self, error: HeaderError) -> DecodeError {
-        DecodeError { position: self.end, kind: error.into() }
+        let line = error.key().and_then(|key| self.lines.iter().find(|(other, _)| other == key));
+        DecodeError { position: line.map_or(self.end, |(_, position)| *position), kind: error.into() }
     }
 
     /// What is left.

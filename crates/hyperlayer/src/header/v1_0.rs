@@ -4,7 +4,7 @@ use extents::{Bytes, ChunkSize};
 
 use super::parse::Fields;
 use super::{Format, Header, HeaderError, Kind, SIZE, yaml};
-use super::{bad, check_chunk_size, check_meta, check_printable, check_size, check_time};
+use super::{bad, check_chunk_size, check_meta, check_printable, check_size, check_time, decimal};
 use crate::error::DecodeError;
 
 const NAME: &str = "Name";
@@ -25,19 +25,26 @@ const RESERVED: [&str; 5] = [NAME, VOLUME_UUID, SOURCE, CREATED, TOOL];
 /// user's pair, since the original writes its own keys first and the user's, whatever they are, after them.
 pub(super) fn header(mut fields: Fields) -> Result<Header, DecodeError> {
     const ID: &str = "a layer id";
-    let bytes = |text: &str| yaml::read(text)?.parse().ok().map(Bytes::new);
+    let number = |text: &str| decimal(&yaml::read(text)?);
+    let bytes = |text: &str| number(text).map(Bytes::new);
     let id = |text: &str| yaml::read(text)?.parse().ok();
-    if let Some(pair) = fields.pairs().iter().find(|pair| pair.value.chars().any(|c| c.is_control() && c != '\t')) {
-        return Err(pair.refuse(bad(&pair.key, &pair.value, "text without control characters")));
+    let level = |text: &str| {
+        let text = yaml::read(text)?;
+        let digits = text.strip_prefix('-').unwrap_or(&text);
+        decimal(digits).and_then(|_| text.parse().ok())
+    };
+    let control = |text: &str| text.chars().any(|c| c.is_control() && c != '\t');
+    if let Some(pair) = fields.pairs().iter().find(|pair| control(&pair.key) || control(&pair.value)) {
+        return Err(pair.refuse(bad(&pair.key, &pair.value, "key and value without control characters")));
     }
     let mut header = Header::empty(Format::V1_0, Kind::Delta);
     header.name = fields.value(NAME, "a YAML scalar", yaml::read)?;
     header.volume_size = fields.value(VOLUME_SIZE, SIZE, bytes)?;
     let chunk_size = |text: &str| ChunkSize::from_bytes(bytes(text)?);
     header.chunk_size = fields.value(CHUNK_SIZE, "a multiple of 512, in bytes", chunk_size)?;
-    header.delta_blocks = fields.value(DELTA_BLOCKS, "a decimal number", |text| yaml::read(text)?.parse().ok())?;
+    header.delta_blocks = fields.value(DELTA_BLOCKS, "a decimal number", number)?;
     header.layer = fields.value(VOLUME_UUID, ID, id)?;
-    header.detect_level = fields.value(DETECT_LEVEL, "a number", |text| yaml::read(text)?.parse().ok())?;
+    header.detect_level = fields.value(DETECT_LEVEL, "a number from -2^31 to 2^31 - 1", level)?;
     header.parent = fields.value(BACKING_UUID, ID, id)?;
     let created = fields.pairs().iter().find(|pair| pair.key == CREATED).and_then(|pair| yaml::read(&pair.value));
     if created.is_some_and(|time| check_time(CREATED, &time).is_ok()) {
@@ -45,7 +52,11 @@ pub(super) fn header(mut fields: Fields) -> Result<Header, DecodeError> {
     }
     header.source = fields.value(SOURCE, "a YAML scalar", yaml::read)?;
     header.tool = fields.value(TOOL, "a YAML scalar", yaml::read)?;
-    let user = |text: &str| yaml::read(text).unwrap_or_else(|| text.to_owned());
+    // Escapes may stand for any character: no other text may come to look like lines of its own where it is shown.
+    for (key, text) in [(NAME, &header.name), (SOURCE, &header.source), (TOOL, &header.tool)] {
+        text.as_ref().map_or(Ok(()), |text| check_printable(key, text)).map_err(|error| fields.refuse(error))?;
+    }
+    let user = |text: &str| yaml::read(text).filter(|text| !control(text)).unwrap_or_else(|| text.to_owned());
     header.meta = fields.pairs().iter().map(|pair| (pair.key.clone(), user(&pair.value))).collect();
     header.volume_size.map_or(Ok(()), |size| check_size(VOLUME_SIZE, size)).map_err(|error| fields.refuse(error))?;
     header

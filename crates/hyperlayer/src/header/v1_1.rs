@@ -4,7 +4,7 @@ use extents::{Bytes, ChunkSize};
 
 use super::parse::Fields;
 use super::{Format, Header, HeaderError, Kind, Resumes, SIZE, Totals};
-use super::{bad, check_chunk_size, check_meta, check_printable, check_size, check_time};
+use super::{bad, check_chunk_size, check_meta, check_printable, check_size, check_time, decimal};
 use crate::error::DecodeError;
 use crate::{Digest, LayerId};
 
@@ -53,12 +53,6 @@ const KINDS: [(&str, Kind, bool); 4] = [
     ("full-rest", Kind::Full, true),
     ("delta-rest", Kind::Delta, true),
 ];
-
-/// A number in one spelling only: digits, no zero in front.
-fn decimal(text: &str) -> Option<u64> {
-    let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    canonical.then(|| text.parse().ok()).flatten()
-}
 
 fn bytes(text: &str) -> Option<Bytes> {
     decimal(text).map(Bytes::new)

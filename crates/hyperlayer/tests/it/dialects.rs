@@ -72,7 +72,7 @@ fn newline_after_data_is_decided_once() {
 
 #[test]
 fn checks_of_1_0() {
-    let checks = "D 0 8 CRC32 00ABCDEF\nD 10 8 CRC32 1\nD 0 1 MD5 x\nD 0 1 CRC32 123456789\n";
+    let checks = "D 0 8 CRC32 00ABCDEF\nD 10 8 CRC32 1\nD 0 1 MD5 x\nD 0 1 crc32 123456789\n";
     let events = accept(&stream("", &format!("{checks}\n"), &[("W 0 1", 1)], "\n"));
     let hashes: Vec<CheckHash> = events
         .iter()
@@ -82,7 +82,7 @@ fn checks_of_1_0() {
         })
         .collect();
     let other = |name: &str, value: &str| CheckHash::Other { name: name.to_owned(), value: value.to_owned() };
-    let expected = [CheckHash::Crc32(0xab_cdef), CheckHash::Crc32(1), other("MD5", "x"), other("CRC32", "123456789")];
+    let expected = [CheckHash::Crc32(0xab_cdef), CheckHash::Crc32(1), other("MD5", "x"), other("crc32", "123456789")];
     assert_eq!(hashes, expected);
     // The published definition has the empty line without D lines as well.
     accept(&stream("", "\n", &[("W 0 1", 1)], "\n"));
@@ -152,7 +152,7 @@ fn overlaps_and_bounds_of_1_0() {
     accept(&stream(SIZES, "", &[("W 8 1", 1), ("W 3 3", 3), ("W 6 2", 2), ("W 0 3", 3)], "\n"));
     let words = "a data record of bytes 7680..8704 lies past the volume's size of 8192 bytes";
     refused(&stream(SIZES, "", &[("W F 2", 2)], "\n"), first, words);
-    let words = "a data record of bytes 9223372036854775296..9223372036854776320 lies past the volume's size of \
+    let words = "a data record of bytes 9223372036854775296..9223372036854776320 lies past the largest possible volume's size of \
                  9223372036854775296 bytes";
     refused(&stream("", "", &[("W 3FFFFFFFFFFFFF 2", 0)], ""), MAGIC.len() + 1, words);
 }

@@ -10,6 +10,7 @@ mod foreign;
 mod golden;
 mod limits;
 mod prop;
+mod refused;
 mod rest;
 mod skim;
 mod streams;

@@ -93,7 +93,7 @@ impl ThinSendEncoder {
         if extent.to_sectors().is_none() {
             return Err(EncodeError::NotSectors { extent });
         }
-        self.volume_size.map_or(Ok(()), |size| past_end(what, extent, size))?;
+        past_end(what, extent, self.volume_size)?;
         Ok(self.chunk(extent.start().get(), extent.len().get(), command))
     }
 
