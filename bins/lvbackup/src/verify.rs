@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Each file for itself: they need not follow each other
+    /// Check each file by itself, all of them: they need not follow each other
     #[arg(long)]
     each: bool,
 
@@ -39,7 +39,8 @@ Examples:
   lvbackup verify --each /backup/*.hl
 
 Keys of --json: those of `lvbackup info`, and identity: proven where the layer names the one before as its parent, unnamed \
-where it names none, null for the first. Nothing is written there where something is wrong.
+where it names none, null for the first. Nothing is written there where something is wrong; with --each, the layers of the \
+other files are.
 
 Exit status: 0 where everything is right, 3 where something is cut, altered, missing or in another place.";
 
@@ -55,12 +56,9 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         .map(|file| cli::layer_input(file, "`lvbackup verify FILE ...`", &progress))
         .map(|input| Ok(args.reading.of(input?)))
         .collect::<Outcome<_>>()?;
-    let verified = match args.each {
-        false => verify_chain(inputs, &progress)?,
-        true => {
-            let chains: Result<Vec<_>, _> = inputs.into_iter().map(|input| verify_chain([input], &progress)).collect();
-            chains?.concat()
-        }
+    let (verified, outcome) = match args.each {
+        false => (verify_chain(inputs, &progress)?, Ok(())),
+        true => each(inputs, &progress, stop),
     };
     drop(progress);
     if args.json {
@@ -74,9 +72,27 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
             (count, true) => format!("{count} layers are whole"),
             (count, false) => format!("{count} layers are whole and follow each other"),
         };
-        say(&format!("lvbackup: {what}: {} of data", human(data)));
+        if outcome.is_ok() || !verified.is_empty() {
+            say(&format!("lvbackup: {what}: {} of data", human(data)));
+        }
     }
-    Ok(())
+    outcome
+}
+
+/// Checks each input by itself, all of them, and gives the first failure.
+fn each(inputs: Vec<LayerInput<'_>>, progress: &Progress, stop: &Stop) -> (Vec<Verified>, Outcome) {
+    let (mut verified, mut outcome) = (Vec::new(), Ok(()));
+    for input in inputs {
+        match verify_chain([input], progress) {
+            Ok(layers) => verified.extend(layers),
+            Err(error) if outcome.is_ok() => outcome = Err(error.into()),
+            Err(error) => cli::warn("lvbackup", &error.into()),
+        }
+        if stop.requested() {
+            break;
+        }
+    }
+    (verified, outcome)
 }
 
 fn as_json(layer: &Verified) -> Value {

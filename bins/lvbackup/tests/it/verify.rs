@@ -27,6 +27,15 @@ fn what_does_not_follow() {
         assert_eq!(said.text(), "", "{line}");
     }
     let _ = lvbackup(&folder, "verify --each wed.hl mon.hl wed.hl", 0, &["3 layers are whole: "]);
+
+    // Each of several bad files is named, and the good ones are checked.
+    for name in ["mon", "wed"] {
+        let stream = folder.read(&format!("{name}.hl"));
+        folder.write(&format!("{name}-cut.hl"), &stream[..stream.len() - 5]);
+    }
+    let line = "verify --each --json mon-cut.hl tue.hl wed-cut.hl thu.hl";
+    let said = lvbackup(&folder, line, 3, &["`mon-cut.hl`", "`wed-cut.hl`", "2 layers are whole: "]);
+    assert_eq!(json_lines(&said).len(), 2, "{}", said.text());
 }
 
 /// Every byte is looked at.
