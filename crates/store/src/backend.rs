@@ -1,7 +1,6 @@
 //! The folder or bucket: blocking calls over `object_store`, on threads of its own.
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
@@ -21,6 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::durable;
 use crate::error::{Cause, Error, ErrorKind, Fault};
+use crate::folder::Folder;
 use crate::limits::{MAX_OBJECTS, MAX_SMALL_BYTES, REQUEST_TIMEOUT, SMALL_AT_ONCE};
 use crate::location::{Location, Place, Service};
 use crate::options::Options;
@@ -42,7 +41,7 @@ pub(crate) struct Backend {
 pub(crate) struct Objects {
     inner: Arc<dyn ObjectStore>,
     location: Location,
-    folder: Option<PathBuf>,
+    folder: Option<Folder>,
 }
 
 impl Backend {
@@ -61,13 +60,10 @@ impl Backend {
                     (false, std::io::ErrorKind::NotFound) => Error::NotAStore { location: location.to_string() },
                     _ => failed(object_store::Error::Generic { store: "folder", source: error.into() }),
                 };
-                if make {
-                    durable::make_folder(path).map_err(io)?;
-                }
-                let path = path.canonicalize().map_err(io)?;
-                let store = LocalFileSystem::new_with_prefix(&path).map_err(failed)?.with_fsync(true);
-                (Arc::new(store) as Arc<dyn ObjectStore>, Some(path))
+                let folder = Folder::new(path, make, Arc::clone(&options.sync)).map_err(io)?;
+                (Arc::new(folder.clone()) as Arc<dyn ObjectStore>, Some(folder))
             }
+            Place::Given { objects, .. } => (Arc::clone(&objects.0), None),
             Place::Bucket { service, bucket, prefix } => {
                 let store = bucket_store(*service, (bucket, prefix), options, REQUEST_TIMEOUT).map_err(failed)?;
                 (Arc::new(store) as Arc<dyn ObjectStore>, None)
@@ -85,8 +81,15 @@ impl Backend {
     }
 
     /// The folder, where the store is one.
-    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
-        self.objects.folder.as_deref()
+    pub(crate) fn folder(&self) -> Option<&Folder> {
+        self.objects.folder.as_ref()
+    }
+
+    /// Makes durable what another process may have written in a directory of the store, and this one has seen.
+    pub(crate) fn settle(&self, directory: &str) -> Result<(), Error> {
+        let Some(folder) = self.folder() else { return Ok(()) };
+        let failed = |error| self.failed(&format!("sync `{directory}`"), &crate::folder::failed(directory, error));
+        folder.settle(directory).map_err(failed)
     }
 
     /// A whole small object; `None`: it is not there.
@@ -126,7 +129,10 @@ impl Backend {
         }
         let mut keys: Vec<_> = all.into_iter().map(|meta| (meta.location.to_string(), meta.size)).collect();
         keys.sort();
-        match self.folder().and_then(|root| durable::link_among(root, keys.iter().map(|(key, _)| key.as_str()))) {
+        match self
+            .folder()
+            .and_then(|folder| durable::link_among(folder.root(), keys.iter().map(|(key, _)| key.as_str())))
+        {
             Some(link) => Err(Error::object(link, Fault::Link)),
             None => Ok(keys),
         }
@@ -216,14 +222,9 @@ impl Objects {
         let path = self.path(key)?;
         let failed = |error| self.failed(&format!("remove `{key}`"), &error);
         match self.inner.delete(&path).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(failed(error)),
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed(error)),
         }
-        if let Some(folder) = &self.folder {
-            let io = |error: std::io::Error| object_store::Error::Generic { store: "folder", source: error.into() };
-            durable::sync_parent(&folder.join(key)).map_err(|error| failed(io(error)))?;
-        }
-        Ok(())
     }
 
     /// Some bytes of an object, exactly. A broken connection is resumed and tried again by `object_store`.
@@ -313,6 +314,11 @@ fn is_without_tls(service: Service, options: &Options) -> bool {
 /// What `object_store` said, as our error.
 fn failed(location: &Location, doing: &str, error: &object_store::Error) -> Error {
     let is_folder = matches!(location.place(), Place::Folder(_));
+    if let (true, object_store::Error::Generic { source, .. }, Some(std::io::ErrorKind::Unsupported)) =
+        (is_folder, error, io_kind(error))
+    {
+        return Error::FileSystem { location: location.to_string(), lacks: source.to_string() };
+    }
     let kind = kind(error, is_folder);
     Error::Backend { doing: doing.to_owned(), location: location.to_string(), kind, source: Cause::new(error) }
 }

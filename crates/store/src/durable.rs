@@ -1,36 +1,11 @@
-//! What a folder needs besides `object_store`, which syncs what it writes but not what it removes, and hides what
-//! unfinished writes left.
+//! What `object_store` hides in a directory: unfinished files and symbolic links.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::limits::MAX_OBJECTS;
-
-/// Makes the folder where there is none, durably.
-pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make_folder(parent)?;
-    }
-    match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        made => made?,
-    }
-    sync_parent(path)
-}
-
-/// Waits until names made and removed beside `path` are durable. A folder that is gone needs nothing.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match File::open(parent) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        opened => opened?.sync_all(),
-    }
-}
 
 /// Files under `root/folder` that an unfinished write left (`NAME#N`), by their paths under `root`.
 pub(crate) fn staged(root: &Path, folder: &str) -> io::Result<Vec<String>> {

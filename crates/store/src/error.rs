@@ -82,6 +82,14 @@ pub enum Error {
         /// What it said.
         source: Cause,
     },
+    /// A file system lacks what a store needs.
+    #[error("cannot keep a store in {location}: {lacks}")]
+    FileSystem {
+        /// Where.
+        location: String,
+        /// What it lacks.
+        lacks: String,
+    },
     /// No such layer.
     #[error("the store has no layer {layer} of {series}")]
     NoLayer {
@@ -257,6 +265,12 @@ pub enum Fault {
     /// It leads out of the store.
     #[error("it is a symbolic link, and what that leads to is none of the store's")]
     Link,
+    /// It is a mark, and there is no such layer.
+    #[error("it is the mark of a layer that the store does not have")]
+    NoLayer,
+    /// It is an object, and no manifest speaks of it.
+    #[error("it has no manifest")]
+    Unlisted,
     /// Its name is none that this program gives.
     #[error("it is none of the store's own names")]
     Foreign,
@@ -322,6 +336,7 @@ impl Error {
                 ErrorKind::Refused
             }
             Self::Backend { kind, .. } => *kind,
+            Self::FileSystem { .. } => ErrorKind::Unreachable,
             Self::Locked(_) | Self::UnknownLock { .. } => ErrorKind::Locked,
             _ => ErrorKind::Other,
         }
@@ -336,6 +351,7 @@ impl Error {
             }
             Self::Within { .. } => "name a place beside it; one store takes any number of volumes, each by its series".into(),
             Self::AlreadyAStore { location } => format!("it can be used as it is: `lvbackup list {location}`"),
+            Self::FileSystem { .. } => "name a folder on a file system such as ext4, XFS, btrfs or NFS".into(),
             Self::NotEmpty { .. } => "name an empty or new folder or prefix".into(),
             Self::Newer { .. } => "use the version of this program that wrote it, or a newer one".into(),
             Self::Exists { .. } => "nothing was changed; `lvbackup list STORE` shows it".into(),

@@ -83,6 +83,8 @@ pub struct Layer {
     pub tool: String,
     /// The name of the machine whose volume it is; older manifests do not say.
     pub host: Option<String>,
+    /// What tells that machine from others of its name, as the writer says it.
+    pub machine: Option<String>,
 }
 
 /// A layer and the marks on it.
@@ -114,6 +116,9 @@ pub struct Draft {
     /// The name of the machine whose volume it is, printable and not empty, at most
     /// [`MAX_TEXT_BYTES`](crate::limits::MAX_TEXT_BYTES).
     pub host: Option<String>,
+    /// What tells that machine from others of its name, such as a digest of its machine-id(5); printable and not empty, at
+    /// most [`MAX_TEXT_BYTES`](crate::limits::MAX_TEXT_BYTES).
+    pub machine: Option<String>,
     /// What it is tagged with.
     pub tags: BTreeSet<Tag>,
 }
@@ -123,7 +128,8 @@ impl Draft {
     #[must_use]
     pub fn full(created: SystemTime, volume_size: Bytes, chunk_size: ChunkSize, totals: Totals) -> Self {
         let tool = concat!("hyperlayer ", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { parent: None, created, volume_size, chunk_size, totals, tool, host: None, tags: BTreeSet::new() }
+        let (host, machine, tags) = (None, None, BTreeSet::new());
+        Self { parent: None, created, volume_size, chunk_size, totals, tool, host, machine, tags }
     }
 
     /// The same as a delta.

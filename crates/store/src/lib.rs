@@ -13,7 +13,7 @@
 //!
 //! # let folder = tempfile::tempdir()?;
 //! let place = Location::parse(folder.path().to_str().expect("UTF-8"))?;
-//! let holder = Holder { host: "here".into(), boot_id: "1".into(), pid: 1, command: "an example".into() };
+//! let holder = Holder { host: "here".into(), boot_id: "1".into(), pid_namespace: String::new(), pid: 1, command: "an example".into() };
 //! let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
 //! let options = Options::new(holder, clock, |_pid| true);
 //! let store = Store::init(&place, &options)?;
@@ -47,6 +47,7 @@ mod chain;
 mod check;
 mod durable;
 mod error;
+mod folder;
 mod layer;
 pub mod limits;
 mod listing;
@@ -65,14 +66,14 @@ mod upload;
 mod write;
 
 pub use chain::ChainError;
-pub use check::{Garbage, Report};
+pub use check::{Garbage, Leftovers, Report, Unlisted};
 pub use error::{Cause, Error, ErrorKind, Fault, Problem};
 pub use layer::{Draft, Encoding, Facts, Layer, Stored, Wrapping};
 pub use listing::{Listing, sample};
 pub use location::Location;
 pub use lock::{ExclusiveLock, LockId, LockInfo, LockKind, SharedLock};
 pub use names::{Series, Tag};
-pub use options::{Holder, Options, Retries};
+pub use options::{Clock, Holder, IsAlive, Options, Retries, Sleep, SyncFile};
 pub use read::LayerReader;
 pub use seal::{Identities, Recipients, is_secret};
 pub use store::Store;

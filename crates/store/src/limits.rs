@@ -46,5 +46,7 @@ pub const SMALL_AT_ONCE: usize = 16;
 pub const LOCK_REFRESH: Duration = Duration::from_secs(5 * 60);
 /// How long somebody who steps back has for it: a lock that is seen before and after is there to stay.
 pub const LOCK_STEPS_BACK: Duration = Duration::from_secs(5);
+/// How long the holder of a lock that was dead already may take from the look at it to its refresh.
+pub const LOCK_GAP: Duration = Duration::from_secs(60);
 /// How long a lock counts after its holder last said so, by the clock of whoever looks: clocks must agree much better.
 pub const LOCK_STALE: Duration = Duration::from_secs(30 * 60);

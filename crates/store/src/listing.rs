@@ -46,8 +46,8 @@ impl Listing {
         self.layers.keys()
     }
 
-    /// The layers of one series, from the oldest to the newest. Of those of one second, a layer comes after the one that
-    /// it is applied on; the id settles what is left.
+    /// The layers of one series, from the oldest to the newest by [`tree::times`]. Of those of one second, a layer comes
+    /// after the one that it is applied on; the id settles what is left.
     #[must_use]
     pub fn of(&self, series: &Series) -> Vec<&Stored> {
         tree::in_order(self.layers.get(series).into_iter().flat_map(BTreeMap::values).collect())
@@ -68,7 +68,23 @@ impl Listing {
     /// The newest layer of a series that is not newer than `when`.
     #[must_use]
     pub fn at(&self, series: &Series, when: SystemTime) -> Option<&Stored> {
-        self.of(series).into_iter().rfind(|stored| stored.layer.created <= when)
+        let layers = self.of(series);
+        let times = tree::times(&layers);
+        layers.into_iter().rfind(|stored| times.get(&stored.layer.layer).is_some_and(|time| *time <= when))
+    }
+
+    /// The layers whose time cannot be right: earlier than that of the layer below, later than that of one above, or after
+    /// `now`.
+    #[must_use]
+    pub fn doubtful_times(&self, now: SystemTime) -> Vec<&Stored> {
+        let doubtful = self.layers.keys().flat_map(|series| {
+            let layers = self.of(series);
+            let times = tree::times(&layers);
+            layers.into_iter().filter(move |Stored { layer, .. }| {
+                times.get(&layer.layer).is_some_and(|time| *time != layer.created) || layer.created > now
+            })
+        });
+        doubtful.collect()
     }
 
     /// The layers that are applied on this one.
@@ -161,6 +177,7 @@ mod tests {
             wrapping: Wrapping::default(),
             tool: String::new(),
             host: None,
+            machine: None,
         };
         Stored { layer, held: false, tags: BTreeSet::new() }
     }
@@ -180,8 +197,10 @@ mod tests {
             (&[("c", None, 5), ("b", Some("c"), 5), ("a", Some("b"), 5)][..], "c b a"),
             (&[("c", None, 4), ("a", Some("c"), 5), ("b", Some("a"), 5), ("0", None, 6)], "c a b 0"),
             (&[("b", None, 5), ("a", None, 5)], "a b"),
-            // A clock that was set back: time counts.
-            (&[("a", None, 9), ("b", Some("a"), 5)], "b a"),
+            // A clock that was set back, or ahead for one layer: the parent is older.
+            (&[("a", None, 9), ("b", Some("a"), 5)], "a b"),
+            (&[("a", None, 1), ("b", Some("a"), 900), ("c", Some("b"), 3), ("d", None, 4)], "a b c d"),
+            (&[("a", None, 5), ("b", Some("a"), 1), ("c", Some("b"), 7), ("d", None, 6)], "a b d c"),
             (&[("b", Some("gone"), 5), ("a", Some("b"), 5)], "b a"),
             (&[("x", Some("y"), 5), ("y", Some("x"), 4), ("z", Some("x"), 4)], "y z x"),
         ] {
@@ -209,6 +228,21 @@ mod tests {
         let missing = broken.iter().filter(|text| text.contains("needs layer gone")).count();
         let circles = broken.iter().filter(|text| text.contains("in a circle")).count();
         assert_eq!((missing, circles, broken.len()), (2, 2, 4), "{broken:?}");
+    }
+
+    #[test]
+    fn times_that_contradict_parents_are_named() {
+        let layers =
+            [("a", None, 10), ("b", Some("a"), 900), ("c", Some("b"), 20), ("d", Some("c"), 5), ("e", Some("d"), 30)];
+        let listing = listing(&layers);
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let all = listing.of(&series());
+        let times = tree::times(&all);
+        let times: Vec<_> = all.iter().map(|stored| times[&stored.layer.layer]).collect();
+        assert_eq!(times, [at(10), at(10), at(20), at(20), at(30)]);
+        assert_eq!(names(&listing.doubtful_times(at(100))), "b d");
+        assert_eq!(names(&listing.doubtful_times(at(25))), "b d e");
+        assert_eq!(names(&[listing.at(&series(), at(25)).unwrap()]), "d");
     }
 
     /// Squared, these many would take minutes.

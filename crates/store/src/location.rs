@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use object_store::ObjectStore;
 
 use crate::error::Error;
 use crate::names::MARKER;
@@ -14,7 +17,20 @@ pub struct Location(Place);
 pub(crate) enum Place {
     Folder(PathBuf),
     Bucket { service: Service, bucket: String, prefix: String },
+    Given { name: String, objects: Given },
 }
+
+/// Objects that the caller brings; two are the same when they are one.
+#[derive(Clone, Debug)]
+pub(crate) struct Given(pub(crate) Arc<dyn ObjectStore>);
+
+impl PartialEq for Given {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Given {}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Service {
@@ -79,6 +95,12 @@ impl Location {
         Self(Place::Folder(path.as_ref().to_owned()))
     }
 
+    /// Any objects, such as those of a service that this crate does not know; `name` is what errors call them.
+    #[must_use]
+    pub fn over(name: impl Into<String>, objects: Arc<dyn ObjectStore>) -> Self {
+        Self(Place::Given { name: name.into(), objects: Given(objects) })
+    }
+
     /// The store above a folder, if there is one.
     pub(crate) fn outer_store(&self) -> Option<PathBuf> {
         let Place::Folder(path) = &self.0 else { return None };
@@ -106,6 +128,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Place::Folder(path) => write!(f, "{}", path.display()),
+            Place::Given { name, .. } => f.write_str(name),
             Place::Bucket { service, bucket, prefix } => {
                 let scheme = match service {
                     Service::S3 => "s3",

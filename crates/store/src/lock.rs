@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use object_store::PutMode;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::backend::{Backend, Objects};
 use crate::error::{Error, Fault, Problem, when};
-use crate::limits::{FORMAT, LOCK_REFRESH, LOCK_STALE, LOCK_STEPS_BACK, MAX_TEXT_BYTES};
+use crate::limits::{FORMAT, LOCK_GAP, LOCK_REFRESH, LOCK_STALE, LOCK_STEPS_BACK, MAX_TEXT_BYTES};
 use crate::manifest::json;
 use crate::names::{LOCKS, lock_key};
 use crate::options::{Holder, Options};
@@ -99,6 +99,7 @@ struct Json {
     kind: LockKind,
     host: String,
     boot_id: String,
+    pid_namespace: String,
     pid: u32,
     command: String,
     #[serde(with = "crate::time")]
@@ -158,6 +159,8 @@ pub(crate) struct Pulse {
     options: Options,
     objects: Objects,
     lost: Arc<AtomicBool>,
+    /// When the last refresh that succeeded began.
+    refreshed: Arc<Mutex<SystemTime>>,
 }
 
 impl Held {
@@ -171,6 +174,7 @@ impl Held {
             options: options.clone(),
             objects: backend.objects.clone(),
             lost: Arc::default(),
+            refreshed: Arc::new(Mutex::new(created)),
         };
         look(backend, options, &pulse)?;
         backend.put(&lock_key(&pulse.id), pulse.print()?, PutMode::Create)?;
@@ -183,6 +187,17 @@ impl Held {
 
     pub(crate) fn refresh(&self) -> Result<(), Error> {
         self.backend.runtime().block_on(self.pulse.refresh())
+    }
+
+    /// Whether the lock is certain to count still, also for a request that takes long: it was refreshed a short time ago.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let refreshed = *self.pulse.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.pulse.options.clock)().duration_since(refreshed).is_ok_and(|age| age <= LOCK_STALE / 2)
+    }
+
+    /// Refreshes the lock where that is some time ago, before something that cannot be undone.
+    pub(crate) fn keep_fresh(&self) -> Result<(), Error> {
+        if self.is_fresh() { Ok(()) } else { self.refresh() }
     }
 
     /// A number that no other attempt under this lock has.
@@ -207,6 +222,7 @@ impl Pulse {
             kind: self.kind,
             host: text(&self.options.holder.host),
             boot_id: text(&self.options.holder.boot_id),
+            pid_namespace: text(&self.options.holder.pid_namespace),
             pid: self.options.holder.pid,
             command: text(&self.options.holder.command),
             created: self.created,
@@ -218,7 +234,7 @@ impl Pulse {
 
     async fn beat(self) {
         loop {
-            tokio::time::sleep(LOCK_REFRESH).await;
+            (self.options.sleep)(LOCK_REFRESH).await;
             // A failure may pass; a lock that is lost is noticed when it matters.
             if let Err(Error::LockLost { .. }) = self.refresh().await {
                 return;
@@ -227,23 +243,41 @@ impl Pulse {
     }
 
     async fn refresh(&self) -> Result<(), Error> {
+        let began = (self.options.clock)();
+        self.renew().await?;
+        *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner) = began;
+        Ok(())
+    }
+
+    async fn renew(&self) -> Result<(), Error> {
         let key = lock_key(&self.id);
         // A lock that somebody removed must not come back: what it guarded may be gone.
         if self.lost.load(Ordering::Relaxed) || self.objects.len(&key).await?.is_none() {
             self.lost.store(true, Ordering::Relaxed);
             return Err(Error::LockLost { key });
         }
+        let looked = (self.options.clock)();
         self.objects.put(&key, self.print()?, PutMode::Overwrite).await?;
+        // Of a lock that was dead by then, whoever took it away may have come and gone between the look and the write.
+        let since = |time: SystemTime| (self.options.clock)().duration_since(time).unwrap_or_default();
+        let before = *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+        if since(before) > LOCK_STALE && since(looked) > LOCK_GAP {
+            return self.lose(key).await;
+        }
         // Somebody may have removed it, for dead, between the look and the write, and work on the store by now. Whoever
         // has only just come sees ours, and steps back.
         let before = self.contradicting().await?;
         if before.is_empty() {
             return Ok(());
         }
-        tokio::time::sleep(LOCK_STEPS_BACK).await;
+        (self.options.sleep)(LOCK_STEPS_BACK).await;
         if self.contradicting().await?.is_disjoint(&before) {
             return Ok(());
         }
+        self.lose(key).await
+    }
+
+    async fn lose(&self, key: String) -> Result<(), Error> {
         self.lost.store(true, Ordering::Relaxed);
         let _ = self.objects.delete(&key).await;
         Err(Error::LockLost { key })
@@ -300,13 +334,15 @@ pub(crate) fn list(backend: &Backend, options: &Options) -> Result<(Vec<LockInfo
 fn parse(key: &str, text: &[u8], options: &Options) -> Result<LockInfo, Fault> {
     let name = key.strip_prefix(LOCKS).and_then(|name| name.strip_prefix('/')?.strip_suffix(".json"));
     let id = name.and_then(LockId::parse).ok_or(Fault::Foreign)?;
-    let Json { kind, host, boot_id, pid, command, created, refreshed, .. } = json(text)?;
-    if [&host, &boot_id, &command].iter().any(|text| text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control))
+    let Json { kind, host, boot_id, pid_namespace, pid, command, created, refreshed, .. } = json(text)?;
+    if [&host, &boot_id, &pid_namespace, &command]
+        .iter()
+        .any(|text| text.len() > MAX_TEXT_BYTES || text.chars().any(char::is_control))
     {
         return Err(Fault::Malformed("a text in it is too long or not printable".into()));
     }
-    let here = (&host, &boot_id) == (&options.holder.host, &options.holder.boot_id);
+    let holder = Holder { host, boot_id, pid_namespace, pid, command };
     let age = (options.clock)().duration_since(refreshed).unwrap_or_default();
-    let dead = age > LOCK_STALE || (here && !(options.is_alive)(pid));
-    Ok(LockInfo { id, kind, holder: Holder { host, boot_id, pid, command }, created, refreshed, dead })
+    let dead = age > LOCK_STALE || (holder.can_be_judged_by(&options.holder) && !(options.is_alive)(pid));
+    Ok(LockInfo { id, kind, holder, created, refreshed, dead })
 }

@@ -30,6 +30,8 @@ struct Json {
     tool: String,
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     host: Option<String>,
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
+    machine: Option<String>,
 }
 
 /// Absent or a text, and nothing between.
@@ -106,6 +108,7 @@ pub(crate) fn print(layer: &Layer) -> Result<Vec<u8>, Error> {
         },
         tool: layer.tool.clone(),
         host: layer.host.clone(),
+        machine: layer.machine.clone(),
     };
     let mut text = serde_json::to_vec_pretty(&json).map_err(|e| unwritable("manifest", e.to_string()))?;
     text.push(b'\n');
@@ -142,6 +145,7 @@ pub(crate) fn parse(key: &str, text: &[u8]) -> Result<Layer, Fault> {
         wrapping: wrapping(&json.object.encoding)?,
         tool: json.tool,
         host: json.host,
+        machine: json.machine,
     };
     if (json.kind == KindJson::Delta) != layer.parent.is_some() {
         return Err(Fault::Malformed("`kind` and `parent` contradict each other".into()));
@@ -159,8 +163,10 @@ pub(crate) fn parse(key: &str, text: &[u8]) -> Result<Layer, Fault> {
     if !is_text(&layer.tool) {
         return Err(Fault::Malformed("`tool` is no short printable text".into()));
     }
-    if layer.host.as_deref().is_some_and(|host| host.is_empty() || !is_text(host)) {
-        return Err(Fault::Malformed("`host` is no short printable text".into()));
+    for (key, text) in [("host", &layer.host), ("machine", &layer.machine)] {
+        if text.as_deref().is_some_and(|text| text.is_empty() || !is_text(text)) {
+            return Err(Fault::Malformed(format!("`{key}` is no short printable text")));
+        }
     }
     let belongs = manifest_key(&layer.series, &layer.layer);
     if belongs != key {

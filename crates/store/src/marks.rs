@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hyperlayer::LayerId;
 
 use crate::error::{Fault, Problem};
-use crate::names::{Series, Tag, escape, marks_prefix, parse_mark_key, unescape};
+use crate::names::{Attempt, Series, Tag, escape, marks_prefix, parse_mark_key, unescape};
 
 /// The marks on one layer.
 #[derive(Clone, Debug, Default)]
@@ -22,15 +22,34 @@ pub(crate) fn tag_key(series: &Series, layer: &LayerId, tag: &Tag) -> String {
     format!("{}/tag-{}", marks_prefix(series, layer), escape(tag.as_str()))
 }
 
+/// The key of the mark that an object is being added or removed, so that it may have no manifest.
+pub(crate) fn pending_key(series: &Series, layer: &LayerId, attempt: &Attempt) -> String {
+    format!("{}/pending-{attempt}", marks_prefix(series, layer))
+}
+
+/// What a mark says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Mark {
+    Hold,
+    Tag(Tag),
+    Pending(Attempt),
+}
+
 /// The marks that keys say, and the keys that say none.
 pub(crate) fn read(keys: impl IntoIterator<Item = String>) -> (BTreeMap<(Series, LayerId), Marks>, Vec<Problem>) {
     let mut marks: BTreeMap<_, Marks> = BTreeMap::new();
     let mut problems = Vec::new();
     for key in keys {
         match parse(&key) {
-            Ok((series, layer, None)) => marks.entry((series, layer)).or_default().held = true,
-            Ok((series, layer, Some(tag))) => {
-                marks.entry((series, layer)).or_default().tags.insert(tag);
+            Ok((series, layer, mark)) => {
+                let marks = marks.entry((series, layer)).or_default();
+                match mark {
+                    Mark::Hold => marks.held = true,
+                    Mark::Tag(tag) => {
+                        marks.tags.insert(tag);
+                    }
+                    Mark::Pending(_) => {}
+                }
             }
             Err(fault) => problems.push(Problem { key, fault }),
         }
@@ -38,13 +57,15 @@ pub(crate) fn read(keys: impl IntoIterator<Item = String>) -> (BTreeMap<(Series,
     (marks, problems)
 }
 
-/// Whose mark it is, and the tag, if it is one.
-pub(crate) fn parse(key: &str) -> Result<(Series, LayerId, Option<Tag>), Fault> {
-    let (series, layer, mark) = parse_mark_key(key)?;
-    let tag = match mark.strip_prefix("tag-") {
-        None if mark == "hold" => None,
-        None => return Err(Fault::Foreign),
-        Some(text) => Some(unescape(text).and_then(|text| Tag::new(text).ok()).ok_or(Fault::Foreign)?),
+/// Whose mark it is, and which, if it is one.
+pub(crate) fn parse(key: &str) -> Result<(Series, LayerId, Mark), Fault> {
+    let (series, layer, name) = parse_mark_key(key)?;
+    let mark = if name == "hold" {
+        Some(Mark::Hold)
+    } else if let Some(text) = name.strip_prefix("tag-") {
+        unescape(text).and_then(|text| Tag::new(text).ok()).map(Mark::Tag)
+    } else {
+        name.strip_prefix("pending-").and_then(Attempt::parse).map(Mark::Pending)
     };
-    Ok((series, layer, tag))
+    Ok((series, layer, mark.ok_or(Fault::Foreign)?))
 }

@@ -115,6 +115,11 @@ pub(crate) fn manifest_key(series: &Series, layer: &LayerId) -> String {
     format!("{MANIFESTS}/{}/{}.json", escape(series.as_str()), escape(layer.as_str()))
 }
 
+/// The directory of a series' manifests.
+pub(crate) fn manifests_of(series: &Series) -> String {
+    format!("{MANIFESTS}/{}", escape(series.as_str()))
+}
+
 pub(crate) fn marks_prefix(series: &Series, layer: &LayerId) -> String {
     format!("{MARKS}/{}/{}", escape(series.as_str()), escape(layer.as_str()))
 }
@@ -136,7 +141,7 @@ pub(crate) fn layer_key(series: &Series, layer: &LayerId, attempt: &Attempt, wra
 }
 
 /// Which run wrote an object, and which of its tries.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Attempt {
     pub(crate) lock: LockId,
     pub(crate) number: u32,
@@ -149,7 +154,7 @@ impl fmt::Display for Attempt {
 }
 
 impl Attempt {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (lock, number) = text.split_once('-')?;
         let attempt = Self { lock: LockId::parse(lock)?, number: number.parse().ok()? };
         (attempt.to_string() == text).then_some(attempt)

@@ -1,7 +1,22 @@
-//! What a store is told by its caller.
+//! What a store is given by its caller.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+
+/// The time.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+/// A wait of some length.
+pub type Sleep = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
+/// Whether a process of this machine and PID namespace lives.
+pub type IsAlive = Arc<dyn Fn(u32) -> bool + Send + Sync>;
+/// The sync of an open file or directory of that path.
+pub type SyncFile = Arc<dyn Fn(&File, &Path) -> io::Result<()> + Send + Sync>;
 
 /// What a store is told about the world, which it does not look at by itself.
 #[derive(Clone)]
@@ -9,11 +24,15 @@ pub struct Options {
     /// Names and values as of the environment; `AWS_*`, `GOOGLE_*` and `AZURE_*` are used, as the services' own tools do.
     pub environment: Vec<(String, String)>,
     /// The time.
-    pub clock: fn() -> SystemTime,
+    pub clock: Clock,
+    /// How time is waited for: on the store's own threads, whose timers are tokio's.
+    pub sleep: Sleep,
     /// Who works on the store.
     pub holder: Holder,
-    /// Whether a process of this machine lives.
-    pub is_alive: fn(u32) -> bool,
+    /// Whether a process of this machine and PID namespace lives.
+    pub is_alive: IsAlive,
+    /// How files and directories become durable in a folder: [`File::sync_all`].
+    pub sync: SyncFile,
     /// How often a request is tried again.
     pub retries: Retries,
 }
@@ -21,8 +40,20 @@ pub struct Options {
 impl Options {
     /// No environment, and the usual number of tries.
     #[must_use]
-    pub fn new(holder: Holder, clock: fn() -> SystemTime, is_alive: fn(u32) -> bool) -> Self {
-        Self { environment: Vec::new(), clock, holder, is_alive, retries: Retries::default() }
+    pub fn new(
+        holder: Holder,
+        clock: impl Fn() -> SystemTime + Send + Sync + 'static,
+        is_alive: impl Fn(u32) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            environment: Vec::new(),
+            clock: Arc::new(clock),
+            sleep: Arc::new(|time| Box::pin(tokio::time::sleep(time))),
+            holder,
+            is_alive: Arc::new(is_alive),
+            sync: Arc::new(|file, _| file.sync_all()),
+            retries: Retries::default(),
+        }
     }
 }
 
@@ -40,10 +71,20 @@ pub struct Holder {
     pub host: String,
     /// What changes when the machine starts anew: `/proc/sys/kernel/random/boot_id`.
     pub boot_id: String,
+    /// The PID namespace, as `/proc/self/ns/pid` names it; empty where it is not known, which no process is judged by.
+    pub pid_namespace: String,
     /// The process.
     pub pid: u32,
     /// What it does, for people.
     pub command: String,
+}
+
+impl Holder {
+    /// Whether a process number means the same process to both: on one machine since its last boot, in one PID namespace.
+    pub(crate) fn can_be_judged_by(&self, other: &Self) -> bool {
+        let place = |holder: &'_ Self| [holder.host.clone(), holder.boot_id.clone(), holder.pid_namespace.clone()];
+        !self.pid_namespace.is_empty() && place(self) == place(other)
+    }
 }
 
 /// How often a request of a service is tried again after what may pass by itself.

@@ -9,8 +9,9 @@ use extents::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 
 use crate::backend::{Backend, Objects};
+use crate::check::Unlisted;
 use crate::error::{Error, Fault};
-use crate::layer::{Facts, Layer};
+use crate::layer::{Facts, Layer, Wrapping};
 use crate::limits::{READ_BYTES, READS_AT_ONCE};
 use crate::seal::{self, Identities, OpenError};
 use crate::write::Facted;
@@ -20,7 +21,8 @@ use crate::write::Facted;
 pub struct LayerReader {
     inner: Box<dyn Read + Send>,
     key: String,
-    expected: Facts,
+    /// `None`: there is no manifest to say.
+    expected: Option<Facts>,
     found: Facted,
     failed: bool,
 }
@@ -28,9 +30,28 @@ pub struct LayerReader {
 impl LayerReader {
     pub(crate) fn open(backend: &Arc<Backend>, layer: &Layer, identities: &Identities) -> Result<Self, Error> {
         check_length(backend, layer)?;
-        let key = layer.key.clone();
-        let object = ObjectReader::new(backend, layer);
-        let opened: Box<dyn Read + Send> = if layer.wrapping.age {
+        let object = ObjectReader::new(backend, &layer.key, layer.object);
+        Self::decode(object, layer.wrapping, Some(layer.stream), identities)
+    }
+
+    /// The stream of an object without a manifest: as it is read, so it is.
+    pub(crate) fn unlisted(
+        backend: &Arc<Backend>,
+        unlisted: &Unlisted,
+        identities: &Identities,
+    ) -> Result<Self, Error> {
+        let object = ObjectReader::new(backend, &unlisted.key, object_facts(backend, unlisted)?);
+        Self::decode(object, unlisted.wrapping, None, identities)
+    }
+
+    fn decode(
+        object: ObjectReader,
+        wrapping: Wrapping,
+        expected: Option<Facts>,
+        identities: &Identities,
+    ) -> Result<Self, Error> {
+        let key = object.key.clone();
+        let opened: Box<dyn Read + Send> = if wrapping.age {
             seal::open(object, identities).map_err(|error| match error {
                 #[cfg(feature = "age")]
                 OpenError::NoIdentity => Error::NoIdentity { key: key.clone(), identities: identities.len() },
@@ -39,12 +60,18 @@ impl LayerReader {
         } else {
             Box::new(object)
         };
-        let inner: Box<dyn Read + Send> = if layer.wrapping.zstd {
+        let inner: Box<dyn Read + Send> = if wrapping.zstd {
             Box::new(zstd::Decoder::new(opened).map_err(|error| of_io(&key, error))?)
         } else {
             opened
         };
-        Ok(Self { inner, key, expected: layer.stream, found: Facted::default(), failed: false })
+        Ok(Self { inner, key, expected, found: Facted::default(), failed: false })
+    }
+
+    /// What was read so far: at the end, the stream's length and BLAKE3.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        self.found.facts()
     }
 
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
@@ -55,14 +82,15 @@ impl LayerReader {
             }
         };
         self.found.add(&buffer[..read]);
+        let Some(expected) = self.expected else { return Ok(read) };
         let at_end = read == 0 && !buffer.is_empty();
-        if self.found.len() > self.expected.len || (at_end && self.found.len() < self.expected.len) {
-            let (expected, found) = (self.expected.len, self.found.len());
+        if self.found.len() > expected.len || (at_end && self.found.len() < expected.len) {
+            let (expected, found) = (expected.len, self.found.len());
             let what = Fault::Encoding(format!("the stream in it has {found} bytes or more, expected {expected}"));
             return Err(Error::object(&self.key, what));
         }
         if at_end {
-            check_digest(&self.key, "stream", self.expected, self.found.facts())?;
+            check_digest(&self.key, "stream", expected, self.found.facts())?;
         }
         Ok(read)
     }
@@ -104,10 +132,17 @@ struct ObjectReader {
 }
 
 impl ObjectReader {
-    fn new(backend: &Arc<Backend>, layer: &Layer) -> Self {
-        let ahead = ahead(backend, &layer.key, layer.object.len);
-        let (key, expected) = (layer.key.clone(), layer.object);
-        Self { backend: backend.clone(), key, expected, found: Facted::default(), ahead, block: Vec::new(), used: 0 }
+    fn new(backend: &Arc<Backend>, key: &str, expected: Facts) -> Self {
+        let ahead = ahead(backend, key, expected.len);
+        Self {
+            backend: backend.clone(),
+            key: key.to_owned(),
+            expected,
+            found: Facted::default(),
+            ahead,
+            block: Vec::new(),
+            used: 0,
+        }
     }
 
     /// The next block; `None` at the end.
@@ -180,13 +215,23 @@ pub(crate) type Watch<'w> = dyn FnMut(Bytes) -> ControlFlow<()> + Send + 'w;
 /// Reads the whole object and holds it against the manifest; needs no secret.
 pub(crate) fn check_data(backend: &Arc<Backend>, layer: &Layer, watch: &mut Watch<'_>) -> Result<(), Error> {
     check_length(backend, layer)?;
-    let mut object = ObjectReader::new(backend, layer);
+    let mut object = ObjectReader::new(backend, &layer.key, layer.object);
     while let Some(block) = object.next_block()? {
         if watch(Bytes::from(block.len())).is_break() {
             return Err(Error::Stopped);
         }
     }
     Ok(())
+}
+
+/// The length and BLAKE3 of an object without a manifest, which is read for that.
+pub(crate) fn object_facts(backend: &Arc<Backend>, unlisted: &Unlisted) -> Result<Facts, Error> {
+    let mut blocks = ahead(backend, &unlisted.key, unlisted.len);
+    let mut found = Facted::default();
+    while let Some(block) = backend.runtime().block_on(blocks.next()).transpose()? {
+        found.add(&block);
+    }
+    Ok(found.facts())
 }
 
 fn check_digest(key: &str, what: &'static str, expected: Facts, found: Facts) -> Result<(), Error> {

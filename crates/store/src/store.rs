@@ -1,6 +1,6 @@
 //! The store: what can be done with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,20 +11,22 @@ use object_store::PutMode;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
-use crate::check::{Garbage, Report, Survey};
+use crate::check::{Garbage, Leftovers, Report, Survey, Unlisted};
 use crate::durable;
 use crate::error::{Error, ErrorKind, Fault, Problem};
-use crate::layer::{Encoding, Stored};
+use crate::layer::{Draft, Encoding, Facts, Stored};
 use crate::limits::FORMAT;
 use crate::listing::Listing;
 use crate::location::Location;
 use crate::lock::{self, ExclusiveLock, Held, LockInfo, LockKind, SharedLock};
-use crate::names::{LAYERS, MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, manifest_key, marks_prefix};
-use crate::names::{lock_key, parse_manifest_key};
+use crate::names::{
+    LAYERS, LayerKey, MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, lock_key, manifest_key,
+};
+use crate::names::{manifests_of, marks_prefix, parse_manifest_key};
 use crate::options::Options;
 use crate::read::{self, LayerReader};
 use crate::seal::Identities;
-use crate::write::LayerWriter;
+use crate::write::{self, LayerWriter};
 use crate::{manifest, marks};
 
 /// A folder or a bucket with layers in it.
@@ -289,37 +291,51 @@ impl Store {
     /// Keeps a layer whatever the retention rules say, until [`unhold`](Self::unhold).
     ///
     /// # Errors
-    /// There is no such layer, or the store cannot be reached.
-    pub fn hold(&self, series: &Series, layer: &LayerId) -> Result<(), Error> {
-        self.must_have(series, layer)?;
-        self.backend.put(&marks::hold_key(series, layer), Vec::new(), PutMode::Overwrite)
+    /// There is no such layer, the lock was lost, or the store cannot be reached.
+    pub fn hold(&self, lock: &SharedLock, series: &Series, layer: &LayerId) -> Result<(), Error> {
+        self.mark(lock, series, layer, &marks::hold_key(series, layer))
     }
 
     /// Ends a [`hold`](Self::hold), if there is one.
     ///
     /// # Errors
     /// As there.
-    pub fn unhold(&self, series: &Series, layer: &LayerId) -> Result<(), Error> {
-        self.must_have(series, layer)?;
-        self.backend.delete(&marks::hold_key(series, layer))
+    pub fn unhold(&self, lock: &SharedLock, series: &Series, layer: &LayerId) -> Result<(), Error> {
+        self.unmark(lock, series, layer, &marks::hold_key(series, layer))
     }
 
     /// Tags a layer.
     ///
     /// # Errors
-    /// There is no such layer, or the store cannot be reached.
-    pub fn tag(&self, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
-        self.must_have(series, layer)?;
-        self.backend.put(&marks::tag_key(series, layer, tag), Vec::new(), PutMode::Overwrite)
+    /// As for [`hold`](Self::hold).
+    pub fn tag(&self, lock: &SharedLock, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
+        self.mark(lock, series, layer, &marks::tag_key(series, layer, tag))
     }
 
     /// Takes a tag off a layer, if it has it.
     ///
     /// # Errors
-    /// As for [`tag`](Self::tag).
-    pub fn untag(&self, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
+    /// As for [`hold`](Self::hold).
+    pub fn untag(&self, lock: &SharedLock, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
+        self.unmark(lock, series, layer, &marks::tag_key(series, layer, tag))
+    }
+
+    /// A mark counts when the lock is seen to count after it was written: whoever takes the lock away later sees the mark.
+    fn mark(&self, lock: &SharedLock, series: &Series, layer: &LayerId, key: &str) -> Result<(), Error> {
         self.must_have(series, layer)?;
-        self.backend.delete(&marks::tag_key(series, layer, tag))
+        self.backend.put(key, Vec::new(), PutMode::Overwrite)?;
+        lock.refresh()?;
+        self.must_have(series, layer).inspect_err(|error| {
+            if error.kind() == ErrorKind::NotFound {
+                let _ = self.backend.delete(key);
+            }
+        })
+    }
+
+    fn unmark(&self, lock: &SharedLock, series: &Series, layer: &LayerId, key: &str) -> Result<(), Error> {
+        lock.0.keep_fresh()?;
+        self.must_have(series, layer)?;
+        self.backend.delete(key)
     }
 
     /// Removes a layer: its manifest, its object, its marks. `listing` must have been read under `lock`; the layer is
@@ -335,36 +351,56 @@ impl Store {
         series: &Series,
         layer: &LayerId,
     ) -> Result<(), Error> {
-        let names = || (series.clone(), layer.clone());
+        let held = || Error::Held { series: series.clone(), layer: layer.clone() };
         let no_layer = || Error::NoLayer { series: series.clone(), layer: layer.clone() };
         let stored = listing.find(series, layer).ok_or_else(no_layer)?.clone();
         if let Some(child) = listing.children(series, layer).first() {
-            let ((series, layer), child) = (names(), child.layer.layer.clone());
+            let (series, layer, child) = (series.clone(), layer.clone(), child.layer.layer.clone());
             return Err(Error::Needed { series, layer, child });
         }
-        // Holds need no lock, so it may be newer than the listing.
-        if stored.held || self.backend.len(&marks::hold_key(series, layer))?.is_some() {
-            let (series, layer) = names();
-            return Err(Error::Held { series, layer });
+        if stored.held {
+            return Err(held());
         }
-        lock.refresh()?;
+        let object = LayerKey::parse(&stored.layer.key).map_err(|fault| Error::object(&stored.layer.key, fault))?;
+        let pending = marks::pending_key(series, layer, &object.attempt);
+        self.backend.put(&pending, Vec::new(), PutMode::Overwrite)?;
+        loop {
+            lock.refresh()?;
+            // Last: a hold that was reported as done is seen here, or the lock is lost.
+            if self.backend.len(&marks::hold_key(series, layer))?.is_some() {
+                self.backend.delete(&pending)?;
+                return Err(held());
+            }
+            if lock.0.is_fresh() {
+                break;
+            }
+        }
         self.backend.delete(&manifest_key(series, layer))?;
         listing.forget(series, layer);
         self.backend.delete(&stored.layer.key)?;
         let all = self.backend.list(&marks_prefix(series, layer))?;
-        // What else lies there is not ours.
-        all.iter().filter(|(key, _)| marks::parse(key).is_ok()).try_for_each(|(key, _)| self.backend.delete(key))?;
-        Ok(())
+        lock.0.keep_fresh()?;
+        // What else lies there is not ours; the mark of the removal goes last.
+        let marks = all.iter().filter(|(key, _)| marks::parse(key).is_ok() && *key != pending);
+        marks.map(|(key, _)| key).chain([&pending]).try_for_each(|key| self.backend.delete(key))
     }
 
-    /// What runs that died left, as far as it can be listed: unfinished multipart uploads cannot, the service's own
-    /// rules must end them.
+    /// What runs that died left, as far as it can be listed (unfinished multipart uploads cannot, the service's own rules
+    /// must end them), and objects without a manifest.
+    ///
+    /// # Errors
+    /// The store cannot be reached.
+    pub fn leftovers(&self) -> Result<Leftovers, Error> {
+        let survey = Survey::new(&self.backend, &self.options)?;
+        survey.leftovers(&self.backend, &self.list(None)?)
+    }
+
+    /// What of the [`leftovers`](Self::leftovers) is known to be needed by nothing.
     ///
     /// # Errors
     /// The store cannot be reached.
     pub fn garbage(&self) -> Result<Vec<Garbage>, Error> {
-        let survey = Survey::new(&self.backend, &self.options)?;
-        Ok(survey.garbage(&self.list(None)?))
+        Ok(self.leftovers()?.garbage)
     }
 
     /// Removes what [`garbage`](Self::garbage) finds, and tells what it was.
@@ -373,19 +409,64 @@ impl Store {
     /// The lock was lost, or the store cannot be reached.
     pub fn remove_garbage(&self, lock: &ExclusiveLock) -> Result<Vec<Garbage>, Error> {
         let garbage = self.garbage()?;
+        self.remove_all(lock, &garbage)?;
+        Ok(garbage)
+    }
+
+    /// Removes garbage, and objects and marks without a manifest: layers that could be restored with
+    /// [`list_again`](Self::list_again) too.
+    ///
+    /// # Errors
+    /// As [`remove_garbage`](Self::remove_garbage).
+    pub fn remove_leftovers(&self, lock: &ExclusiveLock) -> Result<Vec<Garbage>, Error> {
+        let all = self.leftovers()?.all();
+        self.remove_all(lock, &all)?;
+        Ok(all)
+    }
+
+    fn remove_all(&self, lock: &ExclusiveLock, garbage: &[Garbage]) -> Result<(), Error> {
+        // A manifest that names another object makes one garbage, and must last longer than it.
+        let series: BTreeSet<_> =
+            garbage.iter().filter_map(|one| Some(LayerKey::parse(&one.key).ok()?.series)).collect();
+        series.iter().try_for_each(|series| self.backend.settle(&manifests_of(series)))?;
         lock.refresh()?;
-        for Garbage { key, .. } in &garbage {
+        // Marks of an object go after it.
+        let (marks, objects): (Vec<_>, Vec<_>) = garbage.iter().partition(|one| one.key.starts_with(MARKS));
+        for Garbage { key, .. } in objects.into_iter().chain(marks) {
+            lock.0.keep_fresh()?;
             match self.backend.folder().filter(|_| durable::final_name(key).is_some()) {
                 // Half a file has a name that `object_store` does not take.
                 Some(folder) => {
-                    let path = folder.join(key);
                     let of_io = |source| Error::Local { doing: "remove an unfinished file", source };
-                    std::fs::remove_file(&path).and_then(|()| durable::sync_parent(&path)).map_err(of_io)?;
+                    folder.remove(key).map_err(of_io)?;
                 }
                 None => self.backend.delete(key)?,
             }
         }
-        Ok(garbage)
+        Ok(())
+    }
+
+    /// Reads the stream of an object without a manifest. At its end, [`LayerReader::facts`] says what it was.
+    ///
+    /// # Errors
+    /// No identity opens it, it cannot be decoded, or the store cannot be reached.
+    pub fn read_unlisted(&self, unlisted: &Unlisted, identities: &Identities) -> Result<LayerReader, Error> {
+        LayerReader::unlisted(&self.backend, unlisted, identities)
+    }
+
+    /// Writes the manifest of an object without one, after its stream was read to the end.
+    ///
+    /// # Errors
+    /// There is a manifest by now, the object has changed, the draft cannot be written down, the lock was lost, or the
+    /// store cannot be reached.
+    pub fn list_again(
+        &self,
+        lock: &SharedLock,
+        unlisted: &Unlisted,
+        stream: Facts,
+        draft: Draft,
+    ) -> Result<Stored, Error> {
+        write::list_again(&self.backend, &lock.0, unlisted, stream, draft)
     }
 
     /// Looks at all that can be told without reading data: every manifest, the length of every object, every chain, and
@@ -397,7 +478,8 @@ impl Store {
         let survey = Survey::new(&self.backend, &self.options)?;
         let listing = self.list(None)?;
         let problems = survey.problems(&self.backend, &listing)?;
-        Ok(Report { problems, broken: listing.broken(), garbage: survey.garbage(&listing), listing })
+        let leftovers = survey.leftovers(&self.backend, &listing)?;
+        Ok(Report { problems, broken: listing.broken(), leftovers, listing })
     }
 
     fn must_have(&self, series: &Series, layer: &LayerId) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! The layers of a series as the chains that they are. All in one pass, also where a hostile store holds very many.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use hyperlayer::LayerId;
 
@@ -70,16 +72,88 @@ pub fn without<'s>(layers: &[&'s Stored], lost: &BTreeSet<LayerId>) -> Vec<&'s S
     layers.iter().copied().filter(|stored| gone.contains(&stored.layer.layer)).collect()
 }
 
-/// The layers of one series from the oldest to the newest. Of those of one second, a layer comes after the one that it is
+/// The layers of one series from the oldest to the newest by [`times`]. Of those of one second, a layer comes after the one that it is
 /// applied on; the id settles what is left.
 pub(crate) fn in_order(layers: Vec<&Stored>) -> Vec<&Stored> {
-    let depths = depths(&layers);
+    let (times, depths) = (times(&layers), depths(&layers));
     let mut layers = layers;
     layers.sort_by_key(|stored| {
         let id = &stored.layer.layer;
-        (stored.layer.created, depths.get(id), id)
+        (times.get(id), depths.get(id), id)
     });
     layers
+}
+
+/// The times of the layers of one series, none earlier than that of the layer below: those in their manifests, but for
+/// layers made while a clock was wrong. Such a layer is one of as few as possible whose times contradict the others' on
+/// the longest way up from its full layer; it counts as of the time of the layer below, or else of the next one above.
+#[must_use]
+pub fn times<'s>(layers: &[&'s Stored]) -> BTreeMap<&'s LayerId, SystemTime> {
+    let depths = depths(layers);
+    let by_id: BTreeMap<_, _> = layers.iter().map(|stored| (&stored.layer.layer, *stored)).collect();
+    let parent = |stored: &Stored| stored.layer.parent.as_ref().and_then(|parent| by_id.get(parent).copied());
+    let mut tops = layers.to_vec();
+    // The longest ways first, of those of one length the one that is later.
+    tops.sort_by_key(|stored| Reverse((depths.get(&stored.layer.layer), stored.layer.created, &stored.layer.layer)));
+    let mut times = BTreeMap::new();
+    for top in tops {
+        // Down to what another way has passed, the end of the chain, or, in a circle, the beginning.
+        let (mut way, mut next, mut below) = (Vec::new(), Some(top), None);
+        let mut seen = BTreeSet::new();
+        while let Some(stored) = next.filter(|stored| seen.insert(&stored.layer.layer)) {
+            below = times.get(&stored.layer.layer).copied();
+            if below.is_some() {
+                break;
+            }
+            way.push(stored);
+            next = parent(stored);
+        }
+        if next.is_some() && below.is_none() {
+            // A circle, where no time is before another.
+            times.extend(way.iter().map(|stored| (&stored.layer.layer, stored.layer.created)));
+            continue;
+        }
+        way.reverse();
+        let not_before = |time: SystemTime| below.map_or(time, |below| time.max(below));
+        let created: Vec<_> = way.iter().map(|stored| not_before(stored.layer.created)).collect();
+        let right = right_times(&created);
+        let first = right.first().map(|at| created[*at]);
+        let mut last = below.or(first);
+        for (at, stored) in way.iter().enumerate() {
+            if right.binary_search(&at).is_ok() {
+                last = Some(created[at]);
+            }
+            times.insert(&stored.layer.layer, last.unwrap_or(stored.layer.created));
+        }
+    }
+    times
+}
+
+/// The places of the longest part of `times` that never goes back; of several, one within a short time.
+fn right_times(times: &[SystemTime]) -> Vec<usize> {
+    let early = longest_ascent(times);
+    let backwards: Vec<_> = times.iter().rev().map(|time| Reverse(*time)).collect();
+    let late: Vec<_> = longest_ascent(&backwards).iter().rev().map(|at| times.len() - 1 - at).collect();
+    let spread = |ascent: &[usize]| {
+        let (first, last) = (ascent.first()?, ascent.last()?);
+        times[*last].duration_since(times[*first]).ok()
+    };
+    if spread(&late) < spread(&early) { late } else { early }
+}
+
+/// The places of the longest part of `times` that never goes back; of several, one that ends earliest.
+fn longest_ascent<T: Ord>(times: &[T]) -> Vec<usize> {
+    // For each length, where the ascent of that length with the earliest end ends; and what lies before each place.
+    let mut ends: Vec<usize> = Vec::new();
+    let mut before = vec![None; times.len()];
+    for (at, time) in times.iter().enumerate() {
+        let length = ends.partition_point(|end| times[*end] <= *time);
+        before[at] = length.checked_sub(1).map(|shorter| ends[shorter]);
+        if length == ends.len() { ends.push(at) } else { ends[length] = at }
+    }
+    let mut ascent: Vec<_> = std::iter::successors(ends.last().copied(), |at| before[*at]).collect();
+    ascent.reverse();
+    ascent
 }
 
 /// How many layers lie below each; in a circle, any number.

@@ -10,10 +10,11 @@ use hyperlayer::LayerId;
 use object_store::PutMode;
 
 use crate::backend::Backend;
+use crate::check::Unlisted;
 use crate::error::{Error, ErrorKind, Fault};
 use crate::layer::{Draft, Encoding, Facts, Layer, Stored, Wrapping};
 use crate::lock::Held;
-use crate::names::{Attempt, Series, layer_key, manifest_key};
+use crate::names::{Attempt, Series, layer_key, manifest_key, manifests_of};
 use crate::read::{self, Watch};
 use crate::seal::{Sealed, seal};
 use crate::upload::Upload;
@@ -66,7 +67,12 @@ impl LayerWriter {
         let wrapping = encoding.wrapping();
         let key = layer_key(series, layer, &attempt, wrapping);
         let pace = Shared::default();
-        let object = Object::new(backend, key.clone(), at_most, Arc::clone(&pace))?;
+        // What replaces another object needs no mark: the manifest names the other one.
+        let pending = replaces.is_none().then(|| marks::pending_key(series, layer, &attempt));
+        if let Some(pending) = &pending {
+            backend.put(pending, Vec::new(), PutMode::Overwrite)?;
+        }
+        let object = Object::new(backend, key.clone(), pending, at_most, Arc::clone(&pace))?;
         let unwrapped = |source| Error::Local { doing: "begin to encode a layer", source };
         let sealed = seal(object, &encoding.recipients).map_err(unwrapped)?;
         let packed = Packed::new(sealed, encoding.zstd_level).map_err(unwrapped)?;
@@ -103,7 +109,7 @@ impl LayerWriter {
         let object = packed.finish().and_then(Sealed::finish).map_err(of_io)?;
         // Whoever took our lock for dead may have removed what was uploaded.
         target.held.refresh()?;
-        let backend = object.backend.clone();
+        let (backend, pending) = (object.backend.clone(), object.pending.clone());
         let layer = Layer {
             series: target.series,
             layer: target.layer,
@@ -118,12 +124,11 @@ impl LayerWriter {
             wrapping: target.wrapping,
             tool: draft.tool,
             host: draft.host,
+            machine: draft.machine,
         };
         let stored = Stored { held: false, tags: draft.tags, layer };
-        let remove = || {
-            // Ours alone: no other run gives this key, and no manifest names it.
-            let _ = backend.delete(&stored.layer.key);
-        };
+        // Ours alone: no other run gives this key, and no manifest names it.
+        let remove = || discard(&backend, &stored.layer.key, pending.as_deref());
         let text = prepare(&backend, &target.held, &stored, read_back, &mut *watch).inspect_err(|_| remove())?;
         commit(&backend, &stored.layer, &text, target.replaces.is_some()).inspect_err(|error| {
             // After any other failure the manifest may be there, or be on its way.
@@ -131,6 +136,10 @@ impl LayerWriter {
                 remove();
             }
         })?;
+        if let Some(pending) = &pending {
+            // Left where that fails: `remove_garbage` finds it.
+            let _ = backend.delete(pending);
+        }
         let Some(old) = target.replaces else { return Ok(stored) };
         // Left where that fails: no manifest names it, and `remove_garbage` finds it.
         let _ = backend.delete(&old.layer.key);
@@ -161,18 +170,63 @@ fn prepare(
     Ok(text)
 }
 
+/// Writes the manifest of an object that has none.
+pub(crate) fn list_again(
+    backend: &Arc<Backend>,
+    held: &Held,
+    unlisted: &Unlisted,
+    stream: Facts,
+    draft: Draft,
+) -> Result<Stored, Error> {
+    let created = time::whole(draft.created)
+        .ok_or_else(|| Error::Draft { what: "time", found: format!("{:?}", draft.created) })?;
+    let layer = Layer {
+        series: unlisted.series.clone(),
+        layer: unlisted.layer.clone(),
+        parent: draft.parent,
+        created,
+        volume_size: draft.volume_size,
+        chunk_size: draft.chunk_size,
+        totals: draft.totals,
+        stream,
+        object: read::object_facts(backend, unlisted)?,
+        key: unlisted.key.clone(),
+        wrapping: unlisted.wrapping,
+        tool: draft.tool,
+        host: draft.host,
+        machine: draft.machine,
+    };
+    let text = manifest::print(&layer)?;
+    held.refresh()?;
+    commit(backend, &layer, &text, false)?;
+    Ok(Stored { layer, held: false, tags: draft.tags })
+}
+
 /// Writes the manifest: from now on the layer exists.
 fn commit(backend: &Backend, layer: &Layer, text: &[u8], replace: bool) -> Result<(), Error> {
     let key = manifest_key(&layer.series, &layer.layer);
     let mode = if replace { PutMode::Overwrite } else { PutMode::Create };
     let Err(error) = backend.put(&key, text.to_vec(), mode) else { return Ok(()) };
+    // The error of a disk is final: what it shows need not be durable.
+    if backend.folder().is_some() && error.kind() != ErrorKind::Exists {
+        return Err(error);
+    }
     // A request whose answer was lost, and one that was then sent again, find what they wrote themselves.
     match backend.small(&key) {
-        Ok(Some(Ok(found))) if found == text => Ok(()),
+        Ok(Some(Ok(found))) if found == text => backend.settle(&manifests_of(&layer.series)),
         Ok(Some(_)) if error.kind() == ErrorKind::Exists => {
             Err(Error::Exists { series: layer.series.clone(), layer: layer.layer.clone() })
         }
         _ => Err(error),
+    }
+}
+
+/// Removes an object that no manifest names, and its mark once it is gone.
+fn discard(backend: &Backend, key: &str, pending: Option<&str>) {
+    if backend.delete(key).is_ok()
+        && let Some(pending) = pending
+    {
+        let _ = backend.delete(pending);
     }
 }
 
@@ -258,6 +312,8 @@ impl Write for Packed {
 struct Object {
     backend: Arc<Backend>,
     key: String,
+    /// The mark that says so while no manifest names it.
+    pending: Option<String>,
     /// `None` once it was completed or failed.
     upload: Option<Upload>,
     facts: Facted,
@@ -265,14 +321,24 @@ struct Object {
 }
 
 impl Object {
-    fn new(backend: &Arc<Backend>, key: String, at_most: Bytes, pace: Shared<Pace>) -> Result<Self, Error> {
-        let upload = Some(Upload::new(backend.upload(&key, at_most)?, at_most));
-        Ok(Self { backend: backend.clone(), key, upload, facts: Facted::default(), pace })
+    fn new(
+        backend: &Arc<Backend>,
+        key: String,
+        pending: Option<String>,
+        at_most: Bytes,
+        pace: Shared<Pace>,
+    ) -> Result<Self, Error> {
+        let begun = backend.upload(&key, at_most).inspect_err(|_| discard(backend, &key, pending.as_deref()))?;
+        let upload = Some(Upload::new(begun, at_most));
+        Ok(Self { backend: backend.clone(), key, pending, upload, facts: Facted::default(), pace })
     }
 
     fn complete(mut self) -> Result<Facts, Error> {
         let upload = self.upload.take().ok_or_else(|| Error::object(&self.key, Fault::Missing))?;
         let completed = self.backend.runtime().block_on(upload.complete());
+        if completed.is_err() {
+            discard(&self.backend, &self.key, self.pending.as_deref());
+        }
         completed.map_err(|error| self.backend.failed(&format!("write `{}`", self.key), &error))?;
         Ok(self.facts.facts())
     }
@@ -280,6 +346,7 @@ impl Object {
     fn abort(&mut self) {
         if let Some(upload) = self.upload.take() {
             self.backend.runtime().block_on(upload.abort());
+            discard(&self.backend, &self.key, self.pending.as_deref());
         }
     }
 }

@@ -91,8 +91,9 @@ Examples:
 An object store's account and endpoint come from the environment, as its own tools take them: AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT, and so on.
 
-Two machines may have volumes of one name: without --series, one whose newest layer in the store was written on another machine
-is refused, with exit status 2. Whoever changes a machine's name says so once, by `--series VG/LV`.
+Two machines may have volumes of one name: without --series, one whose newest layer in the store was written on another machine,
+by its name or its machine-id(5), is refused, with exit status 2. After a change of either, name the series once:
+`--series VG/LV`.
 
 A run that is killed leaves nothing that counts: the next one removes its snapshot, `lvbackup prune` its objects.";
 
@@ -133,7 +134,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         say(&format!("lvbackup: warning: {problem}"));
     }
     if args.series.is_none() {
-        of_this_host(&listing, &series, &open::host())?;
+        of_this_machine(&listing, &series, &open::host(), open::machine().as_deref())?;
     }
     let kept: Vec<Lv> = lineage.snapshots(&source.group, &source.new).into_iter().cloned().collect();
     let parent = if args.full { None } else { parent(&store, &listing, &series, &kept, args.full_every)? };
@@ -209,19 +210,25 @@ fn is_there(store: &Store, chain: &[&Stored]) -> Outcome<bool> {
 }
 
 /// Two machines may each have a volume of that name; their layers are to be kept apart.
-fn of_this_host(listing: &Listing, series: &Series, host: &str) -> Outcome {
-    let other = |stored: &&Stored| stored.layer.host.as_deref().is_some_and(|other| other != host);
-    let Some(Stored { layer, .. }) = listing.newest(series).filter(other) else { return Ok(()) };
+fn of_this_machine(listing: &Listing, series: &Series, host: &str, machine: Option<&str>) -> Outcome {
+    let differs = |theirs: &Option<String>, ours: Option<&str>| {
+        theirs.as_deref().zip(ours).is_some_and(|(theirs, ours)| theirs != ours)
+    };
+    let Some(Stored { layer, .. }) = listing.newest(series) else { return Ok(()) };
+    let (other_host, other_machine) = (differs(&layer.host, Some(host)), differs(&layer.machine, machine));
+    if !other_host && !other_machine {
+        return Ok(());
+    }
     let other = layer.host.as_deref().unwrap_or_default();
-    Err(Failure::msg(
-        Exit::Usage,
-        format!(
-            "the newest layer of `{series}` in the store, {}, was written on `{other}`, this is `{host}`",
-            layer.layer
-        ),
-    )
-    .hint(format!("for another machine's volume, give it a name of its own: `--series {host}:{series}`"))
-    .hint(format!("to go on with those layers here: `--series {series}`")))
+    let written = if other_host {
+        format!("was written on `{other}`, this is `{host}`")
+    } else {
+        format!("was written on another machine called `{host}`, with another machine-id(5)")
+    };
+    let own = if other_host { host.to_owned() } else { format!("{host}-2") };
+    Err(Failure::msg(Exit::Usage, format!("the newest layer of `{series}` in the store, {}, {written}", layer.layer))
+        .hint(format!("for another machine's volume, give it a name of its own: `--series {own}:{series}`"))
+        .hint(format!("to go on with those layers here: `--series {series}`")))
 }
 
 /// `LV-YYYYMMDDTHHMMSSZ-STORE`, which a person finds again.
@@ -274,6 +281,7 @@ impl Job<'_> {
             totals: plan.totals(),
             tool: self.style.tool.clone(),
             host: Some(open::host()).filter(|host| !host.is_empty()),
+            machine: open::machine(),
             tags,
         };
         let opened = Source::open(self.lvm, &quiet)?;
@@ -324,7 +332,7 @@ mod tests {
     use super::*;
 
     /// A store with one layer, written on a machine of that name.
-    fn one_layer(folder: &Path, host: Option<&str>) -> (Store, Stored) {
+    fn one_layer(folder: &Path, host: Option<&str>, machine: Option<&str>) -> (Store, Stored) {
         let store = Store::init(&Location::folder(folder), &open::options().unwrap()).unwrap();
         let (lock, series) = (store.lock_shared().unwrap(), Series::new("vg0/a").unwrap());
         let layer = LayerId::new("monday").unwrap();
@@ -332,14 +340,15 @@ mod tests {
         writer.write_all(&[7; 100]).unwrap();
         let created = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let draft = Draft::full(created, Bytes::new(1 << 20), ChunkSize::SECTOR, Totals::default());
-        let stored = writer.finish(Draft { host: host.map(str::to_owned), ..draft }, ReadBack::Data).unwrap();
+        let (host, machine) = (host.map(str::to_owned), machine.map(str::to_owned));
+        let stored = writer.finish(Draft { host, machine, ..draft }, ReadBack::Data).unwrap();
         (store, stored)
     }
 
     #[test]
     fn a_parent_whose_object_is_cut_or_gone_is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, stored) = one_layer(&folder.path().join("store"), None);
+        let (store, stored) = one_layer(&folder.path().join("store"), None, None);
         assert!(is_there(&store, &[&stored]).unwrap());
         let object = folder.path().join("store").join(&stored.layer.key);
         std::fs::File::options().write(true).open(&object).unwrap().set_len(99).unwrap();
@@ -350,19 +359,27 @@ mod tests {
 
     #[test]
     fn two_machines_are_kept_apart() {
-        for (wrote, is_ours) in [(None, true), (Some("web1"), true), (Some("web2"), false)] {
+        for (wrote, on, is_ours) in [
+            (None, None, true),
+            (Some("web1"), None, true),
+            (Some("web1"), Some("one"), true),
+            (Some("web2"), None, false),
+            (Some("web2"), Some("one"), false),
+            (Some("web1"), Some("two"), false),
+        ] {
             let folder = tempfile::tempdir().unwrap();
-            let (store, stored) = one_layer(&folder.path().join("store"), wrote);
+            let (store, stored) = one_layer(&folder.path().join("store"), wrote, on);
             let (listing, series) = (store.list(None).unwrap(), &stored.layer.series);
             let other = Series::new("vg0/b").unwrap();
-            of_this_host(&listing, &other, "web1").unwrap();
-            let Err(refused) = of_this_host(&listing, series, "web1") else {
+            of_this_machine(&listing, &other, "web1", Some("one")).unwrap();
+            let Err(refused) = of_this_machine(&listing, series, "web1", Some("one")) else {
                 assert!(is_ours, "{wrote:?}");
                 continue;
             };
             assert!(!is_ours, "{wrote:?}: {refused}");
             assert_eq!(refused.exit(), Exit::Usage);
-            for says in ["`web1`", "`web2`", "monday", "`--series web1:vg0/a`", "`--series vg0/a`"] {
+            let own = if wrote == Some("web1") { "`--series web1-2:vg0/a`" } else { "`--series web1:vg0/a`" };
+            for says in ["`web1`", "monday", own, "`--series vg0/a`"].into_iter().chain(wrote) {
                 assert!(refused.render("lvbackup").contains(says), "{says}: {refused}");
             }
         }

@@ -1,5 +1,7 @@
 //! `lvbackup check`: whether what a store holds can be restored.
 
+mod repair;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -11,7 +13,7 @@ use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use serde_json::{Value, json};
 use store::tree::without;
-use store::{ChainError, Garbage, Identities, Layer, Listing, Report, Series, Store, Stored, sample};
+use store::{ChainError, Fault, Garbage, Identities, Layer, Leftovers, Listing, Report, Series, Store, Stored, sample};
 
 use super::list::counted;
 use super::table::printable;
@@ -21,7 +23,8 @@ use super::{chain, open, when};
 ///
 /// Every manifest is read, every object's length compared, every chain followed. With --read-data the layers are read
 /// too: each object is held against its BLAKE3, and what is not encrypted, or opened by --identity, is decoded to its
-/// last record. What is wrong is named with the layers that can no longer be restored because of it.
+/// last record. What is wrong is named with the layers that can no longer be restored because of it. With --repair,
+/// manifests that are missing are rebuilt from the layers themselves.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
@@ -37,8 +40,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", requires = "read_data")]
     seed: Option<u64>,
 
+    /// Rebuild the manifests of layers that have none, from their streams; encrypted ones need --identity
+    #[arg(long)]
+    repair: bool,
+
     /// The key file that opens encrypted layers, as age-keygen writes it; repeatable
-    #[arg(long, value_name = "FILE", requires = "read_data")]
+    #[arg(long, value_name = "FILE")]
     identity: Vec<PathBuf>,
 
     /// As one JSON object on standard output
@@ -51,12 +58,15 @@ Examples:
   lvbackup check /backup/store
   lvbackup check /backup/store --read-data
   lvbackup check s3://bucket/hosts/web1 --read-data=5% --identity key.txt
+  lvbackup check /backup/store --repair
 
 Keys of --json: layers (how many there are), read_layers, read_bytes, seed (null where all or none are read), problems (a
 list of objects: key, problem, lost), broken (a list of objects: series, problem, lost), garbage (a list of objects: key,
-len_bytes or null), unopened_layers (how many no --identity opens; their objects are whole), lost (all layers that cannot be restored). A layer in `lost` is an object: series, layer, created.
+len_bytes or null), unopened_layers (how many encrypted ones no --identity opens; their objects are whole), repaired (how
+many manifests were rebuilt), lost (all layers that cannot be restored). A layer in `lost` is an object: series, layer, created.
 
-Exit status: 0 where all is sound, 3 where something is wrong, or encrypted for others than --identity. What dead runs left does no harm: `lvbackup prune` removes it.";
+Exit status: 0 where all is sound, 3 where something is wrong, an object has no manifest, or a layer is encrypted for others
+than --identity. What dead runs left does no harm: `lvbackup prune` removes it.";
 
 /// A share of the layers, 1 to 100 in a hundred.
 #[derive(Clone, Copy, Debug)]
@@ -78,11 +88,20 @@ impl FromStr for Percent {
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let identities = open::identities(&args.identity)?;
     let store = open::store(&args.store)?;
-    let _lock = open::lock_to_read(&store)?;
-    let report = store.check()?;
-    let mut found = Found::of(report);
+    let lock = if args.repair { Some(store.lock_shared()?) } else { open::lock_to_read(&store)? };
+    let mut report = store.check()?;
+    let mut repaired = repair::Repaired::default();
+    if let (true, Some(lock)) = (args.repair, &lock) {
+        repaired = repair::run(&store, lock, &report.leftovers.unlisted, &identities, common, stop)?;
+        report = store.check()?;
+    }
+    for stored in report.listing.doubtful_times(SystemTime::now()) {
+        say(&format!("lvbackup: warning: {}", printable(&open::doubtful(stored))));
+    }
+    let mut found = Found::of(report, repaired);
     if let Some(Percent(percent)) = args.read_data {
         let identities = (!args.identity.is_empty()).then_some(&identities);
+        found.with_identity = identities.is_some();
         found.read(&Reading { store: &store, identities, percent, seed: args.seed, common, stop })?;
     }
     let text = if args.json { format!("{}\n", found.json()) } else { found.text() };
@@ -108,6 +127,12 @@ struct Found {
     unopened_layers: usize,
     read_bytes: Bytes,
     seed: Option<u64>,
+    /// Manifests that were rebuilt.
+    repaired: usize,
+    /// Whether encrypted layers were to be opened.
+    with_identity: bool,
+    /// Objects without manifests.
+    unlisted: usize,
 }
 
 struct Reading<'r> {
@@ -120,8 +145,29 @@ struct Reading<'r> {
 }
 
 impl Found {
-    fn of(report: Report) -> Self {
-        let Report { listing, problems, broken, garbage, .. } = report;
+    fn of(report: Report, repaired: repair::Repaired) -> Self {
+        let Report { listing, problems, broken, leftovers: Leftovers { garbage, unlisted, stray_marks } } = report;
+        let without = unlisted.iter().map(|one| {
+            let why = repaired
+                .failed
+                .get(&one.key)
+                .map_or_else(String::new, |why| format!(", and none can be rebuilt: {why}"));
+            (one, format!("{}{why}", Fault::Unlisted))
+        });
+        let without = without.map(|(one, says)| Wrong {
+            key: Some(one.key.clone()),
+            series: Some(one.series.clone()),
+            says,
+            lost: Vec::new(),
+        });
+        let stray = stray_marks.iter().map(|key| Wrong {
+            key: Some(key.clone()),
+            series: None,
+            says: Fault::NoLayer.to_string(),
+            lost: Vec::new(),
+        });
+        let count = unlisted.len();
+        let without: Vec<_> = without.chain(stray).collect();
         let by_key: BTreeMap<_, _> = listing.layers().into_iter().map(|s| (s.layer.key.as_str(), s)).collect();
         let of_objects = problems.iter().map(|problem| Wrong {
             key: Some(problem.key.clone()),
@@ -141,8 +187,20 @@ impl Found {
             let lost = first.map_or_else(Vec::new, |first| lost(&listing, first));
             Wrong { key: None, series: series.cloned(), says: error.to_string(), lost }
         });
-        let wrong = of_objects.chain(of_chains).collect();
-        Self { listing, garbage, wrong, read_layers: 0, unopened_layers: 0, read_bytes: Bytes::ZERO, seed: None }
+        let wrong = of_objects.chain(of_chains).chain(without).collect();
+        let (read_bytes, repaired) = (Bytes::ZERO, repaired.count);
+        Self {
+            listing,
+            garbage,
+            wrong,
+            read_layers: 0,
+            unopened_layers: 0,
+            read_bytes,
+            seed: None,
+            repaired,
+            with_identity: false,
+            unlisted: count,
+        }
     }
 
     /// Reads some of the layers whose objects are there.
@@ -162,7 +220,10 @@ impl Found {
         for stored in layers {
             match how.read(stored, &progress) {
                 Ok(Read::Whole) => {}
-                Ok(Read::Unopened) => self.unopened_layers += 1,
+                Ok(Read::Unopened) => {
+                    self.unopened_layers += 1;
+                    continue;
+                }
                 Err(failure) if failure.exit() == Exit::Refused && !how.stop.requested() => damaged.push(Wrong {
                     key: Some(stored.layer.key.clone()),
                     series: Some(stored.layer.series.clone()),
@@ -230,6 +291,7 @@ impl Found {
             "read_layers": self.read_layers,
             "read_bytes": self.read_bytes.get(),
             "unopened_layers": self.unopened_layers,
+            "repaired": self.repaired,
             "seed": self.seed,
             "problems": of_objects.collect::<Vec<_>>(),
             "broken": of_chains.collect::<Vec<_>>(),
@@ -240,7 +302,7 @@ impl Found {
 
     fn outcome(&self, common: Common) -> Outcome {
         let (layers, lost) = (self.listing.layers().len(), self.lost());
-        if self.wrong.is_empty() && self.unopened_layers > 0 {
+        if self.wrong.is_empty() && self.unopened_layers > 0 && self.with_identity {
             let unopened = counted(self.unopened_layers, "layer is", "layers are");
             let says =
                 format!("{unopened} encrypted for others than the identities given; what is in the store is whole");
@@ -248,9 +310,13 @@ impl Found {
         }
         if self.wrong.is_empty() {
             if !common.quiet {
-                let read = match self.read_layers {
-                    0 => "nothing was read, `--read-data` reads them".to_owned(),
-                    count => format!("{count} read to their ends"),
+                let read = match (self.read_layers, self.unopened_layers) {
+                    (0, 0) => "nothing was read, `--read-data` reads them".to_owned(),
+                    (count, 0) => format!("{count} read to their ends"),
+                    (count, unopened) => format!(
+                        "{count} read to their ends; of {unopened} encrypted, only the objects were compared, `--identity \
+                         FILE` decrypts and reads them"
+                    ),
                 };
                 say(&format!("lvbackup: {} and the chains are sound; {read}", counted(layers, "layer", "layers")));
             }
@@ -259,6 +325,13 @@ impl Found {
         let wrong = counted(self.wrong.len(), "thing is wrong", "things are wrong");
         let failure =
             Failure::msg(Exit::Refused, format!("{wrong}, {} of {layers} layers cannot be restored", lost.len()));
+        let failure = if self.unlisted > 0 {
+            failure.hint(
+                "finish copying the store, or rebuild the manifests that are missing: `lvbackup check STORE --repair`",
+            )
+        } else {
+            failure
+        };
         if lost.is_empty() {
             return Err(failure.hint("every layer can be restored; look at what the objects named are, and move away what is none of the store's"));
         }
@@ -309,7 +382,7 @@ impl Reading<'_> {
         }
         if !self.opens(stored) {
             self.verify(stored, progress)?;
-            return Ok(Read::Whole);
+            return Ok(Read::Unopened);
         }
         let (one, none) = ([stored], Identities::none());
         let identities = self.identities.unwrap_or(&none);

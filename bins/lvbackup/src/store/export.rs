@@ -63,6 +63,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let _lock = open::lock_to_read(&store)?;
     let listing = store.list(None)?;
     let layer = args.pick.layer(&listing)?;
+    args.pick.warn_of_times(&listing, layer);
     let chain = listing.chain(&layer.layer.series, &layer.layer.layer).map_err(store::Error::from)?;
     match args.to {
         To::Raw => restore::to_file(&store, &chain, &identities, &args.output, common, stop),

@@ -1,7 +1,7 @@
 //! `lvbackup hold`, `unhold`, `tag`, `untag`: what may change about a layer.
 
 use cli::{Common, Outcome, say};
-use store::{Stored, Tag};
+use store::{SharedLock, Stored, Tag};
 
 use super::open;
 use super::pick::Pick;
@@ -31,7 +31,8 @@ Examples:
 
 `lvbackup list` shows what is held. Holding what is held changes nothing.
 
-Exit status: 0 where it is held, 2 where several layers could be meant, 3 where the store has no such layer.")]
+Exit status: 0 where it is held, 2 where several layers could be meant, 3 where the store has no such layer, 4 while `prune`
+works on the store.")]
 pub(crate) struct HoldArgs {
     #[command(flatten)]
     which: Which,
@@ -90,7 +91,7 @@ pub(crate) struct UntagArgs {
 /// # Errors
 /// See the exit status in the help.
 pub(crate) fn hold(args: &HoldArgs, common: Common) -> Outcome {
-    args.which.mark(common, "is held", |store, layer| store.hold(&layer.series, &layer.layer))
+    args.which.mark(common, "is held", |store, lock, layer| store.hold(lock, &layer.series, &layer.layer))
 }
 
 /// Ends that.
@@ -98,7 +99,7 @@ pub(crate) fn hold(args: &HoldArgs, common: Common) -> Outcome {
 /// # Errors
 /// See the exit status in the help.
 pub(crate) fn unhold(args: &UnholdArgs, common: Common) -> Outcome {
-    args.which.mark(common, "is not held", |store, layer| store.unhold(&layer.series, &layer.layer))
+    args.which.mark(common, "is not held", |store, lock, layer| store.unhold(lock, &layer.series, &layer.layer))
 }
 
 /// Tags the layer.
@@ -108,7 +109,7 @@ pub(crate) fn unhold(args: &UnholdArgs, common: Common) -> Outcome {
 pub(crate) fn tag(args: &TagArgs, common: Common) -> Outcome {
     let tag = Tag::new(args.tag.as_str())?;
     let done = format!("has the tag `{tag}`");
-    args.which.mark(common, &done, |store, layer| store.tag(&layer.series, &layer.layer, &tag))
+    args.which.mark(common, &done, |store, lock, layer| store.tag(lock, &layer.series, &layer.layer, &tag))
 }
 
 /// Takes the tag off.
@@ -118,7 +119,7 @@ pub(crate) fn tag(args: &TagArgs, common: Common) -> Outcome {
 pub(crate) fn untag(args: &UntagArgs, common: Common) -> Outcome {
     let tag = Tag::new(args.tag.as_str())?;
     let done = format!("does not have the tag `{tag}`");
-    args.which.mark(common, &done, |store, layer| store.untag(&layer.series, &layer.layer, &tag))
+    args.which.mark(common, &done, |store, lock, layer| store.untag(lock, &layer.series, &layer.layer, &tag))
 }
 
 impl Which {
@@ -126,14 +127,15 @@ impl Which {
         &self,
         common: Common,
         done: &str,
-        mark: impl FnOnce(&store::Store, &store::Layer) -> Result<(), store::Error>,
+        mark: impl FnOnce(&store::Store, &SharedLock, &store::Layer) -> Result<(), store::Error>,
     ) -> Outcome {
         let store = open::store(&self.store)?;
+        let lock = store.lock_shared()?;
         let listing = store.list(None)?;
         let layer = Some(self.layer.clone()).filter(|layer| layer != "latest");
         let pick = Pick { series: self.series.clone(), layer, at: None, zone: "UTC".into() };
         let Stored { layer, .. } = pick.layer(&listing)?;
-        mark(&store, layer)?;
+        mark(&store, &lock, layer)?;
         if !common.quiet {
             say(&format!("lvbackup: layer {} of {} {done}", layer.layer, layer.series));
         }

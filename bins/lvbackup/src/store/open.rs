@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use extents::Bytes;
-use store::{ErrorKind, Holder, Identities, Location, Options, SharedLock, Store};
+use store::{ErrorKind, Holder, Identities, Location, Options, SharedLock, Store, Stored};
+
+use super::when;
 
 /// Opens the store that a user named.
 ///
@@ -47,6 +49,27 @@ pub(crate) fn host() -> String {
     name.chars().filter(|c| !c.is_control()).collect()
 }
 
+/// What tells this machine from others of its name: a digest of its machine-id(5), which itself is not to be shown to
+/// others; `None` where it has none.
+pub(crate) fn machine() -> Option<String> {
+    let id = std::fs::read_to_string("/etc/machine-id").ok()?;
+    let id = id.trim();
+    let is_id = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id
+        .then(|| blake3::derive_key("hyperlayer store machine", id.as_bytes()))
+        .map(|key| blake3::Hash::from(key).to_hex()[..32].to_owned())
+}
+
+/// A warning of a layer whose time cannot be right.
+pub(crate) fn doubtful(stored: &Stored) -> String {
+    let layer = &stored.layer;
+    let created = when::utc(layer.created).unwrap_or_else(|| "a time beyond the year 9999".into());
+    format!(
+        "layer {} of {} is dated {created}, which contradicts its parent, a layer above it or this machine's clock",
+        layer.layer, layer.series
+    )
+}
+
 /// What a store is told of this machine.
 ///
 /// # Errors
@@ -56,6 +79,9 @@ pub(crate) fn options() -> Outcome<Options> {
     let holder = Holder {
         host: host(),
         boot_id: boot_id.trim().to_owned(),
+        // Without it, nobody judges by the process number.
+        pid_namespace: std::fs::read_link("/proc/self/ns/pid")
+            .map_or_else(|_| String::new(), |to| to.display().to_string()),
         pid: std::process::id(),
         command: std::env::args().take(2).collect::<Vec<_>>().join(" "),
     };

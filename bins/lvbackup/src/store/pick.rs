@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
-use cli::{Exit, Failure, OrFail, Outcome};
+use cli::{Exit, Failure, OrFail, Outcome, say};
 use jiff::civil::{Date, DateTime};
 use jiff::{Timestamp, ToSpan};
 use store::{Listing, Series, Stored};
 
-use super::when;
+use super::table::printable;
+use super::{open, when};
 
 /// The options that name a layer.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,13 +56,25 @@ impl Pick {
             return Err(Failure::msg(Exit::Usage, format!("the store holds several volumes: {}", names.join(", ")))
                 .hint("name one: `--series VG/LV`"));
         }
-        let not_newer = |stored: &&Stored| limit.is_none_or(|limit| stored.layer.created <= limit);
-        let newest = found.into_iter().filter(not_newer).max_by_key(|stored| stored.layer.created);
+        let newest = found.last().and_then(|stored| match limit {
+            Some(limit) => listing.at(&stored.layer.series, limit),
+            None => listing.newest(&stored.layer.series),
+        });
         newest.ok_or_else(|| {
             let when = self.at.as_ref().map_or_else(String::new, |at| format!(" that is not newer than {at}"));
             Failure::msg(Exit::Refused, format!("the store has no such layer{when}"))
                 .hint("`lvbackup list STORE` shows all")
         })
+    }
+}
+
+impl Pick {
+    /// Warns where the layer was chosen by times that cannot be right.
+    pub(crate) fn warn_of_times(&self, listing: &Listing, chosen: &Stored) {
+        let of_series = |stored: &&Stored| stored.layer.series == chosen.layer.series && self.layer.is_none();
+        for stored in listing.doubtful_times(SystemTime::now()).into_iter().filter(of_series) {
+            say(&format!("lvbackup: warning: {}", printable(&open::doubtful(stored))));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use cli::{Common, Exit, Failure, Outcome, Stop, say};
 use extents::{Bytes, human};
 use hyperlayer::LayerId;
-use store::{ExclusiveLock, Fault, Listing, Recipients, Series, Store, Stored};
+use store::{ExclusiveLock, Fault, Leftovers, Listing, Recipients, Series, Store, Stored};
 
 use super::list::counted;
 use super::table::{printable, short_ids};
@@ -54,8 +54,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RECIPIENT", requires = "merge")]
     encrypt_to: Vec<String>,
 
-    /// Remove also layers that cannot be restored, since one below them is missing. Without this they stay and do not
-    /// count; and where only the object of a layer is missing or cut, nothing goes at all
+    /// Remove also layers that cannot be restored, since one below them is missing, and objects without a manifest, of all
+    /// volumes. Without this they stay and do not count; and where only the object or the manifest of a layer is missing,
+    /// nothing goes at all
     #[arg(long)]
     remove_broken: bool,
 
@@ -80,9 +81,9 @@ Keys of --json: dry_run, layers (a list of objects: series, layer, created, stor
 garbage (a list of objects: key, len_bytes or null), freed_bytes (what goes; what is written anew takes some). A verdict is keep, remove, merge (it goes, its content
 first into the layers `into`) or rewrite (it stays, written anew on the layer `onto`; null: in full).
 
-Exit status: 0; 2 where a key for --merge is missing; 3 where the store holds what cannot be understood, so that nobody
-knows what that needs, or where the object of a layer that stays, or of one below it, is missing or cut: nothing is removed
-then; 4 where somebody works on the store.";
+Exit status: 0; 2 where a key for --merge is missing; 3 where the store holds what cannot be understood or has no manifest, so
+that nobody knows what that needs, where the object of a layer that stays, or of one below it, is missing or cut, or where the
+volume has no layers: nothing is removed then; 4 where somebody works on the store.";
 
 /// Prunes the store.
 ///
@@ -103,6 +104,15 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
     let listing = store.list(series.as_ref())?;
     understood(&listing)?;
+    if let Some(series) = series.as_ref().filter(|series| listing.newest(series).is_none()) {
+        return Err(Failure::msg(Exit::Refused, format!("the store has no layers of {series}"))
+            .hint("`lvbackup list STORE` shows all that it has"));
+    }
+    let leftovers = store.leftovers()?;
+    if !args.remove_broken {
+        listed(&leftovers, series.as_ref())?;
+    }
+    doubtful_times(&listing);
     let damaged = store.look_at_all(&listing)?;
     let now = SystemTime::now();
     let plans = listing.series().map(|series| {
@@ -128,7 +138,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         cli::print(&text.join("\n"))?;
     }
     let garbage = match &lock {
-        Lock::Shared(_) => store.garbage()?,
+        Lock::Shared(_) if args.remove_broken => leftovers.all(),
+        Lock::Shared(_) => leftovers.garbage,
         Lock::Exclusive(lock) => {
             for (stored, onto) in rewritten() {
                 stopped(stop)?;
@@ -137,7 +148,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
                 })?;
             }
             remove(&store, lock, &listing, &plans, stop)?;
-            store.remove_garbage(lock)?
+            if args.remove_broken { store.remove_leftovers(lock)? } else { store.remove_garbage(lock)? }
         }
     };
     if args.json {
@@ -195,6 +206,29 @@ fn understood(listing: &Listing) -> Outcome {
         format!("{objects} in the store cannot be understood, and may need any layer: nothing is removed"),
     )
     .hint("put back or move away what is shown above; `--series VG/LV` prunes volumes without such objects"))
+}
+
+/// Refuses to go on where there are layers without manifests: what they need is not known.
+fn listed(leftovers: &Leftovers, series: Option<&Series>) -> Outcome {
+    let unlisted = leftovers.unlisted.iter().filter(|one| series.is_none_or(|series| one.series == *series));
+    let unlisted: Vec<_> = unlisted.collect();
+    if unlisted.is_empty() {
+        return Ok(());
+    }
+    for one in &unlisted {
+        say(&format!("lvbackup: {}", printable(&format!("`{}` has no manifest", one.key))));
+    }
+    let objects = counted(unlisted.len(), "object", "objects");
+    Err(Failure::msg(Exit::Refused, format!("{objects} without a manifest may need any layer: nothing is removed"))
+        .hint("finish copying the store, or rebuild the manifests: `lvbackup check STORE --repair`")
+        .hint("remove these objects too: `--remove-broken`"))
+}
+
+/// Warns of layers whose times cannot be right: the rules go by times.
+fn doubtful_times(listing: &Listing) {
+    for stored in listing.doubtful_times(SystemTime::now()) {
+        say(&format!("lvbackup: warning: {}", printable(&open::doubtful(stored))));
+    }
 }
 
 /// The damaged layers of one series.

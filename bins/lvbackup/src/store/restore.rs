@@ -67,6 +67,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let _lock = open::lock_to_read(&store)?;
     let listing = store.list(None)?;
     let layer = args.pick.layer(&listing)?;
+    args.pick.warn_of_times(&listing, layer);
     let chain = listing.chain(&layer.layer.series, &layer.layer.layer).map_err(store::Error::from)?;
     match (&args.to_file, &args.pool, &args.new) {
         (Some(path), ..) => to_file(&store, &chain, &identities, path, common, stop),

@@ -12,7 +12,8 @@ fn looks(error: Error, exit: u8, text: &str) {
 }
 
 fn options() -> Options {
-    let holder = Holder { host: "here".into(), boot_id: "1".into(), pid: 7, command: "lvbackup prune".into() };
+    let (host, boot_id, pid_namespace) = ("here".into(), "1".into(), "pid:[1]".into());
+    let holder = Holder { host, boot_id, pid_namespace, pid: 7, command: "lvbackup prune".into() };
     Options::new(holder, || SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_230_000), |_| true)
 }
 

@@ -87,7 +87,7 @@ fn a_check_finds_what_can_be_seen_without_reading() {
         let store = place.init();
         let stored: Vec<_> = ["a", "b", "c"].map(|layer| put(&store, layer, None, &noise(1000, 1))).into();
         let report = store.check().unwrap();
-        assert!(report.is_sound() && report.garbage.is_empty() && report.listing.layers().len() == 3);
+        assert!(report.is_sound() && report.leftovers.garbage.is_empty() && report.listing.layers().len() == 3);
         std::fs::remove_file(place.file(&stored[0].layer.key)).unwrap();
         edit(&place.file(&stored[1].layer.key), |bytes| bytes.truncate(999));
         let report = store.check().unwrap();

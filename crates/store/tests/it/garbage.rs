@@ -1,16 +1,17 @@
 //! What runs that died leave.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::limits::LOCK_STALE;
-use store::{Encoding, Garbage, Options, ReadBack, Store};
+use store::{Encoding, Garbage, Identities, Options, ReadBack, Store};
 
 use crate::kit::{Place, begin, draft, get, id, noise, on_both, put, series, wait};
 
 /// The store as another process sees it that knows this one to be dead.
 fn after_death(place: &Place) -> Store {
-    let mut options = Options { is_alive: |pid| pid != 1234, ..place.options.clone() };
+    let mut options = Options { is_alive: Arc::new(|pid| pid != 1234), ..place.options.clone() };
     options.holder.pid = 99;
     Store::open(&place.location, &options).unwrap()
 }
@@ -45,7 +46,8 @@ fn half_a_file_of_a_killed_run_is_collected_and_that_of_a_live_one_is_not() {
     std::mem::forget((writer, lock));
     let later = after_death(&place);
     let garbage = later.garbage().unwrap();
-    assert!(matches!(&garbage[..], [half] if half.key.ends_with("#1")), "{garbage:?}");
+    let [half, mark] = &garbage[..] else { panic!("{garbage:?}") };
+    assert!(half.key.ends_with("#1") && mark.key.contains("/pending-"), "{garbage:?}");
     let exclusive = later.lock_exclusive().unwrap();
     assert_eq!(later.remove_garbage(&exclusive).unwrap(), garbage);
     assert_eq!(later.remove_garbage(&exclusive).unwrap(), []);
@@ -55,30 +57,112 @@ fn half_a_file_of_a_killed_run_is_collected_and_that_of_a_live_one_is_not() {
     assert_eq!(get(&later, &kept).unwrap(), b"kept");
 }
 
+/// The loss of a manifest must not become the loss of the layer.
 #[test]
-fn an_object_without_a_manifest_is_collected_with_its_marks() {
+fn an_object_without_a_manifest_is_no_garbage() {
     on_both(|place| {
         let store = place.init();
         let (kept, gone) = (put(&store, "kept", None, b"kept"), put(&store, "gone", None, b"gone"));
-        for layer in ["kept", "gone"] {
-            store.hold(&series(), &id(layer)).unwrap();
-        }
-        std::fs::remove_file(place.file("manifests/vg=2Fhome/gone.json")).unwrap();
-        let expected = [
-            Garbage { key: gone.layer.key.clone(), len_bytes: Some(4) },
-            Garbage { key: "marks/vg=2Fhome/gone/hold".into(), len_bytes: Some(0) },
-        ];
+        let above = put(&store, "above", Some("gone"), b"above");
         let lock = store.lock_shared().unwrap();
-        assert_eq!(store.garbage().unwrap(), expected[..1], "while somebody writes, a mark may be of a layer to come");
+        for layer in ["kept", "gone"] {
+            store.hold(&lock, &series(), &id(layer)).unwrap();
+        }
         drop(lock);
-        assert_eq!(store.garbage().unwrap(), expected);
+        assert!(store.check().unwrap().is_sound());
+        std::fs::remove_file(place.file("manifests/vg=2Fhome/gone.json")).unwrap();
+        let before = place.files();
+        assert_eq!(store.remove_garbage(&store.lock_exclusive().unwrap()).unwrap(), []);
+        assert_eq!(place.files(), before);
         let report = store.check().unwrap();
-        assert!(report.is_sound(), "garbage does no harm: {:?}", report.problems);
-        store.remove_garbage(&store.lock_exclusive().unwrap()).unwrap();
+        assert!(!report.is_sound());
+        let [unlisted] = &report.leftovers.unlisted[..] else { panic!("{:?}", report.leftovers) };
+        assert_eq!((&unlisted.key, unlisted.len), (&gone.layer.key, gone.layer.object.len));
+
+        let mut reader = store.read_unlisted(unlisted, &Identities::none()).unwrap();
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"gone");
+        let facts = reader.facts();
+        let lock = store.lock_shared().unwrap();
+        let again = store.list_again(&lock, unlisted, facts, draft(None)).unwrap();
+        drop(lock);
+        assert_eq!(again.layer, gone.layer);
+        let report = store.check().unwrap();
+        assert!(report.is_sound(), "{report:?}");
+        assert_eq!(report.listing.layers().iter().filter(|stored| stored.held).count(), 2, "its marks stayed");
+        for (stored, bytes) in [(&kept, "kept"), (&gone, "gone"), (&above, "above")] {
+            assert_eq!(get(&store, stored).unwrap(), bytes.as_bytes());
+        }
+    });
+}
+
+/// A copy of a store that was broken off: objects without manifests, or marks alone.
+#[test]
+fn a_store_that_is_half_copied_is_neither_sound_nor_emptied() {
+    on_both(|place| {
+        let store = place.init();
+        put(&store, "a", None, b"a");
+        put(&store, "b", Some("a"), b"b");
+        store.hold(&store.lock_shared().unwrap(), &series(), &id("b")).unwrap();
+        for missing in ["manifests", "layers"] {
+            std::fs::remove_dir_all(place.file(missing)).unwrap();
+            let before = place.files();
+            assert!(!store.check().unwrap().is_sound(), "without {missing}");
+            assert_eq!(store.remove_garbage(&store.lock_exclusive().unwrap()).unwrap(), []);
+            assert_eq!(place.files(), before);
+        }
+        store.remove_leftovers(&store.lock_exclusive().unwrap()).unwrap();
+        assert!(store.check().unwrap().is_sound());
+    });
+}
+
+/// The object that a merge wrote, and the one that it replaced: whichever the manifest names stays.
+#[test]
+fn of_two_objects_of_a_layer_the_one_that_is_not_named_is_garbage() {
+    on_both(|place| {
+        let store = place.init();
+        let old = put(&store, "a", None, b"old");
+        let other = old.layer.key.replace("-0.hl", "-77.hl");
+        std::fs::write(place.file(&other), "other").unwrap();
+        assert_eq!(store.garbage().unwrap(), [Garbage { key: other.clone(), len_bytes: Some(5) }]);
+        // Not while the named one is damaged.
+        std::fs::write(place.file(&old.layer.key), "ol").unwrap();
         assert_eq!(store.garbage().unwrap(), []);
-        let listing = store.list(None).unwrap();
-        assert!(listing.layers()[0].held);
-        assert_eq!(get(&store, &kept).unwrap(), b"kept");
+        assert_eq!(store.check().unwrap().leftovers.unlisted[0].key, other);
+    });
+}
+
+/// A run that died before its manifest, or in the middle of a removal, said so before.
+#[test]
+fn what_a_dead_run_left_is_collected() {
+    on_both(|place| {
+        let store = place.init();
+        let stored = put(&store, "a", None, b"a");
+        let manifest = place.file("manifests/vg=2Fhome/a.json");
+        let text = std::fs::read(&manifest).unwrap();
+        let attempt = stored.layer.key.split('.').nth(1).unwrap();
+        let pending = format!("marks/vg=2Fhome/a/pending-{attempt}");
+        let mark = |name: &str| {
+            std::fs::create_dir_all(place.file("marks/vg=2Fhome/a")).unwrap();
+            std::fs::write(place.file(name), "").unwrap();
+        };
+        mark(&pending);
+        mark("marks/vg=2Fhome/a/tag-x");
+        let keys = || -> Vec<_> { store.garbage().unwrap().into_iter().map(|one| one.key).collect() };
+        assert_eq!(keys(), [pending.as_str()], "the layer is there");
+        std::fs::remove_file(&manifest).unwrap();
+        assert_eq!(keys(), [&stored.layer.key, pending.as_str(), "marks/vg=2Fhome/a/tag-x"]);
+        std::fs::write(&manifest, &text).unwrap();
+        store.remove_garbage(&store.lock_exclusive().unwrap()).unwrap();
+        assert_eq!(get(&store, &store.list(None).unwrap().layers()[0].clone()).unwrap(), b"a");
+
+        mark(&pending);
+        std::fs::remove_file(&manifest).unwrap();
+        let lock = store.lock_exclusive().unwrap();
+        assert_eq!(store.remove_garbage(&lock).unwrap().len(), 3);
+        drop(lock);
+        assert_eq!(place.files(), ["hyperlayer-store.json"]);
     });
 }
 
@@ -92,6 +176,8 @@ fn a_run_that_is_cut_off_for_long_is_taken_for_dead() {
         let object = place.file("layers/vg=2Fhome").join(format!("x.{}-7.hl", lock.id()));
         std::fs::create_dir_all(object.parent().unwrap()).unwrap();
         std::fs::write(object, "of a live run").unwrap();
+        std::fs::create_dir_all(place.file("marks/vg=2Fhome/x")).unwrap();
+        std::fs::write(place.file(&format!("marks/vg=2Fhome/x/pending-{}-7", lock.id())), "").unwrap();
         assert_eq!(store.garbage().unwrap(), []);
         wait(LOCK_STALE + Duration::from_secs(1));
         let found = store.garbage().unwrap();

@@ -105,7 +105,13 @@ pub(crate) fn options() -> Options {
 }
 
 pub(crate) fn holder() -> Holder {
-    Holder { host: "here".into(), boot_id: "boot-1".into(), pid: 1234, command: "a test".into() }
+    Holder {
+        host: "here".into(),
+        boot_id: "boot-1".into(),
+        pid_namespace: "pid:[4026531836]".into(),
+        pid: 1234,
+        command: "a test".into(),
+    }
 }
 
 /// 2026-11-21T03:00:00Z.

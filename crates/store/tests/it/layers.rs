@@ -73,16 +73,17 @@ fn marks_come_and_go() {
             let found = listing.find(&series(), &layer).unwrap();
             (found.held, found.tags.len())
         };
-        store.hold(&series(), &layer).unwrap();
-        store.hold(&series(), &layer).unwrap();
-        store.tag(&series(), &layer, &tag).unwrap();
+        store.hold(&store.lock_shared().unwrap(), &series(), &layer).unwrap();
+        store.hold(&store.lock_shared().unwrap(), &series(), &layer).unwrap();
+        store.tag(&store.lock_shared().unwrap(), &series(), &layer, &tag).unwrap();
         assert_eq!(marks(), (true, 1));
-        store.unhold(&series(), &layer).unwrap();
+        store.unhold(&store.lock_shared().unwrap(), &series(), &layer).unwrap();
         assert_eq!(marks(), (false, 1));
-        store.untag(&series(), &layer, &tag).unwrap();
-        store.untag(&series(), &layer, &tag).unwrap();
+        store.untag(&store.lock_shared().unwrap(), &series(), &layer, &tag).unwrap();
+        store.untag(&store.lock_shared().unwrap(), &series(), &layer, &tag).unwrap();
         assert_eq!(marks(), (false, 0));
-        for refused in [store.hold(&series(), &id("b")), store.untag(&series(), &id("b"), &tag)] {
+        let lock = store.lock_shared().unwrap();
+        for refused in [store.hold(&lock, &series(), &id("b")), store.untag(&lock, &series(), &id("b"), &tag)] {
             assert!(matches!(refused, Err(Error::NoLayer { .. })), "{refused:?}");
         }
     });
@@ -222,7 +223,7 @@ fn a_layer_is_replaced_with_its_marks() {
         let store = place.init();
         put(&store, "a", None, b"parent");
         let old = put(&store, "b", Some("a"), b"delta");
-        store.hold(&series(), &id("b")).unwrap();
+        store.hold(&store.lock_shared().unwrap(), &series(), &id("b")).unwrap();
         let lock = store.lock_exclusive().unwrap();
         let mut listing = store.list(None).unwrap();
         let held = listing.find(&series(), &id("b")).unwrap().clone();
@@ -247,11 +248,13 @@ fn removing_leaves_nothing_and_spares_what_is_held() {
         let store = place.init();
         put(&store, "a", None, b"1");
         put(&store, "b", None, b"2");
-        store.tag(&series(), &id("a"), &Tag::new("t").unwrap()).unwrap();
+        store.tag(&store.lock_shared().unwrap(), &series(), &id("a"), &Tag::new("t").unwrap()).unwrap();
         let lock = store.lock_exclusive().unwrap();
         let mut listing = store.list(None).unwrap();
-        // Since then somebody else held it.
-        store.hold(&series(), &id("b")).unwrap();
+        // A hold takes a lock, which the other one excludes; it is looked for all the same.
+        assert_eq!(store.lock_shared().unwrap_err().kind(), ErrorKind::Locked);
+        std::fs::create_dir_all(place.file("marks/vg=2Fhome/b")).unwrap();
+        std::fs::write(place.file("marks/vg=2Fhome/b/hold"), "").unwrap();
         let held = store.remove(&lock, &mut listing, &series(), &id("b"));
         assert!(matches!(held, Err(Error::Held { .. })), "{held:?}");
         store.remove(&lock, &mut listing, &series(), &id("a")).unwrap();

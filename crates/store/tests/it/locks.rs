@@ -1,6 +1,7 @@
 //! Who may work beside whom.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::limits::{LOCK_REFRESH, LOCK_STALE, LOCK_STEPS_BACK};
@@ -67,16 +68,23 @@ fn the_lock_of_a_dead_process_of_this_machine_is_dead_at_once() {
         std::mem::forget(store.lock_exclusive().unwrap());
         let elsewhere = other(place, |options| {
             options.holder.host = "elsewhere".into();
-            options.is_alive = |_| false;
+            options.is_alive = Arc::new(|_| false);
         });
         assert!(elsewhere.lock_shared().is_err(), "nobody can see from there");
         let rebooted = other(place, |options| {
             options.holder.boot_id = "boot-2".into();
-            options.is_alive = |_| false;
+            options.is_alive = Arc::new(|_| false);
         });
         assert!(rebooted.lock_shared().is_err(), "two machines may have one name");
+        for namespace in ["pid:[4026532001]", ""] {
+            let contained = other(place, |options| {
+                options.holder.pid_namespace = namespace.into();
+                options.is_alive = Arc::new(|_| false);
+            });
+            assert!(contained.lock_shared().is_err(), "a container has process numbers of its own");
+        }
         assert!(other(place, |_| {}).lock_shared().is_err(), "it lives");
-        let here = other(place, |options| options.is_alive = |pid| pid != 1234);
+        let here = other(place, |options| options.is_alive = Arc::new(|pid| pid != 1234));
         let (locks, unknown) = here.locks().unwrap();
         assert!(locks[0].dead && unknown.is_empty());
         assert_eq!((locks[0].holder.clone(), locks[0].created), (holder(), now()));

@@ -151,7 +151,7 @@ fn refused(store: &store::Store, kept: &Stored, key: &str, what: &str) -> Fault 
     assert!(!problem.to_string().contains('\u{1b}'), "{problem}");
     let report = store.check().unwrap();
     assert!(!report.is_sound(), "{what}");
-    assert_eq!(report.garbage, [], "{what}: what a manifest in doubt may name is no garbage");
+    assert_eq!(report.leftovers.garbage, [], "{what}: what a manifest in doubt may name is no garbage");
     problem.fault.clone()
 }
 
@@ -211,7 +211,7 @@ fn names_that_are_none_of_ours_are_told_and_not_followed() {
         for key in more {
             assert!(report.problems.iter().any(|problem| problem.key == key), "{key}: {:?}", report.problems);
         }
-        assert_eq!(report.garbage, [], "what is not ours is not removed");
+        assert_eq!(report.leftovers.garbage, [], "what is not ours is not removed");
     });
 }
 

@@ -89,7 +89,8 @@ impl<'l> Plan<'l> {
         let places = layers.iter().enumerate().map(|(nth, stored)| (&stored.layer.layer, nth));
         let places: BTreeMap<&LayerId, usize> = places.collect();
         let items = layers.iter().filter(|stored| whole.contains(&stored.layer.layer));
-        let items = items.map(|stored| item(stored, &places)).collect::<Outcome<Vec<_>>>()?;
+        let times = tree::times(&layers);
+        let items = items.map(|stored| item(stored, &places, &times)).collect::<Outcome<Vec<_>>>()?;
         let decisions = decide(&items, policy, moment(now)?).or_fail(Exit::Refused)?;
         let mut decisions: BTreeMap<_, _> = decisions.into_iter().map(|d| (d.id.id.clone(), d)).collect();
         let lost = |stored: &Stored| {
@@ -163,12 +164,16 @@ fn of_decision(decision: Decision<Place>) -> (Fate, Vec<String>) {
     (fate, decision.reasons.iter().map(ToString::to_string).collect())
 }
 
-fn item(stored: &Stored, places: &BTreeMap<&LayerId, usize>) -> Outcome<Item<Place>> {
+fn item(
+    stored: &Stored,
+    places: &BTreeMap<&LayerId, usize>,
+    times: &BTreeMap<&LayerId, SystemTime>,
+) -> Outcome<Item<Place>> {
     let layer = &stored.layer;
     let place = |id: &LayerId| Place { nth: places.get(id).copied().unwrap_or_default(), id: id.clone() };
     Ok(Item {
         id: place(&layer.layer),
-        taken: moment(layer.created)?,
+        taken: moment(times.get(&layer.layer).copied().unwrap_or(layer.created))?,
         tags: stored.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
         held: stored.held,
         parent: layer.parent.as_ref().map(place),

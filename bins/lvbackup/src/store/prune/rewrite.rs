@@ -67,6 +67,7 @@ impl Rewriting<'_> {
             totals: plan.totals(),
             tool,
             host: stored.layer.host.clone(),
+            machine: stored.layer.machine.clone(),
             tags: stored.tags.clone(),
         };
         let len =

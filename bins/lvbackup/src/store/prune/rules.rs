@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use clap::ValueEnum;
 use cli::{Exit, Failure, OrFail, Outcome};
 use retention::{Merging, Per, Period, Policy, Rule, Zone};
+use store::Tag;
 
 /// The options that keep layers. Without any, all stay.
 #[derive(clap::Args, Clone, Debug)]
@@ -39,8 +40,8 @@ pub(crate) struct Rules {
     keep_within: Option<Period>,
 
     /// Every layer with this tag; repeatable
-    #[arg(long, value_name = "TAG")]
-    keep_tag: Vec<String>,
+    #[arg(long, value_name = "TAG", value_parser = tag)]
+    keep_tag: Vec<Tag>,
 
     /// A preset; `original`: a layer of a Sunday is a weekly one, any other a daily one, the newest of each class stay
     #[arg(long, value_enum, requires = "daily_max", requires = "weekly_max")]
@@ -65,6 +66,14 @@ enum Preset {
     Original,
 }
 
+/// A tag of a rule. One that no layer can have would keep nothing.
+fn tag(text: &str) -> Result<Tag, String> {
+    if text.contains(',') {
+        return Err("one tag is expected; repeat the option for several".into());
+    }
+    Tag::new(text).map_err(|error| error.to_string())
+}
+
 impl Rules {
     /// As a policy.
     ///
@@ -82,7 +91,7 @@ impl Rules {
         let mut rules: Vec<_> = self.keep_last.map(Rule::Last).into_iter().collect();
         rules.extend(calendar.into_iter().filter_map(|(per, count)| Some(Rule::Calendar(per, count?))));
         rules.extend(self.keep_within.map(Rule::Within));
-        rules.extend(self.keep_tag.iter().cloned().map(Rule::Tag));
+        rules.extend(self.keep_tag.iter().map(|tag| Rule::Tag(tag.as_str().to_owned())));
         if let (Some(Preset::Original), Some(daily_max), Some(weekly_max)) =
             (self.policy, self.daily_max, self.weekly_max)
         {

@@ -138,16 +138,54 @@ fn root_a_store_on_a_full_disk_is_read() {
     let _ = pruned.says(4, &["make room"]);
 }
 
+/// The layers above one without a manifest need it: nothing goes until it has one again.
+#[test]
+fn a_manifest_that_is_missing_is_rebuilt() {
+    let filled = Filled::days(3);
+    let (recipient, key) = super::age_key(&filled.folder);
+    filled.write_image(3);
+    filled.add(3, Some(2), &Encoding { zstd_level: Some(1), recipients: Recipients::parse([&recipient]).unwrap() });
+    let _ = filled.run("hold store day-1", 0, &[]);
+    for day in ["day-1", "day-3"] {
+        fs::remove_file(filled.file("manifests", day)).unwrap();
+    }
+    let _ = filled.run("check store", 3, &["3 things are wrong", "1 of 2 layers cannot be restored", "--repair"]);
+    for line in ["prune store", "prune store --keep-last 1", "prune store --keep-last 1 --dry-run"] {
+        let _ = filled.run(line, 3, &["2 objects without a manifest", "nothing is removed", "--repair"]);
+    }
+    let said = filled.run("check store --repair --json", 3, &[]);
+    assert_eq!(json_lines(&said)[0]["repaired"], 1);
+    assert!(said.text().contains("none can be rebuilt"), "{}", said.text());
+    assert_eq!(filled.layers(), ["0", "1", "2"]);
+    let said = filled.run(&format!("check store --repair --json --identity {key}"), 0, &[]);
+    assert_eq!(json_lines(&said)[0]["repaired"], 1);
+    let _ = filled.run(&format!("check store --read-data --identity {key}"), 0, &["4 read to their ends"]);
+    assert!(filled.run("list store", 0, &[]).text().contains("held"), "its marks stayed");
+    filled.gives("3", &format!("--identity {key}"));
+
+    // What is no stream of that layer cannot be listed, and goes when that is asked for.
+    let object = filled.file("layers", "day-3");
+    fs::write(&object, "no stream").unwrap();
+    fs::remove_file(filled.file("manifests", "day-3")).unwrap();
+    let _ = filled.run(&format!("check store --repair --identity {key}"), 3, &["1 thing is wrong"]);
+    let _ = filled.run("prune store --remove-broken", 0, &["1 object of dead runs removed"]);
+    let _ = filled.run("check store", 0, &["3 layers"]);
+}
+
 #[test]
 fn what_dead_runs_left_is_no_damage() {
     let filled = Filled::days(2);
     let object = filled.file("layers", "day-1");
     let left = object.file_name().unwrap().to_str().unwrap().replacen("day-1.", "day-9.", 1);
+    let attempt = left.split('.').nth(1).unwrap();
+    let pending = filled.folder.path(&format!("store/marks/vg0=2Fdata/day-9/pending-{attempt}"));
+    fs::create_dir_all(pending.parent().unwrap()).unwrap();
+    fs::write(pending, "").unwrap();
     fs::copy(&object, object.with_file_name(left)).unwrap();
     let said = filled.run("check store --json", 0, &[]);
     assert!(text(&json_lines(&said)[0]["garbage"][0]["key"]).contains("day-9"));
     assert!(filled.run("check store", 0, &[]).text().contains("left by a dead run, does no harm"));
-    let says = ["0 layers (0 B) and 1 object of dead runs removed", "no layer goes without a rule"];
+    let says = ["0 layers (0 B) and 2 objects of dead runs removed", "no layer goes without a rule"];
     let _ = filled.run("prune store", 0, &says);
     assert_eq!(filled.layers(), ["0", "1"]);
     let said = filled.run("check store --json", 0, &[]);
@@ -160,7 +198,11 @@ fn encrypted_ones_with_and_without_the_key() {
     let (recipient, key) = super::age_key(&filled.folder);
     filled.write_image(1);
     filled.add(1, Some(0), &Encoding { zstd_level: Some(1), recipients: Recipients::parse([&recipient]).unwrap() });
-    let _ = filled.run("check store --read-data", 0, &["2 read to their ends"]);
+    let says = ["1 read to their ends; of 1 encrypted, only the objects were compared, `--identity FILE` decrypts"];
+    let said = filled.run("check store --read-data --json", 0, &[]);
+    let found = &json_lines(&said)[0];
+    assert_eq!((&found["read_layers"], &found["unopened_layers"]), (&1.into(), &1.into()));
+    let _ = filled.run("check store --read-data", 0, &says);
     let _ = filled.run(&format!("check store --read-data --identity {key}"), 0, &["2 read to their ends"]);
     // Somebody else's key: nothing is lost because of that.
     let right = filled.folder.read(key);

@@ -75,6 +75,11 @@ impl Filled {
 
     /// Adds the layer `day-NUMBER` of `NUMBER.img`, on that of another day or in full.
     fn add(&self, number: u64, on: Option<u64>, encoding: &Encoding) {
+        self.add_at(number, on, encoding, number);
+    }
+
+    /// The same, by a clock that says another day.
+    fn add_at(&self, number: u64, on: Option<u64>, encoding: &Encoding, created: u64) {
         let line = match on {
             None => format!("--full ./{number}.img --layer-id day-{number} -o {number}.hl"),
             Some(on) => {
@@ -82,7 +87,7 @@ impl Filled {
             }
         };
         let _ = self.folder.tool("lvdiff", &line).run().done();
-        self.put(SERIES, &self.folder.read(&format!("{number}.hl")), day(number), encoding);
+        self.put(SERIES, &self.folder.read(&format!("{number}.hl")), day(created), encoding);
     }
 
     fn put(&self, series: &str, stream: &[u8], created: SystemTime, encoding: &Encoding) {
@@ -146,7 +151,8 @@ fn age_key(folder: &Folder) -> (String, &'static str) {
 fn open(path: &Path) -> Store {
     let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().to_owned();
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
-    let holder = Holder { host, boot_id, pid: std::process::id(), command: "a test".into() };
+    let pid_namespace = fs::read_link("/proc/self/ns/pid").unwrap().to_str().unwrap().to_owned();
+    let holder = Holder { host, boot_id, pid_namespace, pid: std::process::id(), command: "a test".into() };
     Store::open(&Location::folder(path), &Options::new(holder, SystemTime::now, |_| true)).unwrap()
 }
 

@@ -97,6 +97,35 @@ fn a_year_by_many_rules() {
     let _ = filled.run("check store --read-data", 0, &["3 layers"]);
 }
 
+/// A rule that no layer can meet keeps nothing, and is a mistake.
+#[test]
+fn rules_that_cannot_be_meant() {
+    let filled = Filled::days(2);
+    for tag in ["", "a,b", "a\nb"] {
+        let line = ["prune", "store", "--keep-tag", tag];
+        let _ = filled.folder.tool("lvbackup", "").args(line).run().says(2, &["--keep-tag"]);
+    }
+    let _ = filled.run("prune store --series vg0/typo --keep-last 1", 3, &["no layers of vg0/typo", "lvbackup list"]);
+    assert_eq!(filled.layers(), ["0", "1"]);
+}
+
+/// A layer made while the clock was a year ahead, and one made at its beginning.
+#[test]
+fn a_wrong_clock_neither_hides_nor_removes_a_layer() {
+    let filled = Filled::empty();
+    for (number, created) in [(0, 0), (1, 365), (2, 2), (3, 3), (4, 0)] {
+        filled.write_image(number);
+        filled.add_at(number, number.checked_sub(1), &Encoding::default(), created);
+    }
+    let said =
+        filled.run("restore store --to-file got.img", 0, &["layer day-1 of vg0/data is dated", "layer day-4 of"]);
+    assert!(filled.folder.read("got.img") == filled.folder.read("4.img"), "{}", said.text());
+    let said = filled.run("prune store --keep-daily 2 --merge --dry-run --json", 0, &["is dated"]);
+    let found = json_lines(&said).remove(0);
+    let verdicts: Vec<_> = found["layers"].as_array().unwrap().iter().map(|layer| text(&layer["verdict"])).collect();
+    assert_eq!(verdicts, ["merge", "merge", "rewrite", "merge", "rewrite"]);
+}
+
 /// What a layer that stays is applied on stays too.
 #[test]
 fn chains_stay_whole() {
@@ -235,8 +264,10 @@ fn broken_chains() {
     filled.add(2, Some(1), &Encoding::default());
     filled.add(3, Some(2), &Encoding::default());
     fs::remove_file(filled.file("manifests", "day-1")).unwrap();
-    let _ = filled.run("hold store day-2", 0, &[]);
     let line = "prune store --keep-last 1";
+    let _ = filled.run(line, 3, &["1 object without a manifest", "check STORE --repair"]);
+    fs::remove_file(filled.file("layers", "day-1")).unwrap();
+    let _ = filled.run("hold store day-2", 0, &[]);
     let said = filled.run(&format!("{line} --dry-run"), 0, &[]);
     assert!(
         said.text().contains("newest, last 1 of 1") && said.text().contains("held, cannot be restored"),

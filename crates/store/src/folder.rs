@@ -1,0 +1,373 @@
+//! A directory as an object store. `object_store` reads it; writes and removals are done here, because the error of a sync
+//! decides whether they count.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::options::SyncFile;
+
+/// Permissions of what lies directly in the store's root; what lies deeper has those of its directory.
+const PRIVATE: u32 = 0o700;
+
+/// A directory whose changes are durable when they are reported as done.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder(Arc<Inner>);
+
+struct Inner {
+    root: PathBuf,
+    reader: LocalFileSystem,
+    sync: SyncFile,
+    /// Directories that are durable by name, up to the root: synced by this process.
+    settled: Mutex<BTreeSet<PathBuf>>,
+    /// Whether the file system was found not to sync directories.
+    unsynced: Mutex<bool>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Folder").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Folder {
+    /// The directory at `root`, which is absolute and without symbolic links; made durably where it is missing and `make`
+    /// is set.
+    pub(crate) fn new(path: &Path, make: bool, sync: SyncFile) -> io::Result<Self> {
+        let none = Inner {
+            root: PathBuf::new(),
+            reader: LocalFileSystem::new(),
+            sync,
+            settled: Mutex::default(),
+            unsynced: Mutex::default(),
+        };
+        if make && !path.is_dir() {
+            none.make_root(path)?;
+        }
+        let root = path.canonicalize()?;
+        let reader = LocalFileSystem::new_with_prefix(&root).map_err(io::Error::other)?;
+        Ok(Self(Arc::new(Inner { root, reader, ..none })))
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    /// Makes durable what another process may have named in a directory of the store and not synced. A directory that is
+    /// missing needs nothing.
+    pub(crate) fn settle(&self, directory: &str) -> io::Result<()> {
+        self.0.sync_directory(&self.0.root.join(directory))
+    }
+
+    /// Removes a file by its path in the store, durably; it may be missing.
+    pub(crate) fn remove(&self, path: &str) -> io::Result<()> {
+        self.0.remove(&self.0.root.join(path))
+    }
+}
+
+impl Inner {
+    /// Makes the directories up to the root, the root itself for its owner alone.
+    fn make_root(&self, path: &Path) -> io::Result<()> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+            fs::create_dir_all(parent)?;
+            for above in parent.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+                self.sync_directory(above)?;
+            }
+        }
+        match DirBuilder::new().mode(PRIVATE).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            made => made?,
+        }
+        self.sync_directory(parent.unwrap_or(Path::new(".")))
+    }
+
+    /// Syncs a directory. File systems that have no such operation are passed over with one warning; any other error
+    /// counts.
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        let synced = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => (self.sync)(&opened?, path),
+        };
+        match synced {
+            Err(error) if is_no_operation(&error) => {
+                let mut warned = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+                if !std::mem::replace(&mut *warned, true) {
+                    let path = path.display().to_string();
+                    tracing::warn!(path, %error, "the file system cannot sync directories: a power cut may lose new files");
+                }
+                Ok(())
+            }
+            synced => synced.map_err(|error| in_sync(path, &error)),
+        }
+    }
+
+    /// Syncs a file's directory, and the first time the directories above it, which another process may have made.
+    fn settle_parent(&self, path: &Path) -> io::Result<()> {
+        for directory in path.ancestors().skip(1).take_while(|above| above.starts_with(&self.root)) {
+            self.sync_directory(directory)?;
+            let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+            if !settled.insert(directory.to_owned()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn make_parent(&self, path: &Path) -> io::Result<()> {
+        let Some(parent) = path.parent().filter(|parent| !parent.is_dir()) else { return Ok(()) };
+        self.make_parent(parent)?;
+        match DirBuilder::new().mode(self.mode_in(parent)?).create(parent) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        }
+    }
+
+    /// The permissions of what is made at `path`, as a directory.
+    fn mode_in(&self, path: &Path) -> io::Result<u32> {
+        match path.parent() {
+            Some(parent) if parent != self.root => Ok(fs::metadata(parent)?.mode() & 0o777 | PRIVATE),
+            _ => Ok(PRIVATE),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+        // Also of a file that is missing: who removed it may not have synced.
+        self.sync_directory(path.parent().unwrap_or(&self.root))
+    }
+}
+
+/// A file on its way, as `KEY#N`. Dropped, it is removed.
+#[derive(Debug)]
+struct Staged {
+    folder: Folder,
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+    /// Whether `path` may be another's by now.
+    renamed: bool,
+}
+
+impl Staged {
+    fn new(folder: &Folder, key: &Key) -> io::Result<Self> {
+        let target = folder.0.root.join(key.as_ref());
+        folder.0.make_parent(&target)?;
+        let mode = folder.0.mode_in(&target)? & 0o666;
+        for number in 1u64.. {
+            let path = PathBuf::from(format!("{}#{number}", target.display()));
+            match OpenOptions::new().write(true).create_new(true).mode(mode).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                opened => return Ok(Self { folder: folder.clone(), file: opened?, path, target, renamed: false }),
+            }
+        }
+        Err(io::Error::other("there are too many unfinished files"))
+    }
+
+    /// Gives the file its name, durably.
+    fn publish(mut self, mode: &PutMode) -> io::Result<()> {
+        (self.folder.0.sync)(&self.file, &self.path).map_err(|error| in_sync(&self.path, &error))?;
+        match mode {
+            PutMode::Create => self.name_new()?,
+            _ => {
+                fs::rename(&self.path, &self.target)?;
+                self.renamed = true;
+            }
+        }
+        let (folder, target) = (self.folder.clone(), self.target.clone());
+        // Before the sync, which makes that durable too.
+        drop(self);
+        folder.0.settle_parent(&target)
+    }
+
+    /// Gives the file a name that no other file has.
+    fn name_new(&mut self) -> io::Result<()> {
+        match fs::hard_link(&self.path, &self.target) {
+            // On a network file system the answer to the first request may have been lost.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same_file(&self.path, &self.target) => {
+                Ok(())
+            }
+            Err(error) if is_without_links(&error) => {
+                rename_new(&self.path, &self.target)?;
+                self.renamed = true;
+                Ok(())
+            }
+            linked => linked,
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.renamed {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Renames where nothing is replaced, for file systems without hard links.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "its file system has neither hard links nor renames that replace nothing (RENAME_NOREPLACE)",
+        )),
+        renamed => Ok(renamed?),
+    }
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    let id = |path: &Path| fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    id(a).is_some_and(|of_a| Some(of_a) == id(b))
+}
+
+fn is_without_links(error: &io::Error) -> bool {
+    let code = Errno::from_io_error(error);
+    code.is_some_and(|code| [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::MLINK].contains(&code))
+}
+
+/// Whether a file system says that it has no such operation, as CIFS does for a directory's sync.
+fn is_no_operation(error: &io::Error) -> bool {
+    let code = Errno::from_io_error(error);
+    code.is_some_and(|code| [Errno::INVAL, Errno::OPNOTSUPP, Errno::NOSYS].contains(&code))
+}
+
+fn in_sync(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot sync `{}`: {error}", path.display()))
+}
+
+/// An error of the system as `object_store` has it.
+pub(crate) fn failed(path: &str, source: io::Error) -> Error {
+    let (path, source) = (path.to_owned(), Box::new(source));
+    match source.kind() {
+        io::ErrorKind::NotFound => Error::NotFound { path, source },
+        io::ErrorKind::AlreadyExists => Error::AlreadyExists { path, source },
+        _ => Error::Generic { store: "folder", source },
+    }
+}
+
+/// Runs what may wait for a disk where it keeps no timer waiting.
+async fn blocking<T: Send + 'static>(key: &str, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+    done.and_then(|done| done).map_err(|error| failed(key, error))
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.root.display())
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Folder {
+    async fn put_opts(&self, key: &Key, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let (folder, to) = (self.clone(), key.clone());
+        let write = move || {
+            let mut staged = Staged::new(&folder, &to)?;
+            payload.iter().try_for_each(|part| staged.file.write_all(part))?;
+            staged.publish(&options.mode)
+        };
+        blocking(key.as_ref(), write).await?;
+        Ok(PutResult { e_tag: None, version: None, extensions: Default::default() })
+    }
+
+    async fn put_multipart_opts(&self, key: &Key, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        let (folder, to) = (self.clone(), key.clone());
+        let staged = blocking(key.as_ref(), move || Staged::new(&folder, &to)).await?;
+        Ok(Box::new(Upload { key: key.clone(), staged: Some(Arc::new(staged)), at: 0 }))
+    }
+
+    async fn get_opts(&self, key: &Key, options: GetOptions) -> Result<GetResult> {
+        self.0.reader.get_opts(key, options).await
+    }
+
+    fn delete_stream(&self, keys: BoxStream<'static, Result<Key>>) -> BoxStream<'static, Result<Key>> {
+        let folder = self.clone();
+        let delete = move |key: Result<Key>| {
+            let folder = folder.clone();
+            async move {
+                let key = key?;
+                let path = key.to_string();
+                blocking(key.as_ref(), move || folder.remove(&path)).await?;
+                Ok(key)
+            }
+        };
+        keys.then(delete).boxed()
+    }
+
+    fn list(&self, prefix: Option<&Key>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.0.reader.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Key>) -> Result<ListResult> {
+        self.0.reader.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, _: &Key, _: &Key, _: CopyOptions) -> Result<()> {
+        Err(Error::NotImplemented { operation: "copy".into(), implementer: self.to_string() })
+    }
+}
+
+/// An upload of parts: each is written at its place.
+#[derive(Debug)]
+struct Upload {
+    key: Key,
+    staged: Option<Arc<Staged>>,
+    at: u64,
+}
+
+impl Upload {
+    fn ended(&self) -> Error {
+        failed(self.key.as_ref(), io::Error::other("the upload has ended"))
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for Upload {
+    fn put_part(&mut self, part: PutPayload) -> UploadPart {
+        let (key, staged, ended) = (self.key.clone(), self.staged.clone(), self.ended());
+        let mut at = self.at;
+        self.at += part.content_length() as u64;
+        Box::pin(async move {
+            let staged = staged.ok_or(ended)?;
+            let write = move || {
+                part.iter().try_for_each(|piece| {
+                    staged.file.write_all_at(piece, at)?;
+                    at += piece.len() as u64;
+                    Ok(())
+                })
+            };
+            blocking(key.as_ref(), write).await
+        })
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let staged = self.staged.take().and_then(Arc::into_inner).ok_or_else(|| self.ended())?;
+        blocking(self.key.as_ref(), move || staged.publish(&PutMode::Create)).await?;
+        Ok(PutResult { e_tag: None, version: None, extensions: Default::default() })
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.staged = None;
+        Ok(())
+    }
+}
