@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     for stored in report.listing.doubtful_times(SystemTime::now()) {
         say(&format!("lvbackup: warning: {}", printable(&open::doubtful(stored))));
     }
-    let mut found = Found::of(report, repaired);
+    let mut found = Found::of(report, &repaired);
     if let Some(Percent(percent)) = args.read_data {
         let identities = (!args.identity.is_empty()).then_some(&identities);
         found.with_identity = identities.is_some();
@@ -145,7 +145,7 @@ struct Reading<'r> {
 }
 
 impl Found {
-    fn of(report: Report, repaired: repair::Repaired) -> Self {
+    fn of(report: Report, repaired: &repair::Repaired) -> Self {
         let Report { listing, problems, broken, leftovers: Leftovers { garbage, unlisted, stray_marks } } = report;
         let without = unlisted.iter().map(|one| {
             let why = repaired
