@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::share::Share;
-use crate::{Command, ExecError, Executor, Kind, LockError, Lv, LvRef, Patience, Program, StateDir};
+use crate::{
+    Command, ExecError, Executor, Kind, LockError, Lv, LvRef, Patience, Program, ReportError, StateDir, Uuid, volumes,
+};
 
 /// How a volume is activated.
 #[derive(Clone, Debug)]
@@ -31,6 +33,7 @@ impl<'a> ActivationOptions<'a> {
 pub struct Activation<'a> {
     exec: &'a dyn Executor,
     name: LvRef,
+    uuid: Uuid,
     node: PathBuf,
     options: ActivationOptions<'a>,
     /// Nothing where the volume was active by itself.
@@ -66,12 +69,14 @@ impl<'a> Activation<'a> {
             // Not read-only, though LVM could (`activation/read_only_volume_list`): a thin pool that becomes active along
             // with such a volume is then loaded read-only too, which the kernel refuses (lvm2 2.03.16).
             let command = Command::new(Program::Lvchange).args(["-ay", "-K", &name.to_string()]);
-            if let Err(source) = exec.run(&command) {
+            if let Err(source) = exec.run(&command)
+                && !(source.was_run() && is_active(exec, &name, &volume.uuid).unwrap_or(false))
+            {
                 share.into_iter().filter(|share| share.is_last().unwrap_or(false)).for_each(Share::end);
                 return Err(ActivationError::Activate { name, source });
             }
         }
-        let this = Self { exec, name, node, options, share };
+        let this = Self { exec, name, uuid: volume.uuid.clone(), node, options, share };
         drop(switch);
         this.wait_for_node()?;
         Ok(this)
@@ -100,6 +105,10 @@ impl<'a> Activation<'a> {
             if !settled {
                 settle(self.exec, &self.options.patience);
                 settled = true;
+                // LVM passes over what its settings keep inactive, and exits 0.
+                if !self.node.exists() && !is_active(self.exec, &self.name, &self.uuid).unwrap_or(true) {
+                    return Err(ActivationError::Kept { name: self.name.clone() });
+                }
             } else if !tries.pause() {
                 return Err(ActivationError::NoNode { name: self.name.clone(), node: self.node.clone() });
             }
@@ -123,17 +132,36 @@ impl<'a> Activation<'a> {
         }
     }
 
+    /// What is open is tried again, and what was so until just now.
     fn lvchange_an(&self) -> Result<(), ActivationError> {
         let mut tries = self.options.patience.tries();
         let command = Command::new(Program::Lvchange).args(["-an", &self.name.to_string()]);
+        let mut is_first = true;
         loop {
-            match self.exec.run(&command) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_in_use() && tries.pause() => {}
-                Err(source) => return Err(ActivationError::Deactivate { name: self.name.clone(), source }),
+            let Err(source) = self.exec.run(&command) else { return Ok(()) };
+            let failed = |in_use, source| Err(ActivationError::Deactivate { name: self.name.clone(), in_use, source });
+            if !source.was_run() {
+                return failed(false, source);
             }
+            self.exec.forget();
+            let Ok(group) = volumes(self.exec, self.name.vg()) else { return failed(false, source) };
+            let in_use = match group.iter().find(|lv| lv.uuid == self.uuid) {
+                Some(lv) if lv.attr.is_active() => lv.attr.is_open(),
+                _ => return Ok(()),
+            };
+            if !((in_use || is_first) && tries.pause()) {
+                return failed(in_use, source);
+            }
+            is_first = false;
         }
     }
+}
+
+/// Whether a new report says that the volume is active.
+fn is_active(exec: &dyn Executor, name: &LvRef, uuid: &Uuid) -> Result<bool, ReportError> {
+    exec.forget();
+    let group = volumes(exec, name.vg())?;
+    Ok(group.iter().any(|lv| lv.uuid == *uuid && lv.attr.is_active()))
 }
 
 impl Drop for Activation<'_> {
@@ -176,11 +204,22 @@ pub enum ActivationError {
         /// What should be there.
         node: PathBuf,
     },
+    /// LVM passes over it.
+    #[error(
+        "cannot activate `{name}`: LVM leaves it inactive, as `activation/volume_list` in lvm.conf does with what it does \
+         not list; see `lvmconfig activation/volume_list`"
+    )]
+    Kept {
+        /// The volume.
+        name: LvRef,
+    },
     /// LVM does not deactivate it.
     #[error("cannot deactivate `{name}`, which stays active; later: `lvchange -an {name}`")]
     Deactivate {
         /// The volume.
         name: LvRef,
+        /// Whether something has it open, as a report said afterwards.
+        in_use: bool,
         /// Why not.
         source: ExecError,
     },
@@ -191,8 +230,9 @@ impl ActivationError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Deactivate { in_use: true, .. } => Kind::Busy,
             Self::Activate { source, .. } | Self::Deactivate { source, .. } => source.kind(),
-            Self::NoNode { .. } => Kind::Environment,
+            Self::NoNode { .. } | Self::Kept { .. } => Kind::Environment,
             Self::Lock(source) => source.kind(),
         }
     }

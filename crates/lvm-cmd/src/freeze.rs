@@ -167,8 +167,7 @@ impl FreezeError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Look { .. } | Self::Needed { .. } | Self::Written { .. } => Kind::Environment,
-            Self::Exec(error) => error.kind(),
+            Self::Look { .. } | Self::Needed { .. } | Self::Written { .. } | Self::Exec(_) => Kind::Environment,
             Self::Thaw { .. } => Kind::Failed,
         }
     }

@@ -83,10 +83,15 @@ impl<'a> MetadataSnapshot<'a> {
         record.write(&record_path).map_err(written)?;
         if let Err(source) = message(exec, name, RESERVE) {
             // What sends the message may have been killed after the kernel had it: the record then says whose it may be.
-            if pool_status(exec, name).is_ok_and(|status| status.held_root.is_none()) {
-                Record::remove(&record_path);
-            }
-            return Err(ReserveError::Reserve { pool: name.clone(), source });
+            return Err(match pool_status(exec, name) {
+                Ok(PoolStatus { held_root: Some(root), .. }) => ReserveError::held(name, root, Proof::Perhaps),
+                status => {
+                    if status.is_ok() {
+                        Record::remove(&record_path);
+                    }
+                    ReserveError::Reserve { pool: name.clone(), source }
+                }
+            });
         }
         // From here on it is ours, and every way out releases it.
         let before = status.transaction_id;

@@ -1,5 +1,7 @@
 //! A thin pool's state, and a thin volume's table, as the kernel tells them.
 
+use std::collections::BTreeSet;
+
 use extents::{Bytes, Chunks, Sectors};
 
 use crate::{Command, ExecError, Executor, Kind, LvRef, Program, ThinId};
@@ -207,18 +209,26 @@ impl PoolError {
     }
 }
 
-/// The state of an active pool. Runs one command, or two where the pool has no thin volume yet: as long as it never
+/// The state of an active pool. Runs one command, or three where the pool has no thin volume yet: as long as it never
 /// had one, LVM gives the target the pool's own name, without `-tpool`.
 ///
 /// # Errors
 /// The pool is not active or has failed, or the answer is not understood.
 pub fn pool_status(exec: &dyn Executor, pool: &LvRef) -> Result<PoolStatus, PoolError> {
-    let ask = |dm_name| query(exec, pool, &["status", "--target", "thin-pool"], dm_name);
-    let line = match ask(pool.dm_pool_name()) {
-        Err(PoolError::Inactive { .. }) => ask(pool.dm_name()),
+    let ask = |dm_name: &str| {
+        exec.run(&Command::new(Program::Dmsetup).args(["status", "--target", "thin-pool", dm_name]))
+            .map_err(|source| PoolError::Query { name: pool.clone(), source })
+    };
+    let output = match ask(&pool.dm_pool_name()) {
+        Err(error) => match names(exec) {
+            Some(names) if names.contains(&pool.dm_pool_name()) => Err(error),
+            Some(names) if names.contains(&pool.dm_name()) => ask(&pool.dm_name()),
+            Some(_) => Err(PoolError::Inactive { name: pool.clone() }),
+            None => Err(error),
+        },
         answered => answered,
     }?;
-    PoolStatus::parse(&line).map_err(|source| PoolError::Status { name: pool.clone(), source })
+    PoolStatus::parse(output.text().trim_end()).map_err(|source| PoolError::Status { name: pool.clone(), source })
 }
 
 /// The table of an active thin volume. Runs one command. [`Lv::external_origin`](crate::Lv::external_origin) tells
@@ -227,7 +237,7 @@ pub fn pool_status(exec: &dyn Executor, pool: &LvRef) -> Result<PoolStatus, Pool
 /// # Errors
 /// The volume is not active or not a thin one.
 pub fn thin_target(exec: &dyn Executor, volume: &LvRef) -> Result<ThinTarget, PoolError> {
-    let line = query(exec, volume, &["table", "--target", "thin"], volume.dm_name())?;
+    let line = query(exec, volume, &["table", "--target", "thin"], &volume.dm_name())?;
     ThinTarget::parse(&line).map_err(|source| PoolError::Status { name: volume.clone(), source })
 }
 
@@ -236,7 +246,7 @@ pub fn thin_target(exec: &dyn Executor, volume: &LvRef) -> Result<ThinTarget, Po
 /// # Errors
 /// The volume is not active or not a thin one, or its pool has failed.
 pub fn mapped(exec: &dyn Executor, volume: &LvRef) -> Result<Sectors, PoolError> {
-    let line = query(exec, volume, &["status", "--target", "thin"], volume.dm_name())?;
+    let line = query(exec, volume, &["status", "--target", "thin"], &volume.dm_name())?;
     parse_mapped(&line).map_err(|source| PoolError::Status { name: volume.clone(), source })
 }
 
@@ -260,18 +270,24 @@ pub(crate) fn message_command(pool: &LvRef, message: &str) -> Command {
     Command::new(Program::Dmsetup).args(["message", &pool.dm_pool_name(), "0", message])
 }
 
-fn query(exec: &dyn Executor, name: &LvRef, args: &[&str], dm_name: String) -> Result<String, PoolError> {
+/// Asks about a volume that is active.
+fn query(exec: &dyn Executor, name: &LvRef, args: &[&str], dm_name: &str) -> Result<String, PoolError> {
     let command = Command::new(Program::Dmsetup).args(args).arg(dm_name);
     match exec.run(&command) {
         Ok(output) => Ok(output.text().trim_end().to_owned()),
-        // dmsetup 1.02.185: the first of `status`, the second of `table`.
-        Err(source)
-            if ["Device does not exist", "No such device"].iter().any(|text| source.stderr().contains(text)) =>
-        {
+        Err(_) if names(exec).is_some_and(|names| !names.contains(dm_name)) => {
             Err(PoolError::Inactive { name: name.clone() })
         }
         Err(source) => Err(PoolError::Query { name: name.clone(), source }),
     }
+}
+
+/// What the device mapper has, by its names; `None` where it does not answer. Without any device it says so in words, which
+/// are no name: all of LVM's have a hyphen and no blank. Runs one command.
+fn names(exec: &dyn Executor) -> Option<BTreeSet<String>> {
+    let list = Command::new(Program::Dmsetup).args(["info", "--columns", "--noheadings", "--options", "name"]);
+    let output = exec.run(&list).ok()?;
+    Some(output.text().lines().map(|name| name.trim().to_owned()).collect())
 }
 
 fn pair(word: &str) -> Option<(u64, u64)> {

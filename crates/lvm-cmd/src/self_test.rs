@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use rustix::fs::{Mode, OFlags};
+
 use crate::selftest_image::{ARGUMENTS, RUNS, is_right, write_image};
 use crate::{Command, ExecError, Executor, Kind, Program};
 
@@ -66,13 +68,19 @@ fn run_test(exec: &dyn Executor, scratch: &Path) -> Result<(), SelfTestError> {
     match exec.run(&command) {
         Ok(output) if is_right(&output.text()) => Ok(()),
         Ok(output) => Err(SelfTestError::Wrong { binary: binary(exec), found: runs(&output.text()) }),
-        // 0.9.0: `syscall 'open' failed: Invalid argument`. Nobody's fault but the folder's.
-        Err(source) if source.stderr().contains("Invalid argument") => {
-            Err(SelfTestError::Scratch { path: image, source })
-        }
-        Err(source @ ExecError::Failed { .. }) => Err(SelfTestError::Unusable { binary: binary(exec), source }),
+        Err(source @ ExecError::Failed { .. }) => Err(match open_directly(&image) {
+            Ok(()) => SelfTestError::Unusable { binary: binary(exec), source },
+            // The folder's fault.
+            Err(source) => SelfTestError::Scratch { path: image, source },
+        }),
         Err(source) => Err(SelfTestError::Run { source }),
     }
+}
+
+/// Opens a file as `thin_delta` does.
+fn open_directly(path: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty()).map(drop)?)
 }
 
 /// Whole or not at all, so that another process never reads half of it.
@@ -130,8 +138,8 @@ pub enum SelfTestError {
     Scratch {
         /// The image.
         path: PathBuf,
-        /// What `thin_delta` said.
-        source: ExecError,
+        /// What the system said.
+        source: io::Error,
     },
     /// It was not run.
     #[error("cannot test `thin_delta`")]

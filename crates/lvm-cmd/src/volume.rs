@@ -5,8 +5,12 @@ use std::path::Path;
 use extents::{Bytes, SECTOR_BYTES};
 
 use crate::{
-    Command, ExecError, Executor, Kind, LvName, LvRef, Output, Permission, Program, ReportError, Tag, Uuid, volume,
+    Command, ExecError, Executor, Kind, Lv, LvName, LvRef, Output, Permission, Program, ReportError, Tag, Uuid, find,
+    volume, volumes,
 };
+
+/// LVM's exit status for a command line that it does not understand (`EINVALID_CMD_LINE` in lvm2's `lib/commands/errors.h`).
+const INVALID_COMMAND_LINE: i32 = 3;
 
 /// What a new thin volume is to be, beside its name.
 #[derive(Clone, Debug)]
@@ -117,81 +121,94 @@ pub fn create_thin(
 }
 
 /// Removes a volume that carries the tag `proof`, which only who made it gave it. Nothing without that tag is ever
-/// removed, whatever its name. Runs two commands; the second leaves it to LVM, under its own lock, to find that it is
-/// still the volume that was looked at, and that it still has the tag.
+/// removed, whatever its name. Runs three commands: the second leaves it to LVM, under its own lock, to find that it is
+/// still the volume that was looked at, and that it still has the tag; the third is a new report. The volume is gone when
+/// that report does not have its UUID, however the removal ended.
 ///
 /// # Errors
-/// [`VolumeError::NotOurs`] without the tag, [`VolumeError::Report`] where it does not exist; or LVM refuses, as it
-/// does after some seconds for a volume that is in use ([`Kind::Busy`]).
+/// [`VolumeError::NotOurs`] without the tag, [`VolumeError::Report`] where it does not exist, or where nobody knows whether
+/// it is gone; or LVM refuses, as it does after some seconds for a volume that is in use ([`Kind::Busy`]).
 pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), VolumeError> {
-    let found = volume(exec, name).map_err(|source| VolumeError::Report { source })?;
+    let report = |source| VolumeError::Report { source };
+    let found = volume(exec, name).map_err(report)?;
     if !found.has_tag(proof) {
         return Err(VolumeError::NotOurs { name: name.clone(), uuid: found.uuid, tag: proof.clone() });
     }
     let selection = format!(r#"lv_uuid="{}" && lv_tags={{"{proof}"}}"#, found.uuid);
     let command = Command::new(Program::Lvremove).args(["-f", "--select", &selection, &name.to_string()]);
-    let output = run(exec, &command, "remove", name)?;
-    // Where nothing fits the selection, lvremove exits 0 without a word.
-    if output.text().contains("successfully removed") {
-        Ok(())
-    } else {
-        Err(VolumeError::Replaced { name: name.clone(), uuid: found.uuid })
+    let ended = match exec.run(&command) {
+        Err(source) if !source.was_run() => return Err(VolumeError::refused("remove", name, source, None)),
+        ended => ended,
+    };
+    exec.forget();
+    let group = volumes(exec, name.vg()).map_err(report)?;
+    match (group.iter().find(|lv| lv.uuid == found.uuid), ended) {
+        (None, _) => Ok(()),
+        (Some(left), Err(source)) => Err(VolumeError::refused("remove", name, source, Some(left))),
+        // Where nothing fits the selection, lvremove exits 0 without a word.
+        (Some(left), Ok(_)) if !left.has_tag(proof) || left.name != *name => {
+            Err(VolumeError::Replaced { name: name.clone(), uuid: found.uuid })
+        }
+        (Some(_), Ok(_)) => Err(VolumeError::Stays { name: name.clone() }),
     }
 }
 
 /// Activates a volume, also one that a boot leaves inactive; with an origin of classic snapshots, these too. One that is
-/// active already is no error. Runs one command.
+/// active already is no error. Runs one command, and a report where that fails.
 ///
 /// # Errors
 /// LVM refuses.
 pub fn activate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> {
     let command = Command::new(Program::Lvchange).args(["--activate", "y", "--ignoreactivationskip"]);
-    run(exec, &command.arg(name.to_string()), "activate", name).map(drop)
+    let ended = exec.run(&command.arg(name.to_string()));
+    unless_done(exec, ended, "activate", name, |group| find(group, name).is_ok_and(|lv| lv.attr.is_active()))
 }
 
-/// Deactivates a volume. One that is inactive already is no error. Runs one command.
+/// Deactivates a volume. One that is inactive already is no error. Runs one command, and a report where that fails.
 ///
 /// # Errors
 /// LVM refuses: something has it open ([`Kind::Busy`]).
 pub fn deactivate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> {
     let command = Command::new(Program::Lvchange).args(["--activate", "n"]);
-    run(exec, &command.arg(name.to_string()), "deactivate", name).map(drop)
+    let ended = exec.run(&command.arg(name.to_string()));
+    unless_done(exec, ended, "deactivate", name, |group| find(group, name).is_ok_and(|lv| !lv.attr.is_active()))
 }
 
-/// Renames a volume within its group; one that is active, open or mounted stays so. Runs one command.
+/// Renames the volume that has this UUID within its group; one that is active, open or mounted stays so. Runs one command,
+/// and a report where that fails.
 ///
 /// # Errors
 /// LVM refuses: no such volume, the new name is taken.
-pub fn rename(exec: &dyn Executor, name: &LvRef, to: &LvName) -> Result<(), VolumeError> {
+pub fn rename(exec: &dyn Executor, name: &LvRef, uuid: &Uuid, to: &LvName) -> Result<(), VolumeError> {
     let command = Command::new(Program::Lvrename).args([name.vg().as_str(), name.lv().as_str(), to.as_str()]);
-    run(exec, &command, "rename", name).map(drop)
+    let ended = exec.run(&command);
+    unless_done(exec, ended, "rename", name, |group| group.iter().any(|lv| lv.uuid == *uuid && lv.name.lv() == to))
 }
 
 /// Gives a thin volume another size, larger or smaller, without looking at what is on it: what lies past a smaller end
-/// is lost. It may be active, read-only, or both. LVM rounds up to whole extents of the group. Runs one command, or two
-/// on an LVM before 2.03.17.
+/// is lost. It may be active, read-only, or both; one that has this size is no error. LVM rounds up to whole extents of the
+/// group. Runs one command, or two on an LVM before 2.03.17, and a report where that fails.
 ///
 /// # Errors
 /// LVM refuses.
 pub fn resize(exec: &dyn Executor, name: &LvRef, size: Bytes) -> Result<(), VolumeError> {
     let resize = |options: &[&str]| {
         let command = Command::new(Program::Lvresize).arg("-f").args(options);
-        run(exec, &command.args(["--size", &bytes(size), &name.to_string()]), "resize", name).map(drop)
+        exec.run(&command.args(["--size", &bytes(size), &name.to_string()]))
     };
     // Since 2.03.17 LVM looks for a file system before it makes a volume smaller, and wants it active for that.
-    let result = match resize(&["--fs", "ignore"]) {
-        Err(error) if error.says("unrecognized option '--fs'") => resize(&[]),
-        result => result,
+    let ended = match resize(&["--fs", "ignore"]) {
+        Err(error) if error.exit_status() == Some(INVALID_COMMAND_LINE) => resize(&[]),
+        ended => ended,
     };
-    match result {
-        // Not an error for us; compared in extents, so that only LVM knows beforehand.
-        Err(error) if error.says("matches existing size") => Ok(()),
-        result => result,
-    }
+    unless_done(exec, ended, "resize", name, |group| {
+        let rounded = |lv: &Lv| lv.size >= size && lv.size.get() - size.get() < lv.extent_size.get();
+        find(group, name).is_ok_and(rounded)
+    })
 }
 
 /// Changes tags and permission, all in one step; also of a volume that is active, or mounted. What is as wanted already
-/// is no error. Runs one command, or none where nothing is to change.
+/// is no error. Runs one command, or none where nothing is to change, and a report where that fails.
 ///
 /// # Errors
 /// LVM refuses.
@@ -212,10 +229,18 @@ pub fn change(exec: &dyn Executor, name: &LvRef, change: &Change<'_>) -> Result<
     if command.arguments().is_empty() {
         return Ok(());
     }
-    match run(exec, &command.arg(name.to_string()), "change", name) {
-        // lvchange makes all other changes then, and exits 5 nevertheless.
-        Err(error) if error.says_only("is already read only") || error.says_only("is already writable") => Ok(()),
-        result => result.map(drop),
+    // Where the permission is as wanted already, lvchange makes all other changes, and exits 5 nevertheless.
+    let ended = exec.run(&command.arg(name.to_string()));
+    unless_done(exec, ended, "change", name, |group| find(group, name).is_ok_and(|lv| change.is_made(lv)))
+}
+
+impl Change<'_> {
+    fn is_made(&self, lv: &Lv) -> bool {
+        let is_added = |tag: &Tag| lv.has_tag(tag) || self.remove_tags.contains(tag);
+        self.add_tags.iter().all(is_added)
+            && !self.remove_tags.iter().any(|tag| lv.has_tag(tag))
+            && self.permission.is_none_or(|permission| lv.attr.permission() == permission)
+            && self.skip_activation.is_none_or(|skip| lv.attr.skips_activation() == skip)
     }
 }
 
@@ -251,7 +276,34 @@ fn bytes(size: Bytes) -> String {
 }
 
 fn run(exec: &dyn Executor, command: &Command, action: &'static str, name: &LvRef) -> Result<Output, VolumeError> {
-    exec.run(command).map_err(|source| VolumeError::Refused { action, name: name.clone(), source })
+    exec.run(command).map_err(|source| VolumeError::refused(action, name, source, None))
+}
+
+/// How a command ended counts only where it ended well. Otherwise a new report says whether its work is done: LVM's words
+/// change with versions, settings and whatever else is wrong on the host.
+fn unless_done(
+    exec: &dyn Executor,
+    ended: Result<Output, ExecError>,
+    action: &'static str,
+    name: &LvRef,
+    is_done: impl Fn(&[Lv]) -> bool,
+) -> Result<(), VolumeError> {
+    let Err(source) = ended else { return Ok(()) };
+    if !source.was_run() {
+        return Err(VolumeError::refused(action, name, source, None));
+    }
+    exec.forget();
+    let Ok(group) = volumes(exec, name.vg()) else {
+        return Err(VolumeError::refused(action, name, source, None));
+    };
+    if is_done(&group) {
+        tracing::debug!(%name, action, %source, "is done all the same");
+        return Ok(());
+    }
+    match find(&group, name) {
+        Ok(found) => Err(VolumeError::refused(action, name, source, Some(found))),
+        Err(missing) => Err(VolumeError::Missing { action, name: name.clone(), source: Box::new(missing) }),
+    }
 }
 
 /// Why a volume was not made, changed or removed.
@@ -265,8 +317,26 @@ pub enum VolumeError {
         action: &'static str,
         /// The volume.
         name: LvRef,
+        /// Whether something has it open, as a report said afterwards.
+        in_use: bool,
         /// Why not.
         source: ExecError,
+    },
+    /// There is no such volume.
+    #[error("cannot {action} `{name}`")]
+    Missing {
+        /// What was to be done.
+        action: &'static str,
+        /// The volume.
+        name: LvRef,
+        /// What a report says.
+        source: Box<ReportError>,
+    },
+    /// LVM says that it is removed, and lists it all the same.
+    #[error("cannot remove `{name}`: LVM reports success, and still lists it")]
+    Stays {
+        /// The volume.
+        name: LvRef,
     },
     /// It was not looked up.
     #[error("cannot look up the volume to remove")]
@@ -295,30 +365,32 @@ pub enum VolumeError {
 }
 
 impl VolumeError {
+    /// LVM refused; `found` is the volume in a report afterwards.
+    pub(crate) fn refused(action: &'static str, name: &LvRef, source: ExecError, found: Option<&Lv>) -> Self {
+        let in_use = found.is_some_and(|lv| lv.attr.is_open());
+        Self::Refused { action, name: name.clone(), in_use, source }
+    }
+
     /// What kind of failure this is.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
+            Self::Refused { in_use: true, .. } => Kind::Busy,
             Self::Refused { source, .. } => source.kind(),
             Self::Report { source } => source.kind(),
+            Self::Missing { source, .. } => source.kind(),
             Self::NotOurs { .. } => Kind::Invalid,
-            Self::Replaced { .. } => Kind::Failed,
+            Self::Replaced { .. } | Self::Stays { .. } => Kind::Failed,
         }
     }
 
-    fn stderr(&self) -> &str {
+    /// Whether a report of the whole group says that there is no such volume.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
         match self {
-            Self::Refused { source, .. } => source.stderr(),
-            _ => "",
+            Self::Report { source } => matches!(source, ReportError::UnknownLv { .. }),
+            Self::Missing { .. } => true,
+            _ => false,
         }
-    }
-
-    fn says(&self, text: &str) -> bool {
-        self.stderr().contains(text)
-    }
-
-    /// Whether LVM said this and nothing else but warnings.
-    fn says_only(&self, text: &str) -> bool {
-        self.says(text) && self.stderr().lines().all(|line| line.contains(text) || line.contains("WARNING: "))
     }
 }

@@ -1,14 +1,20 @@
 //! What LVM says, for scripts.
 
 /// The command that lists the volumes of the group `vg0`.
-pub const LVS: &str = "lvs --reportformat json --units b --nosuffix --config \
-                       'report{time_format=\"%s\" list_item_separator=\",\"}' -o \
+pub const LVS: &str = "lvs --reportformat json --units b --nosuffix -o \
                        lv_name,vg_name,lv_uuid,lv_attr,lv_size,pool_lv,origin,thin_id,transaction_id,chunk_size,\
-                       data_percent,metadata_percent,lv_tags,lv_time,metadata_lv,discards vg0";
+                       data_percent,metadata_percent,lv_tags,lv_time,metadata_lv,discards,segtype,\
+                       vg_extent_size vg0";
 
 /// One row of `lvs`, with `changes` in place of the values of a thin volume `vg0/data` in `vg0/pool`.
 #[must_use]
 pub fn lv_row(changes: &[(&str, &str)]) -> String {
+    let value = |name| changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
+    let segment_type = match value("lv_attr").map(|attr| &attr[..1]) {
+        None | Some("V") => "thin",
+        Some("t") => "thin-pool",
+        Some(_) => "linear",
+    };
     let values = [
         ("lv_name", "data"),
         ("vg_name", "vg0"),
@@ -26,8 +32,9 @@ pub fn lv_row(changes: &[(&str, &str)]) -> String {
         ("lv_time", "1763696000"),
         ("metadata_lv", ""),
         ("discards", ""),
+        ("segtype", segment_type),
+        ("vg_extent_size", "4194304"),
     ];
-    let value = |name| changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
     let fields: Vec<_> = values.iter().map(|(n, v)| format!(r#""{n}":"{}""#, value(*n).unwrap_or(v))).collect();
     format!("{{{}}}", fields.join(","))
 }
@@ -51,6 +58,7 @@ pub fn pool_row_with(changes: &[(&str, &str)]) -> String {
         ("chunk_size", "65536"),
         ("metadata_lv", "[pool_tmeta]"),
         ("discards", "passdown"),
+        ("segtype", "thin-pool"),
     ];
     lv_row(&[changes, &pool].concat())
 }

@@ -305,7 +305,9 @@ mod tests {
     fn found(layers: &[&str]) -> String {
         let row = |(nth, tags): (usize, &&str)| {
             let (name, time) = (format!("home-{nth}"), (1_763_696_000 + nth).to_string());
-            lv_row(&[("lv_name", &name), ("lv_attr", "Vri---tz--"), ("lv_tags", tags), ("lv_time", &time)])
+            let uuid = format!("jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe3{nth}K");
+            let row = [("lv_name", &*name), ("lv_attr", "Vri---tz--"), ("lv_tags", tags), ("lv_time", &time)];
+            lv_row(&[&row[..], &[("lv_uuid", &uuid)]].concat())
         };
         let rows: Vec<_> = layers.iter().enumerate().map(row).collect();
         lvs_step(&[vec![pool_row(), lv_row(&[("lv_name", "home")])], rows].concat())
@@ -330,7 +332,7 @@ mod tests {
     fn the_oldest_that_nothing_needs_goes_until_there_is_room() {
         const SYNC: &str = "hyperlayer.sync=p";
         let held = format!("{SYNC},hyperlayer.hold=p");
-        let remove = "$ lvremove -f --select 'lv_uuid=\"jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K\" && \
+        let remove = "$ lvremove -f --select 'lv_uuid=\"jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe31K\" && \
                       lv_tags={\"hyperlayer.sync=p\"}' vg0/home-1\n|   Logical volume \"home-1\" successfully removed.\n= 0\n";
         let all = found(&[&held, SYNC, SYNC]);
         let after = found(&[&held]);
@@ -344,7 +346,7 @@ mod tests {
         assert_eq!(reports[0].level, PoolLevel::Refused);
         // LVM refuses to remove it: it is not tried for ever.
         let refused = remove.replace("|   Logical volume \"home-1\" successfully removed.\n= 0", "! in use\n= 5");
-        let (_, room) = before(&[all.as_str(), &status(960), &all, &refused, &status(960)].concat());
+        let (_, room) = before(&[all.as_str(), &status(960), &all, &refused, &all, &status(960)].concat());
         assert!(room.is_err());
     }
 
@@ -367,7 +369,9 @@ mod tests {
         let missing = found(&[]).split("\n|").next().unwrap().to_owned() + "\n= missing\n";
         let (reports, room) = before(&missing);
         assert_eq!((reports.len(), room), (0, Ok(())));
-        let silent = status(1).split("\n|").next().unwrap().to_owned() + "\n! no such device\n= 1\n";
+        let silent = status(1).split("\n|").next().unwrap().to_owned()
+            + "\n! no such device\n= 1\n\
+                                 $ dmsetup info --columns --noheadings --options name\n= 1\n";
         let (reports, room) = before(&[found(&[]), silent].concat());
         assert_eq!((reports[0].level, room), (PoolLevel::Warned, Ok(())));
         assert!(reports[0].reasons[0].starts_with("cannot look at it: "), "{reports:?}");

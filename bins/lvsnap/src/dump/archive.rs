@@ -249,8 +249,7 @@ mod tests {
     fn more_space_is_what_it_had_at_first_or_what_there_is() {
         let vgs = |free: u64| {
             format!(
-                "$ vgs --reportformat json --units b --nosuffix --config 'report{{time_format=\"%s\" list_item_separator=\",\"}}' \
-                 -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size\n| {{\"report\":[{{\"vg\":[{{\"vg_name\":\"vg0\",\"vg_uuid\":\"{}\",\
+                "$ vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size\n| {{\"report\":[{{\"vg\":[{{\"vg_name\":\"vg0\",\"vg_uuid\":\"{}\",\
                  \"vg_size\":\"99999999\",\"vg_free\":\"{free}\",\"vg_extent_size\":\"4194304\"}}]}}]}}\n= 0\n",
                 testkit::POOL_UUID
             )

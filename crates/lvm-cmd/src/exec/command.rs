@@ -69,6 +69,38 @@ programs! {
     Zypper = "zypper" in "zypper",
 }
 
+impl Program {
+    /// Whether it is one of LVM's own commands, which all take the same settings.
+    #[must_use]
+    pub const fn is_lvm(self) -> bool {
+        matches!(
+            self,
+            Self::Lvs
+                | Self::Vgs
+                | Self::Pvs
+                | Self::Lvcreate
+                | Self::Lvchange
+                | Self::Lvremove
+                | Self::Lvrename
+                | Self::Lvresize
+                | Self::Lvextend
+                | Self::Pvcreate
+                | Self::Pvchange
+                | Self::Pvremove
+                | Self::Pvresize
+                | Self::Vgextend
+                | Self::Vgreduce
+        )
+    }
+
+    /// Whether killing it leaves nothing but a broken-off output: it only reads, waits, or works for us alone. Any other
+    /// program is waited for, since one that is killed while it changes a volume leaves a device suspended.
+    #[must_use]
+    pub const fn may_be_killed(self) -> bool {
+        matches!(self, Self::ThinDelta | Self::ThinDump | Self::Flock | Self::Setpriv | Self::Fsarchiver)
+    }
+}
+
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

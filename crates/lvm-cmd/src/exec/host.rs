@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 
+use super::settings::SETTINGS;
 use super::{Command, ExecError, Executor, Exit, Output, Program, Running};
 
 /// How many bytes of standard output [`Executor::run`] collects before it gives up. A report of 100 000 volumes is
@@ -20,7 +21,8 @@ const DIRECTORIES: [&str; 5] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/
 /// `/usr/local/sbin`, the first that has the program.
 ///
 /// A child runs with an empty environment but for what its invariants need, with no standard input but what its command
-/// has for it, and in a process group of its own.
+/// has for it, and in a process group of its own. Every LVM command also gets a `--config` with the settings that this crate
+/// relies on, which no error or transcript shows.
 #[derive(Clone, Debug)]
 pub struct Host {
     directories: Vec<PathBuf>,
@@ -57,11 +59,12 @@ impl Host {
         tracing::debug!(%command, "run");
         let input = command.input_bytes();
         let mut child = std::process::Command::new(path)
+            .args(command.program().is_lvm().then_some(["--config", SETTINGS]).into_iter().flatten())
             .args(command.arguments())
             // Variables such as LVM_SYSTEM_DIR or DM_DEV_DIR would have our tools and the user's see different worlds.
             .env_clear()
             .env("PATH", DIRECTORIES.join(":"))
-            // We look for words in messages.
+            // Numbers have a decimal point, whatever the user's language.
             .env("LC_ALL", "C")
             // lvm complains about every descriptor that it inherits, for instance from a shell's redirections.
             .env("LVM_SUPPRESS_FD_WARNINGS", "1")

@@ -5,6 +5,7 @@ mod host;
 mod recording;
 mod remembering;
 mod scripted;
+mod settings;
 mod transcript;
 
 use std::fmt;
@@ -154,17 +155,20 @@ fn shown(stderr: &str) -> String {
 }
 
 impl ExecError {
-    /// What kind of failure this is.
+    /// What kind of failure this is. What a program wrote does not count: whoever must know whether a volume is in use, or
+    /// gone, looks at a report afterwards.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
             Self::Missing { .. } => Kind::Environment,
-            // Not root: `/run/lock/lvm/P_global:aux: open failed: Permission denied`, and the like of dmsetup.
-            Self::Failed { .. } if self.says(&["Permission denied", "non-root user"]) => Kind::Environment,
-            Self::Failed { .. } if self.is_in_use() => Kind::Busy,
-            Self::Failed { .. } if self.is_not_found() => Kind::NotFound,
             _ => Kind::Failed,
         }
+    }
+
+    /// Whether the program was started, so that it may have done its work whatever its end says.
+    #[must_use]
+    pub const fn was_run(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::Read { .. } | Self::TooMuch { .. })
     }
 
     /// What the program wrote on standard error, where it ran.
@@ -183,25 +187,5 @@ impl ExecError {
             Self::Failed { exit: Exit::Code(status), .. } => Some(*status),
             _ => None,
         }
-    }
-
-    /// Whether LVM or the device mapper refused because something has the volume open or is just changing it.
-    #[must_use]
-    pub fn is_in_use(&self) -> bool {
-        // lvm2 2.03: `Logical volume vg0/lv in use.`, `... is used by another device.`, `... contains a filesystem in
-        // use.`; the kernel: `Device or resource busy`.
-        self.says(&["in use", "is used by another device", "resource busy"])
-    }
-
-    /// Whether LVM does not know the volume or the group.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        // lvm2 2.03, by command: `Failed to find logical volume "vg0/lv"`, `Logical volume lv not found in volume group
-        // vg0.`, `Existing logical volume "lv" not found in ...`, `Volume group "vg0" not found`.
-        self.says(&["Failed to find logical volume", " not found"])
-    }
-
-    fn says(&self, texts: &[&str]) -> bool {
-        texts.iter().any(|text| self.stderr().contains(text))
     }
 }

@@ -18,6 +18,8 @@ pub struct Lv {
     pub attr: LvAttr,
     /// Its size as a device.
     pub size: Bytes,
+    /// The unit in which its group sizes volumes.
+    pub extent_size: Bytes,
     /// The pool of a thin volume.
     pub pool: Option<LvName>,
     /// What it is a snapshot of, while that exists; also a thin volume's external origin.
@@ -105,88 +107,93 @@ pub enum Permission {
     ReadOnly,
 }
 
-/// The ten letters of `lv_attr` (lvs(8), "NOTES").
+/// The ten letters of `lv_attr` (lvs(8), "NOTES"), and what the volume is by its segment type: the first letter says so only of a
+/// volume that nothing else is made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct LvAttr([u8; 10]);
+pub struct LvAttr {
+    letters: [u8; 10],
+    lv_type: LvType,
+}
 
 impl LvAttr {
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str, segment_type: &str) -> Option<Self> {
         // Later letters, where a newer LVM adds some, say nothing that is asked for here.
-        let letters = text.as_bytes().first_chunk()?;
-        letters.is_ascii().then_some(Self(*letters))
+        let letters = *text.as_bytes().first_chunk()?;
+        let lv_type = match segment_type {
+            "thin" => LvType::ThinVolume,
+            "thin-pool" => LvType::ThinPool,
+            _ => LvType::Other(char::from(letters[0])),
+        };
+        letters.is_ascii().then_some(Self { letters, lv_type })
     }
 
     /// What it is.
     #[must_use]
-    pub fn lv_type(self) -> LvType {
-        match self.0[0] {
-            b'V' => LvType::ThinVolume,
-            b't' => LvType::ThinPool,
-            other => LvType::Other(char::from(other)),
-        }
+    pub const fn lv_type(self) -> LvType {
+        self.lv_type
     }
 
     /// Whether it is read-only by its metadata (`r`). See [`is_read_only_now`](Self::is_read_only_now).
     #[must_use]
     pub fn permission(self) -> Permission {
-        if self.0[1] == b'r' { Permission::ReadOnly } else { Permission::ReadWrite }
+        if self.letters[1] == b'r' { Permission::ReadOnly } else { Permission::ReadWrite }
     }
 
     /// Whether the volume cannot be written at this moment: by its metadata (`r`), or because it was activated
     /// read-only (`R`).
     #[must_use]
     pub fn is_read_only_now(self) -> bool {
-        matches!(self.0[1], b'r' | b'R')
+        matches!(self.letters[1], b'r' | b'R')
     }
 
     /// Whether the device mapper has it, suspended or not.
     #[must_use]
     pub fn is_active(self) -> bool {
-        matches!(self.0[4], b'a' | b's' | b'I' | b'S' | b'm' | b'M' | b'd' | b'i' | b'c' | b'C')
+        matches!(self.letters[4], b'a' | b's' | b'I' | b'S' | b'm' | b'M' | b'd' | b'i' | b'c' | b'C')
     }
 
     /// Whether somebody has the device open: mounted, or a program.
     #[must_use]
     pub fn is_open(self) -> bool {
-        self.0[5] == b'o'
+        self.letters[5] == b'o'
     }
 
     /// A pool that zeroes each chunk before it is first mapped (`lvcreate -Zy`). Otherwise what is not written in a new
     /// chunk is somebody's old data.
     #[must_use]
     pub fn zeroes_new_chunks(self) -> bool {
-        self.0[7] == b'z'
+        self.letters[7] == b'z'
     }
 
     /// A classic snapshot that overflowed: what it held is lost, it can only be removed. Only where it is active.
     #[must_use]
     pub fn is_invalid_snapshot(self) -> bool {
-        matches!(self.0[4], b'I' | b'S')
+        matches!(self.letters[4], b'I' | b'S')
     }
 
     /// A classic snapshot, one that copies what is overwritten in its origin.
     #[must_use]
     pub fn is_classic_snapshot(self) -> bool {
-        matches!(self.0[0], b's' | b'S')
+        matches!(self.lv_type, LvType::Other('s' | 'S'))
     }
 
     /// Whether a plain `lvchange -ay` leaves it inactive, as is the default for thin snapshots.
     #[must_use]
     pub fn skips_activation(self) -> bool {
-        self.0[9] == b'k'
+        self.letters[9] == b'k'
     }
 
     /// LVM's letter for what is wrong with it; `None` for nothing. `F` failed, `D` a pool out of data space, `M` its
     /// metadata read-only, `p` a physical volume is missing.
     #[must_use]
     pub fn trouble(self) -> Option<char> {
-        Some(char::from(self.0[8])).filter(|letter| *letter != '-')
+        Some(char::from(self.letters[8])).filter(|letter| *letter != '-')
     }
 }
 
 impl std::fmt::Display for LvAttr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|letter| std::fmt::Write::write_char(f, char::from(*letter)))
+        self.letters.iter().try_for_each(|letter| std::fmt::Write::write_char(f, char::from(*letter)))
     }
 }
 

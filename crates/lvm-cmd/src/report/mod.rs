@@ -10,12 +10,8 @@ use std::collections::BTreeSet;
 use crate::similar::{hint, similar};
 use crate::{Command, ExecError, Executor, Kind, LvRef, Program, Uuid, VgName};
 
-/// Settings of lvm.conf that would change a report under our feet: `lv_time` as seconds since 1970, tags split by
-/// commas (which no tag can contain).
-const CONFIG: &str = r#"report{time_format="%s" list_item_separator=","}"#;
-
 const LV_FIELDS: &str = "lv_name,vg_name,lv_uuid,lv_attr,lv_size,pool_lv,origin,thin_id,transaction_id,chunk_size,\
-                         data_percent,metadata_percent,lv_tags,lv_time,metadata_lv,discards";
+                         data_percent,metadata_percent,lv_tags,lv_time,metadata_lv,discards,segtype,vg_extent_size";
 const PV_FIELDS: &str = "pv_name,pv_uuid,vg_name,pv_size,pv_free,pv_missing,pv_tags";
 const VG_FIELDS: &str = "vg_name,vg_uuid,vg_size,vg_free,vg_extent_size";
 
@@ -28,17 +24,22 @@ pub fn volumes(exec: &dyn Executor, vg: &VgName) -> Result<Vec<Lv>, ReportError>
     let what = || format!("the volumes of group `{vg}`");
     let rows: Vec<LvRow> = match exec.run(&report(Program::Lvs, LV_FIELDS).arg(vg.as_str())) {
         Ok(output) => rows(&output.stdout, |section| section.lv, what)?,
-        Err(source) if source.is_not_found() => {
-            let groups = groups(exec)?;
-            if groups.iter().any(|known| known.name == *vg) {
-                return Err(ReportError::List { what: what(), source });
-            }
-            let similar = similar(vg.as_str(), groups.iter().map(|known| known.name.as_str()));
-            return Err(ReportError::UnknownVg { name: vg.clone(), similar });
+        Err(source) => {
+            // Whether there is such a group, only a list of all of them tells.
+            let known = if source.was_run() { groups(exec).ok() } else { None };
+            return Err(match known.filter(|known| known.iter().all(|group| group.name != *vg)) {
+                Some(known) => {
+                    let similar = similar(vg.as_str(), known.iter().map(|group| group.name.as_str()));
+                    ReportError::UnknownVg { name: vg.clone(), similar }
+                }
+                None => ReportError::List { what: what(), source },
+            });
         }
-        Err(source) => return Err(ReportError::List { what: what(), source }),
     };
-    rows.into_iter().map(LvRow::typed).collect()
+    let mut volumes = rows.into_iter().map(LvRow::typed).collect::<Result<Vec<_>, _>>()?;
+    // One of several segments has as many rows.
+    volumes.dedup_by(|next, first| next.name == first.name);
+    Ok(volumes)
 }
 
 /// One volume. Lists its whole group, since that costs one command too and knows the similar names; where more than
@@ -98,9 +99,7 @@ pub fn names_on(exec: &dyn Executor, pv: &Uuid) -> Result<BTreeSet<String>, Repo
 }
 
 fn report(program: Program, fields: &str) -> Command {
-    Command::new(program)
-        .args(["--reportformat", "json", "--units", "b", "--nosuffix", "--config", CONFIG, "-o"])
-        .arg(fields)
+    Command::new(program).args(["--reportformat", "json", "--units", "b", "--nosuffix", "-o"]).arg(fields)
 }
 
 /// Why a report could not be had, or has not what was looked for.

@@ -51,6 +51,8 @@ pub(super) struct LvRow {
     lv_time: String,
     metadata_lv: String,
     discards: String,
+    segtype: String,
+    vg_extent_size: String,
 }
 
 #[derive(Deserialize)]
@@ -132,8 +134,9 @@ impl LvRow {
         Ok(Lv {
             name: LvRef::new(vg, lv),
             uuid: r.name("lv_uuid", &self.lv_uuid, self.lv_uuid.parse())?,
-            attr: r.value("lv_attr", &self.lv_attr, "ten letters", LvAttr::parse(&self.lv_attr))?,
+            attr: r.value("lv_attr", &self.lv_attr, "ten letters", LvAttr::parse(&self.lv_attr, &self.segtype))?,
             size: Bytes::new(r.number("lv_size", &self.lv_size)?),
+            extent_size: Bytes::new(r.number("vg_extent_size", &self.vg_extent_size)?),
             pool: r.maybe(&self.pool_lv, lv_name("pool_lv"))?,
             origin: r.maybe(&self.origin, lv_name("origin"))?,
             thin_id: r.maybe(&self.thin_id, |r, text| {

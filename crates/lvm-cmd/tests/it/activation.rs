@@ -5,16 +5,29 @@ use std::time::Duration;
 use lvm_cmd::{Activation, ActivationOptions, Kind, Lv, Patience, Scripted, StateDir, is_active_for_us};
 use tempfile::TempDir;
 
-use crate::{chain, parsed, row};
+use crate::{chain, lvs, parsed, row};
 
 const ON: &str = "$ lvchange -ay -K vg0/data\n= 0\n";
 const OFF: &str = "$ lvchange -an vg0/data\n= 0\n";
-const BUSY: &str = "$ lvchange -an vg0/data\n! Logical volume vg0/data in use.\n= 5\n";
+const FAILED: &str = "$ lvchange -an vg0/data\n! Whatever it says.\n= 5\n";
 const SETTLE: &str = "$ udevadm settle --timeout=1\n= 0\n";
 
 fn script(steps: &[&str]) -> Scripted {
     Scripted::from_transcript(&steps.concat()).unwrap()
 }
+
+/// Deactivation fails, and a report says afterwards how the volume is.
+fn fails(attr: &str) -> String {
+    format!("{FAILED}{}", report(attr))
+}
+
+fn report(attr: &str) -> String {
+    lvs(&[row(&[("lv_attr", attr)])])
+}
+
+const OPEN: &str = "Vwi-aotz-k";
+const IDLE: &str = "Vwi-a-tz-k";
+const INACTIVE: &str = "Vwi---tz-k";
 
 fn volume(attr: &str) -> Lv {
     parsed(&[row(&[("lv_attr", attr)])]).remove(0)
@@ -68,7 +81,7 @@ fn panic_deactivates() {
 #[test]
 fn a_volume_in_use_is_tried_again() {
     let nodes = nodes();
-    let exec = script(&[ON, BUSY, BUSY, OFF]);
+    let exec = script(&[ON, &fails(OPEN), &fails(OPEN), OFF]);
     let active = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 10_000)).unwrap();
     active.release().unwrap();
 }
@@ -76,7 +89,7 @@ fn a_volume_in_use_is_tried_again() {
 #[test]
 fn one_that_stays_in_use_is_reported() {
     let nodes = nodes();
-    let exec = script(&[ON, BUSY, BUSY]);
+    let exec = script(&[ON, &fails(OPEN), &fails(OPEN)]);
     let active = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 50)).unwrap();
     let error = active.release().unwrap_err();
     assert_eq!(error.kind(), Kind::Busy);
@@ -86,7 +99,7 @@ fn one_that_stays_in_use_is_reported() {
 #[test]
 fn a_node_that_comes_late_is_waited_for() {
     let nodes = tempfile::tempdir().unwrap();
-    let exec = script(&[ON, SETTLE, OFF]);
+    let exec = script(&[ON, SETTLE, &report(IDLE), OFF]);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(Duration::from_millis(100));
@@ -99,7 +112,7 @@ fn a_node_that_comes_late_is_waited_for() {
 #[test]
 fn without_a_node_the_volume_is_deactivated() {
     let nodes = tempfile::tempdir().unwrap();
-    let exec = script(&[ON, SETTLE, OFF]);
+    let exec = script(&[ON, SETTLE, &report(IDLE), OFF]);
     let error = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 60)).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
     assert!(error.to_string().contains("does not appear"), "{error}");
@@ -108,7 +121,8 @@ fn without_a_node_the_volume_is_deactivated() {
 #[test]
 fn a_refused_activation_undoes_nothing() {
     let nodes = nodes();
-    let exec = script(&["$ lvchange -ay -K vg0/data\n! Check of pool vg0/pool failed (status:1).\n= 5\n"]);
+    let refused = "$ lvchange -ay -K vg0/data\n! Check of pool vg0/pool failed (status:1).\n= 5\n";
+    let exec = script(&[refused, &report(INACTIVE)]);
     let error = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap_err();
     assert_eq!(
         chain(&error),
@@ -164,6 +178,40 @@ fn what_a_killed_run_had_activated_is_deactivated() {
 #[test]
 fn an_old_report_of_a_volume_that_is_gone_again() {
     let nodes = tempfile::tempdir().unwrap();
-    let exec = script(&[SETTLE, ON, SETTLE, OFF]);
+    let exec = script(&[SETTLE, ON, SETTLE, &report(IDLE), OFF]);
     Activation::ensure(&exec, &volume("Vwi-a-tz-k"), options(&nodes, 60)).unwrap_err();
+}
+
+#[test]
+fn a_failed_deactivation_counts_by_what_became_of_the_volume() {
+    let nodes = nodes();
+    let release = |steps: &[&str], limit| {
+        let exec = script(&[&[ON], steps].concat());
+        Activation::ensure(&exec, &volume(INACTIVE), options(&nodes, limit)).unwrap().release()
+    };
+    release(&[&fails(INACTIVE)], 0).unwrap();
+    release(&[FAILED, &lvs(&[])], 0).unwrap();
+    // Closed just now: once more.
+    release(&[&fails(IDLE), OFF], 10_000).unwrap();
+    let error = release(&[&fails(IDLE), &fails(IDLE)], 10_000).unwrap_err();
+    assert_eq!(error.kind(), Kind::Failed, "{error}");
+    // Open again, and then closed.
+    release(&[&fails(OPEN), &fails(OPEN), OFF], 10_000).unwrap();
+}
+
+#[test]
+fn a_failed_activation_that_was_done_counts() {
+    let nodes = nodes();
+    let exec = script(&["$ lvchange -ay -K vg0/data\n! Whatever it says.\n= 5\n", &report(IDLE), OFF]);
+    Activation::ensure(&exec, &volume(INACTIVE), options(&nodes, 0)).unwrap().release().unwrap();
+}
+
+/// `activation/volume_list`: lvchange passes over the volume and exits 0.
+#[test]
+fn what_lvm_leaves_inactive_names_the_setting_at_once() {
+    let nodes = tempfile::tempdir().unwrap();
+    let exec = script(&[ON, "$ udevadm settle --timeout=30\n= 0\n", &report(INACTIVE), OFF]);
+    let error = Activation::ensure(&exec, &volume(INACTIVE), options(&nodes, 600_000)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    assert!(error.to_string().contains("activation/volume_list"), "{error}");
 }

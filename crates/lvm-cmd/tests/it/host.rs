@@ -9,10 +9,16 @@ use std::time::Duration;
 use lvm_cmd::{Command, ExecError, Executor, Exit, Host, Kind, MAX_STDERR, Program};
 use tempfile::TempDir;
 
-/// A folder in which `lvs` is this shell script, and an executor that looks nowhere else.
+/// A folder in which `lvs` and `thin_delta` are this shell script, and an executor that looks nowhere else.
 fn host(script: &str) -> (TempDir, Host) {
+    let (folder, host) = host_with(Program::Lvs, script);
+    fs::copy(folder.path().join("lvs"), folder.path().join("thin_delta")).unwrap();
+    (folder, host)
+}
+
+fn host_with(program: Program, script: &str) -> (TempDir, Host) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("lvs");
+    let path = folder.path().join(program.name());
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let host = Host::with_directories([folder.path()]);
@@ -23,24 +29,29 @@ fn lvs() -> Command {
     Command::new(Program::Lvs)
 }
 
+/// A program that gets no arguments but its command's, and may be killed.
+fn thin_delta() -> Command {
+    Command::new(Program::ThinDelta)
+}
+
 #[test]
 fn both_outputs_are_collected() {
     let (_folder, host) = host("echo out; echo err >&2; printf '%s|' \"$@\"");
-    let output = host.run(&lvs().args(["a b", "$HOME", ""])).unwrap();
+    let output = host.run(&thin_delta().args(["a b", "$HOME", ""])).unwrap();
     assert_eq!((output.text().as_ref(), output.stderr.as_str()), ("out\na b|$HOME||", "err\n"));
 }
 
 #[test]
 fn a_missing_program_names_its_package() {
     let (folder, host) = host("");
-    let error = host.run(&Command::new(Program::ThinDelta)).unwrap_err();
+    let error = host.run(&Command::new(Program::ThinDump)).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
     let expected = format!(
-        "program `thin_delta` not found in {}; it is in the Debian package `thin-provisioning-tools`",
+        "program `thin_dump` not found in {}; it is in the Debian package `thin-provisioning-tools`",
         folder.path().display()
     );
     assert_eq!(error.to_string(), expected);
-    assert_eq!(host.location(Program::ThinDelta), None);
+    assert_eq!(host.location(Program::ThinDump), None);
     assert_eq!(host.location(Program::Lvs), Some(folder.path().join("lvs")));
 }
 
@@ -54,10 +65,9 @@ fn a_program_that_cannot_be_started() {
 #[test]
 fn failures_carry_status_and_words() {
     let (_folder, host) = host("echo lost; echo '  Logical volume vg0/x in use.' >&2; exit ${1:-5}");
-    let error = host.run(&lvs()).unwrap_err();
-    assert_eq!(error.to_string(), "`lvs` exited with status 5: Logical volume vg0/x in use.");
-    assert_eq!(error.kind(), Kind::Busy);
-    let mut running = host.spawn(&lvs().arg("3")).unwrap();
+    let error = host.run(&thin_delta()).unwrap_err();
+    assert_eq!(error.to_string(), "`thin_delta` exited with status 5: Logical volume vg0/x in use.");
+    let mut running = host.spawn(&thin_delta().arg("3")).unwrap();
     let mut text = String::new();
     running.stdout().unwrap().read_to_string(&mut text).unwrap();
     let error = running.wait().unwrap_err();
@@ -65,19 +75,43 @@ fn failures_carry_status_and_words() {
     assert!(matches!(error, ExecError::Failed { exit: Exit::Code(3), .. }), "{error}");
 }
 
+/// What a program says decides nothing: the same words come with other causes, and other words with this one.
 #[test]
-fn kinds_of_refusals() {
+fn words_are_no_kinds() {
     let (_folder, host) = host("echo \"$1\" >&2; exit 5");
-    for (text, kind) in [
-        ("  Logical volume vg0/x in use.", Kind::Busy),
-        ("  Logical volume vg0/x contains a filesystem in use.", Kind::Busy),
-        ("device-mapper: message ioctl on p-tpool  failed: Device or resource busy", Kind::Busy),
-        ("  Failed to find logical volume \"vg0/x\"", Kind::NotFound),
-        ("  Volume group \"vg1\" not found", Kind::NotFound),
-        ("  /run/lock/lvm/P_global:aux: open failed: Permission denied", Kind::Environment),
-        ("  Logical Volume \"x\" already exists in volume group \"vg0\"", Kind::Failed),
+    for text in [
+        "  Logical volume vg0/x in use.",
+        "device-mapper: message ioctl on p-tpool  failed: Device or resource busy",
+        "  Failed to find logical volume \"vg0/x\"",
+        "  Device for PV abc not found.",
+        "  /run/lock/lvm/P_global:aux: open failed: Permission denied",
     ] {
-        assert_eq!(host.run(&lvs().arg(text)).unwrap_err().kind(), kind, "{text}");
+        assert_eq!(host.run(&thin_delta().arg(text)).unwrap_err().kind(), Kind::Failed, "{text}");
+    }
+}
+
+/// Each of LVM's commands is told what this crate relies on, before its own arguments; no other program is, and no message shows it.
+#[test]
+fn every_lvm_command_gets_the_settings() {
+    for program in Program::ALL {
+        let (_folder, host) = host_with(*program, "printf '%s\\n' \"$@\"; exit 7");
+        let mut running = host.spawn(&Command::new(*program).arg("own")).unwrap();
+        let mut text = String::new();
+        running.stdout().unwrap().read_to_string(&mut text).unwrap();
+        let error = running.wait().unwrap_err();
+        assert!(error.to_string().starts_with(&format!("`{program} own` exited with status 7")), "{error}");
+        let is_lvm = program.package() == "lvm2";
+        assert_eq!(program.is_lvm(), is_lvm, "{program}");
+        if !is_lvm {
+            assert_eq!(text, "own\n", "{program}");
+            continue;
+        }
+        let settings = text.strip_prefix("--config\n").and_then(|text| text.strip_suffix("\nown\n")).unwrap();
+        for part in ["log{", "report{", "prefix=\"\"", "report_command_log=0", "time_format=\"%s\""] {
+            assert!(settings.contains(part), "{program}: {settings}");
+        }
+        // The user's filters, locking and activation stay in force.
+        assert!(!["devices{", "global{", "activation{"].iter().any(|section| settings.contains(section)), "{settings}");
     }
 }
 

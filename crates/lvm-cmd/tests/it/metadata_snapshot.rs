@@ -96,7 +96,8 @@ fn panic_releases() {
 fn failing_after_the_reservation_releases_it() {
     let folder = Folder::new();
     let broken = "$ dmsetup status --target thin-pool vg0-pool-tpool\n! Out of memory\n= 1\n";
-    let exec = script(&[&status("-"), RESERVE, broken, RELEASE]);
+    let there = "$ dmsetup info --columns --noheadings --options name\n| vg0-pool-tpool\n= 0\n";
+    let exec = script(&[&status("-"), RESERVE, broken, there, RELEASE]);
     let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
     assert!(chain(&error).contains("Out of memory"), "{}", chain(&error));
     assert!(!folder.record().exists());
@@ -109,11 +110,13 @@ fn a_refused_reservation_is_not_released() {
         RESERVE.replace("= 0", "! device-mapper: message ioctl on vg0-pool-tpool failed: Device or resource busy\n= 1");
     let exec = script(&[&status("-"), &refused, &status("-")]);
     let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
-    assert_eq!(error.kind(), Kind::Busy);
+    assert!(matches!(error, ReserveError::Reserve { .. }), "{error}");
     assert!(!folder.record().exists());
     // Killed, perhaps, after the kernel had the message: the record says whose it may be.
     let exec = script(&[&status("-"), &refused, &status("58")]);
-    MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+    assert!(error.to_string().contains("perhaps left by a run of ours"), "{error}");
+    assert_eq!(error.kind(), Kind::Environment);
     assert!(folder.record().exists());
 }
 

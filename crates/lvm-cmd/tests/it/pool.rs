@@ -74,17 +74,22 @@ fn thin_tables() {
 
 #[test]
 fn asks_by_the_device_mappers_name() {
-    let exec = Scripted::from_transcript(
+    const LIST: &str = "$ dmsetup info --columns --noheadings --options name\n";
+    let exec = Scripted::from_transcript(&format!(
         "$ dmsetup status --target thin-pool my--vg-my--pool-tpool\n\
          ! Device does not exist.\n! Command failed.\n= 1\n\
-         $ dmsetup status --target thin-pool my--vg-my--pool\n! Device does not exist.\n! Command failed.\n= 1\n\
+         {LIST}| No devices found\n= 0\n\
          $ dmsetup table --target thin my--vg-data\n| 0 32768 thin 253:2 3\n= 0\n\
          $ dmsetup table --target thin my--vg-none\n\
          ! device-mapper: table ioctl on my--vg-none  failed: No such device or address\n! Command failed.\n= 1\n\
+         {LIST}| my--vg-data\n= 0\n\
+         $ dmsetup table --target thin my--vg-data\n! No such device: it is there, and dmsetup fails.\n= 1\n\
+         {LIST}| my--vg-data\n= 0\n\
          $ dmsetup status --target thin-pool vg0-pool-tpool\n| 0 8 thin-pool Fail\n= 0\n\
          $ dmsetup status --target thin-pool vg0-empty-tpool\n! Device does not exist.\n! Command failed.\n= 1\n\
+         {LIST}| vg0-empty\n| my--vg-data\n= 0\n\
          $ dmsetup status --target thin-pool vg0-empty\n| 0 8 thin-pool 0 1/2 0/1 - rw\n= 0\n",
-    )
+    ))
     .unwrap();
     let error = pool_status(&exec, &"my-vg/my-pool".parse().unwrap()).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
@@ -92,6 +97,8 @@ fn asks_by_the_device_mappers_name() {
     assert_eq!(thin_target(&exec, &"my-vg/data".parse().unwrap()).unwrap().pool, "253:2");
     let error = thin_target(&exec, &"my-vg/none".parse().unwrap()).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
+    let error = thin_target(&exec, &"my-vg/data".parse().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Failed);
     let error = pool_status(&exec, &"vg0/pool".parse().unwrap()).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
     assert!(chain(&error).starts_with("unusable state of `vg0/pool`: the pool has failed"), "{}", chain(&error));

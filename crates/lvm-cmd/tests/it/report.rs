@@ -78,8 +78,7 @@ fn unknown_names_come_with_similar_ones() {
     assert_eq!(error.kind(), Kind::NotFound);
     assert_eq!(error.to_string(), "logical volume `vg0/dat` not found; similar: `data`, `data-old`");
 
-    let vgs = "vgs --reportformat json --units b --nosuffix --config \
-               'report{time_format=\"%s\" list_item_separator=\",\"}' -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size";
+    let vgs = "vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size";
     let group = r#"{"report":[{"vg":[{"vg_name":"vg0","vg_uuid":"W3Xq3c-8bJr-aA1r-iX0T-2c8m-kYyR-x0v5Qe","vg_size":"1069547520","vg_free":"536870912","vg_extent_size":"4194304"}]}]}"#;
     let lvs = lvs(&[]);
     let asked = lvs.lines().next().unwrap().replace("vg0", "vg1");

@@ -1,7 +1,9 @@
 //! A layer becomes what is under the destination's own name.
 
 use hyperlayer::LayerId;
-use lvm_cmd::{Change, Lv, LvName, LvRef, NewVolume, Permission, activate, change, create_snapshot, remove, rename};
+use lvm_cmd::{
+    Change, Lv, LvName, LvRef, NewVolume, Permission, activate, change, create_snapshot, find, remove, rename,
+};
 
 use super::members::{End, is, newest};
 use super::refuse::destination;
@@ -99,12 +101,13 @@ impl Swap<'_, '_> {
                 }
                 (self.moved, self.begun) = (true, true);
                 // At once, so that the name is missing as short as can be.
-                self.take_name()?;
+                self.take_name(group)?;
             }
-            (Step::TakeName, _) => self.take_name()?,
+            (Step::TakeName, _) => self.take_name(group)?,
             (Step::PutBack, _) => {
                 // With the tag that says why it is to stay: that is as true as before.
-                rename(exec, &self.old, self.end.volume.lv())?;
+                let old = find(group, &self.old)?;
+                rename(exec, &old.name, &old.uuid, self.end.volume.lv())?;
                 self.content = Content::Unknown;
             }
             (Step::Ready, Some((own, _))) => self.make_ready(own)?,
@@ -171,8 +174,9 @@ impl Swap<'_, '_> {
         active && (permitted || own.attr.is_open())
     }
 
-    fn take_name(&mut self) -> Result<(), Refusal> {
-        rename(self.host.lvm.exec, &self.new, self.end.volume.lv())?;
+    fn take_name(&mut self, group: &[Lv]) -> Result<(), Refusal> {
+        let new = find(group, &self.new)?;
+        rename(self.host.lvm.exec, &new.name, &new.uuid, self.end.volume.lv())?;
         self.content = Content::Same;
         Ok(())
     }
@@ -293,7 +297,8 @@ mod tests {
         assert_eq!(before.exit, 1, "{}", before.text);
         let written = "hyperlayer.sync=web1:vg0/data,hyperlayer.live=one,hyperlayer.keep=written";
         let between = group(&[row(&old, written, "Vwi---tz--"), row(&new, LIVE, "Vwi---tz--")]);
-        let within = settle(&[between, failed(&format!("lvrename vg0 {new} data"))]).unwrap_err();
+        let failing = failed(&format!("lvrename vg0 {new} data"));
+        let within = settle(&[between.clone(), failing, between]).unwrap_err();
         assert_eq!(within.exit, 5, "{}", within.text);
     }
 

@@ -122,7 +122,7 @@ struct Dead {
 /// Removes a volume of ours, which may be active. One that is not there was removed by somebody, or never made.
 pub(super) fn remove(lvm: &Lvm<'_>, name: &LvRef, proof: &Tag) -> Result<(), Error> {
     match lvm_cmd::remove(lvm.exec, name, proof) {
-        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        Err(error) if error.is_gone() => Ok(()),
         result => result.map_err(|source| LvmError::Leftover { name: name.clone(), source }.into()),
     }
 }

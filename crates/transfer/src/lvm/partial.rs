@@ -119,21 +119,21 @@ impl<'a> PartialVolumes<'a> {
         let group = volumes(exec, self.target.vg())?;
         let there = group.iter().find(|lv| lv.name == self.target);
         match self.among(&group).find(|lv| lv.name == name) {
-            Some(_) => {
+            Some(complete) => {
                 for other in self.among(&group).filter(|lv| lv.name != name) {
                     remove(&self.lvm, &other.name, &self.proof)?;
                 }
                 match (there, replaced) {
                     (None, _) => {}
                     (Some(there), Some(replaced)) if there.uuid == replaced.uuid => {
-                        rename(exec, &self.target, &replaced.keep_as)?;
+                        rename(exec, &self.target, &replaced.uuid, &replaced.keep_as)?;
                     }
                     (Some(_), _) => return Err(LvmError::Exists { name: self.target.clone() }.into()),
                 }
                 let layer = layer.filter(|_| permission == Permission::ReadOnly);
                 let layer: Vec<Tag> = layer.map(layer_tag).transpose()?.into_iter().collect();
                 change(exec, &name, &whole(&layer, permission))?;
-                rename(exec, &name, self.target.lv())?;
+                rename(exec, &name, &complete.uuid, self.target.lv())?;
             }
             // It has its name already.
             None if there.is_some_and(|there| there.has_tag(&self.proof)) => {}
@@ -152,11 +152,11 @@ impl<'a> PartialVolumes<'a> {
         let exec = self.lvm.exec;
         let partial = self.name(0)?;
         let group = volumes(exec, self.target.vg())?;
-        if !group.iter().any(|lv| lv.name == partial && lv.has_tag(&self.proof)) {
+        let Some(found) = group.iter().find(|lv| lv.name == partial && lv.has_tag(&self.proof)) else {
             return Err(LvmError::PartialGone { name: partial }.into());
-        }
+        };
         change(exec, &partial, &whole(tags, Permission::ReadOnly))?;
-        rename(exec, &partial, name)?;
+        rename(exec, &partial, &found.uuid, name)?;
         let name = self.target.sibling(name.clone());
         let proof = std::slice::from_ref(&self.proof);
         change(exec, &name, &Change { remove_tags: proof, ..Change::default() })?;

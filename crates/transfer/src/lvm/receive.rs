@@ -4,7 +4,7 @@ use block_copy::{Access, ReadAt, Volume};
 use extents::{Bytes, ChunkSize, Chunks};
 use hyperlayer::LayerId;
 use lvm_cmd::{
-    Activation, ActivationError, Change, Lv, LvName, LvRef, NewVolume, Permission, PoolMode, PoolStatus, Tag,
+    Activation, ActivationError, Change, Lv, LvName, LvRef, NewVolume, Permission, PoolMode, PoolStatus, Tag, Uuid,
     VolumeError, change, create_snapshot, create_thin, mapped, pool_status, rename, resize, volume,
 };
 
@@ -92,6 +92,7 @@ pub struct Receiving<'a> {
     activation: Activation<'a>,
     undo: Undo<'a>,
     name: LvName,
+    uuid: Uuid,
 }
 
 /// Removes the volume when it is dropped, unless it was defused.
@@ -156,10 +157,10 @@ impl<'a> Receiving<'a> {
     /// # Errors
     /// LVM refuses; the volume is then removed, unless it had its name already.
     pub fn finish(self, finish: &Finish) -> Result<LvRef, Error> {
-        let Self { volume, activation, mut undo, name } = self;
+        let Self { volume, activation, mut undo, name, uuid } = self;
         let shrinks = volume.size() > finish.size;
         drop(volume);
-        match undo.become_final(activation, &name, finish, shrinks) {
+        match undo.become_final(activation, &uuid, &name, finish, shrinks) {
             Ok(name) => Ok(name),
             Err(cause) => Err(undo.because_of(cause)),
         }
@@ -179,10 +180,10 @@ impl<'a> Receiving<'a> {
         let opened = made.map_err(Error::from).and_then(|()| {
             let lv = volume(undo.lvm.exec, &undo.temporary)?;
             check_size(&lv, size)?;
-            open(&undo.lvm, &lv)
+            open(&undo.lvm, &lv).map(|opened| (opened, lv.uuid))
         });
         match opened {
-            Ok((volume, activation)) => Ok(Self { volume, activation, undo, name: name.clone() }),
+            Ok(((volume, activation), uuid)) => Ok(Self { volume, activation, undo, name: name.clone(), uuid }),
             Err(cause) => Err(undo.because_of(cause)),
         }
     }
@@ -227,6 +228,7 @@ impl<'a> Undo<'a> {
     fn become_final(
         &mut self,
         activation: Activation<'_>,
+        uuid: &Uuid,
         name: &LvName,
         finish: &Finish,
         shrinks: bool,
@@ -240,7 +242,7 @@ impl<'a> Undo<'a> {
         let layer: Vec<Tag> = layer.map(layer_tag).transpose()?.into_iter().collect();
         change(exec, &self.temporary, &whole(&layer, finish.permission))?;
         activation.release().map_err(refused)?;
-        rename(exec, &self.temporary, name)?;
+        rename(exec, &self.temporary, uuid, name)?;
         // From here on it is the user's.
         self.exists = false;
         let name = self.temporary.sibling(name.clone());
@@ -275,8 +277,8 @@ impl Drop for Undo<'_> {
 /// The volume is removed then, so that nobody has to deactivate it later.
 fn refused(error: ActivationError) -> Error {
     match error {
-        ActivationError::Deactivate { name, source } => {
-            VolumeError::Refused { action: "deactivate", name, source }.into()
+        ActivationError::Deactivate { name, in_use, source } => {
+            VolumeError::Refused { action: "deactivate", name, in_use, source }.into()
         }
         error => error.into(),
     }

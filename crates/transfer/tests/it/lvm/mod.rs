@@ -73,6 +73,11 @@ fn fails(command: &str) -> String {
     format!("$ {command}\n!   Something is wrong.\n= 5\n")
 }
 
+/// A step that fails, and the report by which it is judged.
+fn fails_then(command: &str, rows: &[String]) -> String {
+    format!("{}{}", fails(command), lvs_step(rows))
+}
+
 fn lv_ref(name: &str) -> LvRef {
     format!("vg0/{name}").parse().unwrap()
 }
@@ -92,12 +97,13 @@ fn lv(changes: &[(&str, &str)]) -> Lv {
     lvm_cmd::volumes(&exec, &"vg0".parse().unwrap()).unwrap().remove(0)
 }
 
-/// The two steps that remove a volume of ours.
+/// The three steps that remove a volume of ours.
 fn removal(name: &str, tag: &str) -> String {
     let row = lv_row(&[("lv_name", name), ("lv_tags", tag)]);
     let look = lvs_step(&[row]);
     let command = removal_command(name, tag);
-    format!("{look}$ {command}\n|   Logical volume \"{name}\" successfully removed.\n= 0\n")
+    // What it says counts for nothing, nor its exit status: a report without the volume does.
+    format!("{look}$ {command}\n!   Something is wrong.\n= 5\n{}", lvs_step(&[]))
 }
 
 fn removal_command(name: &str, tag: &str) -> String {

@@ -103,7 +103,8 @@ fn a_temporary_snapshot_that_stays_is_named() {
     let machine = Machine::new();
     let name = own_name(1);
     let look = lvs_step(&[lv_row(&[("lv_name", &name), ("lv_tags", TEMPORARY)])]);
-    let exec = script(&[ok(&snapshot_command()), look, fails(&removal_command(&name, TEMPORARY))].concat());
+    let stays = fails(&removal_command(&name, TEMPORARY));
+    let exec = script(&[ok(&snapshot_command()), look.clone(), stays, look].concat());
     let lvm = machine.lvm(&exec);
     let mut run = Run::start(&lvm).unwrap();
     let error = TemporarySnapshot::create(lvm, &mut run, &lv_ref("data")).unwrap().remove().unwrap_err();

@@ -8,7 +8,7 @@ use transfer::lvm::{Destination, PartialVolumes, Replaced, Sizes, VolumeSite, ac
 use transfer::receive::Site;
 use transfer::{Error, ErrorKind};
 
-use super::{Machine, SIZE, UUID, fails, lv, lv_name, lv_ref, ok, script};
+use super::{Machine, SIZE, UUID, fails_then, lv, lv_name, lv_ref, ok, script};
 
 const TAG: &str = "hyperlayer.partial=new";
 const STATUS: &str = "$ dmsetup status --target thin-pool vg0-pool-tpool\n| 0 204800 thin-pool 3 114/1024 18/1600 - rw \
@@ -213,7 +213,9 @@ fn sizes_of_a_base() {
     ] {
         let machine = Machine::new();
         // It goes no further than to the pool's state.
-        let exec = script(if taken { "$ dmsetup status --target thin-pool vg0-pool-tpool\n! no\n= 1\n" } else { "" });
+        let stop = "$ dmsetup status --target thin-pool vg0-pool-tpool\n! no\n= 1\n\
+                    $ dmsetup info --columns --noheadings --options name\n= 1\n";
+        let exec = script(if taken { stop } else { "" });
         let mut site = site(&machine, &exec, true).with_sizes(sizes);
         let error = site.begin(0, &delta(grown, parent), Bytes::new(grown)).unwrap_err();
         assert_eq!(matches!(error, Error::BaseSize { .. }), !taken, "{sizes:?} {parent}: {error:?}");
@@ -323,7 +325,9 @@ fn a_layer_gets_a_name_of_its_own() {
     let named = run(&[group(&[ours(0, SIZE)]), ok(&change), ok(&rename), ok(untag)]).unwrap();
     assert_eq!(named, lv_ref("new-monday"));
     assert!(run(&[group(&[])]).unwrap_err().to_string().contains("is not there"));
-    run(&[group(&[ours(0, SIZE)]), ok(&change), fails(&rename)]).unwrap_err();
+    run(&[group(&[ours(0, SIZE)]), ok(&change), fails_then(&rename, &[ours(0, SIZE)])]).unwrap_err();
+    let named = lv_row(&[("lv_name", "new-monday"), ("lv_uuid", "jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe30K")]);
+    run(&[group(&[ours(0, SIZE)]), ok(&change), fails_then(&rename, &[named]), ok(untag)]).unwrap();
 }
 
 #[test]
@@ -342,7 +346,8 @@ fn the_old_state_gets_another_name() {
         finish(&[group(&[last.clone(), other])], Some(&replaced)).unwrap_err().to_string().contains("exists already")
     );
     // It stays under its name where the first step fails.
-    let error = finish(&[group(&[last, there(UUID)]), fails("lvrename vg0 new new-old")], Some(&replaced)).unwrap_err();
+    let failed = fails_then("lvrename vg0 new new-old", &[last.clone(), there(UUID)]);
+    let error = finish(&[group(&[last, there(UUID)]), failed], Some(&replaced)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
 }
 

@@ -8,7 +8,7 @@ use testkit::{lv_row, lvs_step};
 use transfer::lvm::{Finish, Receiving, Run};
 use transfer::{Error, ErrorKind};
 
-use super::{Machine, SIZE, fails, lv, lv_name, lv_ref, ok, own_name, removal, removal_command, script};
+use super::{Machine, SIZE, fails, fails_then, lv, lv_name, lv_ref, ok, own_name, removal, removal_command, script};
 
 const TAG: &str = "hyperlayer.receiving=new";
 const CREATE: &str = "lvcreate --snapshot --name OWN --addtag hyperlayer.receiving=new --permission rw \
@@ -45,6 +45,10 @@ fn look_at(bytes: u64) -> String {
     let size = bytes.to_string();
     let row = [("lv_name", &*own_name(1)), ("lv_attr", "Vwi---tz-k"), ("lv_tags", TAG), ("lv_size", &*size)];
     lvs_step(&[lv_row(&row)])
+}
+
+fn look_active() -> String {
+    lvs_step(&[lv_row(&[("lv_name", &own_name(1)), ("lv_tags", TAG)])])
 }
 
 fn removed() -> String {
@@ -137,17 +141,27 @@ fn a_step_fails() {
         ok(UNTAG),
     ];
     let none = || lvs_step(&[lv_row(&[])]);
+    let made = [("lv_name", &*own_name(1)), ("lv_tags", TAG)].map(|(name, value)| (name, value.to_owned()));
+    // The volume as it is after a step that failed and did nothing.
+    let judged = |command: &str| {
+        let row: Vec<_> = made.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        fails_then(command, &[lv_row(&row)])
+    };
     // Which step fails instead, what is undone then.
+    let groups =
+        "$ vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size\n= 5\n";
+    let unknown = fails(testkit::LVS) + groups;
+    let inactive = fails_then(ACTIVATE, &[lv_row(&[("lv_attr", "Vwi---tz-k")])]);
     let table: [(usize, String, &[String]); 8] = [
         // It may have been made all the same.
         (0, fails(CREATE), &[none()]),
         (0, fails(CREATE), &[removed()]),
-        (1, fails(testkit::LVS), &[removed()]),
-        (2, fails(ACTIVATE), &[removed()]),
-        (3, fails(&resize), &[ok(DEACTIVATE), removed()]),
-        (5, fails(CHANGE), &[ok(DEACTIVATE), removed()]),
-        (6, fails(DEACTIVATE), &[removed()]),
-        (7, fails(RENAME), &[removed()]),
+        (1, unknown, &[removed()]),
+        (2, inactive, &[removed()]),
+        (3, judged(&resize), &[ok(DEACTIVATE), removed()]),
+        (5, judged(CHANGE), &[ok(DEACTIVATE), removed()]),
+        (6, judged(DEACTIVATE), &[removed()]),
+        (7, judged(RENAME), &[removed()]),
     ];
     for (n, failing, undone) in table {
         let steps = [&shrinking[..n], &[failing], undone].concat();
@@ -159,7 +173,8 @@ fn a_step_fails() {
 
 #[test]
 fn a_resize_to_grow_fails() {
-    let steps = [ok(CREATE), fails(&resize(2 * SIZE)), removed()];
+    let small = lv_row(&[("lv_name", &own_name(1)), ("lv_tags", TAG)]);
+    let steps = [ok(CREATE), fails_then(&resize(2 * SIZE), &[small]), removed()];
     let error = receive(&steps, 2 * SIZE, 2 * SIZE, &finish(2 * SIZE)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Failed, "{error:?}");
 }
@@ -182,7 +197,8 @@ fn a_size_that_the_group_cannot_have() {
 #[test]
 fn no_node() {
     let machine = Machine::new();
-    let steps = [ok(CREATE), look(), ok(ACTIVATE), ok("udevadm settle --timeout=1"), ok(DEACTIVATE), removed()];
+    let steps =
+        [ok(CREATE), look(), ok(ACTIVATE), ok("udevadm settle --timeout=1"), look_active(), ok(DEACTIVATE), removed()];
     let exec = script(&own(&steps.concat()));
     let lvm = machine.lvm(&exec);
     let mut run = Run::start(&lvm).unwrap();
@@ -193,7 +209,8 @@ fn no_node() {
 /// It has its name already, so it is the user's: nothing is removed, and the message names what is left.
 #[test]
 fn the_last_step_fails() {
-    let steps = [ok(CREATE), look(), ok(ACTIVATE), ok(CHANGE), ok(DEACTIVATE), ok(RENAME), fails(UNTAG)];
+    let tagged = fails_then(UNTAG, &[lv_row(&[("lv_name", "new"), ("lv_tags", TAG)])]);
+    let steps = [ok(CREATE), look(), ok(ACTIVATE), ok(CHANGE), ok(DEACTIVATE), ok(RENAME), tagged];
     let error = receive(&steps, SIZE, SIZE, &finish(SIZE)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unfinished);
     assert_eq!(error.to_string(), "`vg0/new` is whole, but keeps the tag `hyperlayer.receiving=new`");
@@ -206,8 +223,9 @@ fn the_last_step_fails() {
 fn a_step_fails_and_so_does_the_removal() {
     let name = own_name(1);
     let look_again = lvs_step(&[lv_row(&[("lv_name", &name), ("lv_tags", TAG)])]);
-    let left = [look_again, fails(&removal_command(&name, TAG))].concat();
-    let steps = [ok(CREATE), look(), ok(ACTIVATE), ok(CHANGE), ok(DEACTIVATE), fails(RENAME), left];
+    let left = [look_again.clone(), fails(&removal_command(&name, TAG)), look_again].concat();
+    let renaming = fails_then(RENAME, &[lv_row(&[("lv_name", &name), ("lv_tags", TAG)])]);
+    let steps = [ok(CREATE), look(), ok(ACTIVATE), ok(CHANGE), ok(DEACTIVATE), renaming, left];
     let error = receive(&steps, SIZE, SIZE, &finish(SIZE)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unfinished);
     let text = error.to_string();

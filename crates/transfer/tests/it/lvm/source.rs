@@ -2,7 +2,7 @@ use testkit::{lv_row, lvs_step, pool_row};
 use transfer::lvm::{Selection, Source};
 use transfer::{Error, ErrorKind};
 
-use super::{Machine, SIZE, lv_ref, ok, script};
+use super::{Machine, SIZE, fails_then, lv_ref, ok, script};
 
 const ACTIVATE: &str = "lvchange -ay -K vg0/data";
 const DEACTIVATE: &str = "lvchange -an vg0/data";
@@ -57,7 +57,7 @@ fn what_is_not_the_volume_that_was_meant() {
 /// It stays active: the command that mends that is named.
 #[test]
 fn a_volume_that_stays_active() {
-    let busy = format!("$ {DEACTIVATE}\n!   Logical volume vg0/data in use.\n= 5\n");
+    let busy = fails_then(DEACTIVATE, &[lv_row(&[("lv_attr", "Vri-aotz-k")])]);
     let error = open("Vri---tz-k", SIZE, &[ok(ACTIVATE), right(), busy]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unfinished);
     assert!(error.to_string().contains("`lvchange -an vg0/data`"), "{error}");
