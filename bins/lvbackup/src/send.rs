@@ -165,7 +165,6 @@ impl Args {
             detect: self.detect,
             meta: head.meta.iter().cloned().chain(meta).collect(),
             tool: concat!("lvbackup ", env!("CARGO_PKG_VERSION")).to_owned(),
-            created: cli::now_utc(),
         }
     }
 
@@ -242,6 +241,7 @@ impl Job<'_> {
                 id: Some(layer_of(&selection.new)?),
                 parent: selection.base.as_ref().map(layer_of).transpose()?,
                 full: selection.base.is_none(),
+                created: selection.new.created_seconds.and_then(cli::utc),
                 geometry: selection.geometry()?,
                 delta,
             };

@@ -96,7 +96,6 @@ impl Args {
             detect: self.detect,
             meta: self.meta.iter().cloned().map(cli::Meta::into_pair).collect(),
             tool: concat!("lvdiff ", env!("CARGO_PKG_VERSION")).to_owned(),
-            created: cli::now_utc(),
         }
     }
 }

@@ -60,6 +60,8 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         id: args.layer_id.clone().or(found.id),
         parent: args.parent_id.clone().or(found.parent).filter(|_| base.is_some()),
         full: base.is_none(),
+        // A device does not say when it was written to.
+        created: Some(&new.opened).filter(|file| file.is_file()).and_then(|file| cli::utc(file.mtime())),
         geometry: Geometry {
             size: new.volume.size(),
             base_size: base.as_ref().map_or(Bytes::ZERO, |base| base.volume.size()),

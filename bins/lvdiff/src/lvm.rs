@@ -52,6 +52,7 @@ fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selecti
         id: Some(layer_of(&selection.new)?),
         parent: selection.base.as_ref().map(layer_of).transpose()?,
         full: selection.base.is_none(),
+        created: selection.new.created_seconds.and_then(cli::utc),
         geometry: selection.geometry()?,
         delta: selection.delta(lvm, &progress)?,
     };

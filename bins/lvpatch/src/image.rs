@@ -8,7 +8,7 @@ use cli::{Exit, Failure, OrFail, Outcome, Progress, Stop};
 use extents::{Bytes, ChunkSize};
 use hyperlayer::{Header, Kind, LayerId};
 use transfer::scan::content;
-use transfer::{Apply, Base, Identity, identify, needs_no_base};
+use transfer::{Apply, Base, Identity, check_base_size, identify, needs_no_base};
 
 use crate::args::Args;
 use crate::{input, report};
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         return commit(args, file, output, &end, &header, None);
     };
 
+    check_base_size(&header, &base_name(args), base.size())?;
     let size = incoming.size(base.size())?;
     if args.dry_run {
         let identity = identify_content(args, &header, &base, base.size(), &progress)?;
@@ -108,6 +109,9 @@ fn identify_content(
         let hash = content(image, size, Queue::default(), progress)?;
         ids.push(LayerId::new(format!("blake3:{hash}")).or_fail(Exit::Failed)?);
     }
-    let name = args.base.as_deref().map_or_else(String::new, |path| path.display().to_string());
-    Ok(identify(header, &Base { name, size, ids }, args.force_base)?)
+    Ok(identify(header, &Base { name: base_name(args), size, ids }, args.force_base)?)
+}
+
+fn base_name(args: &Args) -> String {
+    args.base.as_deref().map_or_else(String::new, |path| path.display().to_string())
 }

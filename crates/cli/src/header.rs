@@ -22,7 +22,8 @@ impl FromStr for Meta {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (key, value) = text.split_once(':').ok_or("it has no `:` between key and value")?;
-        Ok(Self(key.trim().to_owned(), value.trim().to_owned()))
+        // As in a header line: one space after the colon is no part of the value, any other is.
+        Ok(Self(key.to_owned(), value.strip_prefix(' ').unwrap_or(value).to_owned()))
     }
 }
 

@@ -37,5 +37,5 @@ pub use root::require_root;
 pub use signal::Stop;
 pub use standard::{print, report, stdin, stdout, stdout_is_terminal};
 pub use stream::{Compression, Put, StreamArgs, chunk_size, rate};
-pub use time::now_utc;
+pub use time::{now_utc, utc};
 pub use written::written_to;

@@ -47,11 +47,17 @@ pub fn identify(header: &Header, base: &Base, force: bool) -> Result<Identity, E
             });
         }
     };
+    check_base_size(header, &base.name, base.size).map(|()| identity)
+}
+
+/// Compares only the sizes: before anything is made that is as large as the stream says.
+///
+/// # Errors
+/// The stream was made against a volume of another size.
+pub fn check_base_size(header: &Header, name: &str, size: Bytes) -> Result<(), Error> {
     match parent_size(header) {
-        Some(expected) if expected != base.size => {
-            Err(Error::BaseSize { base: base.name.clone(), expected, found: base.size })
-        }
-        _ => Ok(identity),
+        Some(expected) if expected != size => Err(Error::BaseSize { base: name.to_owned(), expected, found: size }),
+        _ => Ok(()),
     }
 }
 

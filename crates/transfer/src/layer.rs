@@ -20,6 +20,8 @@ pub struct Layer {
     pub parent: Option<LayerId>,
     /// Whether it stands alone.
     pub full: bool,
+    /// When it became what it is, as RFC 3339 in UTC: LVM's time of a snapshot, the time of an image's last change.
+    pub created: Option<String>,
     /// Its sizes.
     pub geometry: Geometry,
     /// What it holds.
@@ -37,8 +39,6 @@ pub struct Style {
     pub meta: Vec<(String, String)>,
     /// What writes it, name and version.
     pub tool: String,
-    /// When, as RFC 3339 in UTC.
-    pub created: String,
 }
 
 impl Layer {
@@ -58,16 +58,11 @@ impl Layer {
         let header = header(style.format, self.full, self.geometry, &plan, level)?;
         let meta = style.meta.clone();
         let header = Header { name: self.name, layer: self.id, parent: self.parent, meta, ..header };
-        let header = match header.format {
-            Format::V1_1 => Header {
-                source: Some(self.source),
-                created: Some(style.created.clone()),
-                tool: Some(style.tool.clone()),
-                ..header
-            },
-            _ => header,
-        };
-        Ok((header, plan))
+        if !header.format.is_hyperlayer() {
+            return Ok((header, plan));
+        }
+        let (source, tool) = (Some(self.source), Some(style.tool.clone()));
+        Ok((Header { source, created: self.created, tool, ..header }, plan))
     }
 }
 

@@ -116,7 +116,6 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         detect: args.detect,
         meta: args.meta.iter().cloned().map(cli::Meta::into_pair).collect(),
         tool: concat!("lvbackup ", env!("CARGO_PKG_VERSION")).to_owned(),
-        created: cli::now_utc(),
     };
     style.check().or_fail(Exit::Usage)?;
     cli::require_root("`lvbackup send --help`, which names what images need")?;
@@ -267,6 +266,7 @@ impl Job<'_> {
             id: Some(layer_of(&quiet.new)?),
             parent: quiet.base.as_ref().map(layer_of).transpose()?,
             full: quiet.base.is_none(),
+            created: quiet.new.created_seconds.and_then(cli::utc),
             geometry: quiet.geometry()?,
             delta: quiet.delta(self.lvm, &progress)?,
         };

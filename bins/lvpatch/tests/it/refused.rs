@@ -46,6 +46,17 @@ fn what_is_no_stream() {
     folder.refuses(APPLY, b"HYPERLAYER/9.9\n\n", 3, &["found `HYPERLAYER/9.9`"]);
 }
 
+/// The sizes are compared before a file of that size is made.
+#[test]
+fn a_base_of_another_size() {
+    let folder = Folder::new();
+    let old = b"HYPERLAYER/1.0\nVolume size: 80000000000000\nChunk size: 4096\nDelta blocks: 0\n\n";
+    folder.refuses(APPLY, old, 3, &["had 80000000000000", "`old.img`"]);
+    let new = "HYPERLAYER/1.1\nKind: delta\nVolume_size: 80000000000000\nChunk_size: 4096\nParent_size: 512\n\
+               Check_records: 0\nData_records: 0\nData_bytes: 0\nZero_records: 0\nZero_bytes: 0\n\n";
+    folder.refuses(APPLY, new.as_bytes(), 3, &["had 512", "`old.img`"]);
+}
+
 #[test]
 fn files_that_are_none() {
     let folder = Folder::new();

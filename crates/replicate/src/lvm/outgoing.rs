@@ -97,7 +97,6 @@ impl LvmHost<'_> {
             detect: if noted.is_some() { DetectLevel::None } else { DetectLevel::Sampled },
             meta: Vec::new(),
             tool: self.setup.tool.to_owned(),
-            created: self.now().to_string(),
         };
         let layer = Layer {
             name: Some(ask.volume.lv().to_string()),
@@ -105,6 +104,7 @@ impl LvmHost<'_> {
             id: Some(ask.layer.clone()),
             parent: ask.parent.clone(),
             full: ask.parent.is_none(),
+            created: selection.new.created_seconds.and_then(retention::UnixSeconds::new).map(|time| time.to_string()),
             geometry,
             delta,
         };

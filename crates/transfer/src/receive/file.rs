@@ -6,7 +6,7 @@ use hyperlayer::{Header, Kind, LayerId};
 
 use super::Site;
 use crate::scan::content;
-use crate::{Base, Error, Identity, identify, needs_no_base};
+use crate::{Base, Error, Identity, check_base_size, identify, needs_no_base};
 
 /// All layers in one sparse file beside its target.
 pub struct FileSite<'a> {
@@ -95,6 +95,7 @@ impl Site for FileSite<'_> {
             self.open(number, size)?;
             return self.file.sync().map(|()| None).map_err(Into::into);
         };
+        check_base_size(header, &base.name().display().to_string(), base.size())?;
         self.file.resize(size.max(base.size()))?;
         let copy = self.file.volume()?;
         copy_sparse(base, &copy, self.progress)?;

@@ -1,6 +1,6 @@
 //! What is known of a chain that is being received.
 
-use extents::Bytes;
+use extents::{Bytes, ChunkSize};
 use hyperlayer::{Digest, End, Format, Header, Kind, LayerId, Outline};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,9 @@ pub struct Begun {
     /// Its parent's.
     #[serde(rename = "parent_size_bytes", with = "text::bytes")]
     pub parent_size: Bytes,
+    /// The chunks in which its difference was found, in bytes.
+    #[serde(rename = "chunk_size_bytes", with = "text::chunk_size")]
+    pub chunk: ChunkSize,
     /// Up to where.
     pub mark: Mark,
 }
@@ -141,6 +144,7 @@ impl Begun {
             full: header.kind == Kind::Full,
             size: header.volume_size?,
             parent_size: header.parent_size.unwrap_or_default(),
+            chunk: header.chunk_size?,
             mark: Mark { at: Bytes::ZERO, outline: Outline::default() },
         })
     }

@@ -243,6 +243,9 @@ impl<'a, S: Site> Receiver<'a, S> {
         match (&self.partial.begun, header.resumes) {
             (None, None) => Ok(None),
             (None, Some(_)) => Err(Error::Rest { input: input.to_owned() }),
+            (Some(begun), _) if !begun.is_of(header) && header.layer.as_ref() == Some(&begun.layer) => {
+                Err(Error::OtherBeginning { at: begun.mark.at })
+            }
             (Some(begun), _) if !begun.is_of(header) => Err(Error::OtherLayer {
                 input: input.to_owned(),
                 expected: begun.layer.clone(),

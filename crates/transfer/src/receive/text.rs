@@ -53,3 +53,20 @@ pub(super) mod bytes {
         u64::deserialize(from).map(Bytes::new)
     }
 }
+
+/// As bytes.
+pub(super) mod chunk_size {
+    use extents::{Bytes, ChunkSize};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    pub(in super::super) fn serialize<S: Serializer>(value: &ChunkSize, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.bytes().get())
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ChunkSize, D::Error> {
+        let size = Bytes::new(u64::deserialize(from)?);
+        ChunkSize::from_bytes(size).ok_or_else(|| D::Error::custom("expected whole 512-byte sectors"))
+    }
+}

@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use extents::{Bytes, Extent};
+use extents::{Bytes, ChunkSize, Extent};
 use hyperlayer::{Content, Digest, Outline};
 use transfer::receive::{Begun, Ledger, LedgerError, LedgerFile, Mark, Partial, PartialBase, Whole};
 
@@ -17,7 +17,15 @@ fn partial() -> Partial {
         keep_old: Some("old".into()),
         layers: 2,
         whole: Some(Whole { layer: Some(id(1)), size, blake3: Digest([7; 32]) }),
-        begun: Some(Begun { layer: id(2), parent: Some(id(1)), full: false, size, parent_size: size, mark }),
+        begun: Some(Begun {
+            layer: id(2),
+            parent: Some(id(1)),
+            full: false,
+            size,
+            parent_size: size,
+            chunk: ChunkSize::SECTOR,
+            mark,
+        }),
         ..Partial::new("vg0/data", "2026-11-21T03:00:00Z", Some(base))
     }
 }

@@ -105,6 +105,9 @@ fn another_rest_than_the_one_asked_for() {
     refuses(&[renamed(&right, header)], "is not what was received before the interruption");
     let header = Header { parent: Some(id(7)), ..right.header.clone() };
     refuses(&[renamed(&right, header)], "was made against layer state:7");
+    // What a rest shares with its layer is more than its ids.
+    let header = Header { chunk_size: Some(chunk(8192)), ..right.header.clone() };
+    refuses(&[renamed(&right, header)], "is not what was received before the interruption");
 }
 
 /// A layer of the same name whose records lie elsewhere before the interruption.
