@@ -15,7 +15,7 @@ use cli::{Common, Outcome, Progress, Stop, say};
 use extents::{Bytes, human};
 use hyperlayer::{Format, LayerId};
 use transfer::Identity;
-use transfer::receive::{Received, Want};
+use transfer::receive::{Reach, Received, Want};
 
 use input::{First, Inputs};
 
@@ -162,7 +162,8 @@ fn due(args: &Args) -> impl Fn(Bytes) -> bool + Sync {
 }
 
 fn want<'a>(args: &Args, due: &'a (dyn Fn(Bytes) -> bool + Sync)) -> Want<'a> {
-    Want { check_base: !args.no_base_check, size: args.size, due, seen: None, queue: Queue::default() }
+    let (reach, queue) = (Reach::default(), Queue::default());
+    Want { check_base: !args.no_base_check, size: args.size, due, reach, seen: None, queue }
 }
 
 /// Hands all layers of the input over, one by one.

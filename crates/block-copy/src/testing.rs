@@ -1,5 +1,7 @@
 //! Volumes that behave badly on purpose.
 
+mod faults;
+
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +11,8 @@ use extents::{Bytes, ChunkSize, Chunks, Extent, ExtentSet};
 
 use crate::zeros::{inside, overwrite};
 use crate::{Error, Op, ReadAt, WriteAt};
+
+pub use faults::{Failure, Faulted, Faults};
 
 /// What a thin volume reads in the rest of a chunk of which its pool (`-Zn`) never wrote but a part.
 pub const STALE: u8 = 0xDB;

@@ -1,11 +1,13 @@
 //! What the tests of several crates share: content that proves its place ([`stamped`]), thin volumes as a model
-//! ([`ThinVolume`], [`Pair`], [`histories`]), what LVM says ([`lv_row`]), and the workspace's binaries in a cleared environment ([`Tool`], [`Folder`], [`contract!`]).
+//! ([`ThinVolume`], [`Pair`], [`histories`]), what LVM says ([`lv_row`]), and the workspace's binaries in a cleared environment ([`Tool`], [`Folder`], [`contract!`]),
+//! and how long a test searches ([`adversary()`]).
 //!
 //! A dev-dependency only. **Panics.** All over: a test that cannot go on fails.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
+mod adversary;
 mod contract;
 mod folder;
 mod lvs;
@@ -14,6 +16,7 @@ mod stamp;
 mod thin;
 mod tool;
 
+pub use adversary::{Totals, adversary, adversary_cases};
 pub use contract::{check_help, check_refused, check_standard_output};
 pub use folder::Folder;
 pub use lvs::{LVS, POOL_UUID, lv_row, lvs_step, pool_row, pool_row_with};

@@ -258,6 +258,15 @@ pub enum Error {
         /// Where the receive was interrupted.
         at: Bytes,
     },
+    /// A layer that cannot begin again where it is, since what was there before it is overwritten.
+    #[error(
+        "what was received up to byte {at} of the volume is not of the stream that comes now, and the state before this \
+         layer is overwritten"
+    )]
+    Overwritten {
+        /// Where the receive was interrupted.
+        at: Bytes,
+    },
     /// Not the chain of which some layers are in.
     #[error(
         "`{input}` is {}, and not the last layer that was received before the interruption, which is {}",
@@ -471,7 +480,11 @@ impl Error {
             Self::OtherRest { .. } => {
                 "`lvbackup recv --list-partial` shows the token for `lvbackup send --resume TOKEN`".into()
             }
-            Self::OtherBeginning { .. } | Self::OtherChain { .. } | Self::ShortChain { .. } => {
+            Self::Overwritten { .. } => "receive the whole chain again, from its first layer on".into(),
+            Self::OtherBeginning { .. } => {
+                "send the whole layer: `lvbackup recv --resume` then begins it again where it must".into()
+            }
+            Self::OtherChain { .. } | Self::ShortChain { .. } => {
                 "hand over the same layers as before, or remove what was received with `--discard-partial`".into()
             }
             Self::Ledger(LedgerError::Damaged { .. }) => {

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod assembler;
 mod chain;
 mod compare;
 mod delta;

@@ -2,10 +2,11 @@
 
 use std::io::BufRead;
 
-use block_copy::{PooledBuf, Progress, Queue, ReadAt, WriteAt, WriteQueue, read_pieces, write_behind};
+use block_copy::{Progress, Queue, ReadAt, WriteAt, read_pieces, write_behind};
 use extents::{Bytes, ChunkSize, Chunks, Extent};
 use hyperlayer::{Check, End, Event, Header, ReadError, ReadOptions, Reader};
 
+use crate::assembler::{Arrival, Assembler};
 use crate::{Demands, Error, Promises};
 
 /// A stream of which the header is read and nothing else.
@@ -145,10 +146,18 @@ impl<R: BufRead> Incoming<R> {
                 |check| if how.check_base { base.check(&check) } else { Ok(()) },
                 |write| {
                     // After the checks, which may lie there.
-                    if let Some(resized) = resized.take() {
+                    if let Some(resized) = resized.take_if(|_| !matches!(write, Write::Data { .. })) {
                         queue.zero(resized)?;
                     }
-                    assembler.take(write)
+                    match write {
+                        Write::Data { at, bytes } => assembler.data(at, bytes),
+                        Write::Complete => assembler.complete(),
+                        Write::Zero(extent) => {
+                            assembler.flush()?;
+                            Ok(queue.zero(extent)?)
+                        }
+                        Write::End => assembler.flush(),
+                    }
                 },
             )
         })
@@ -177,11 +186,20 @@ impl<R: BufRead> Incoming<R> {
             Some(size) if extent.end() > size => Err(Error::PastSize { extent, size }),
             _ => Ok(()),
         };
+        let mut arrival = Arrival::of(self.header.format);
         let end = loop {
             match self.reader.next_event()? {
                 Some(Event::Check(what)) => check(what)?,
-                Some(Event::DataStart(extent)) => inside(extent)?,
-                Some(Event::Data { at, bytes }) => write(Write::Data { at, bytes })?,
+                Some(Event::DataStart(extent)) => {
+                    inside(extent)?;
+                    arrival.start(extent);
+                }
+                Some(Event::Data { at, bytes }) => {
+                    write(Write::Data { at, bytes })?;
+                    if arrival.is_certain(at, bytes.len().into()) {
+                        write(Write::Complete)?;
+                    }
+                }
                 Some(Event::Zero(extent)) => {
                     inside(extent)?;
                     write(Write::Zero(extent))?;
@@ -240,62 +258,14 @@ pub(crate) fn records(header: &Header) -> Option<u64> {
 /// What happens to the target, in the stream's order.
 #[derive(Clone, Copy)]
 enum Write<'a> {
-    Data { at: Bytes, bytes: &'a [u8] },
+    Data {
+        at: Bytes,
+        bytes: &'a [u8],
+    },
+    /// All data so far is certain.
+    Complete,
     Zero(Extent<Bytes>),
     End,
-}
-
-/// Joins the pieces in which a record comes to writes of a full buffer each, so that whole chunks are written whole.
-pub(crate) struct Assembler<'q, 'w, M = ()> {
-    queue: &'q WriteQueue<'w, M>,
-    piece: Bytes,
-    filling: Option<(Extent<Bytes>, PooledBuf)>,
-}
-
-impl<'q, 'w, M> Assembler<'q, 'w, M> {
-    /// For writes of up to `piece` each.
-    pub(crate) fn new(queue: &'q WriteQueue<'w, M>, piece: Bytes) -> Self {
-        Self { queue, piece, filling: None }
-    }
-
-    fn take(&mut self, write: Write<'_>) -> Result<(), Error> {
-        match write {
-            Write::Data { at, bytes } => self.data(at, bytes),
-            Write::Zero(extent) => {
-                self.flush()?;
-                Ok(self.queue.zero(extent)?)
-            }
-            Write::End => self.flush(),
-        }
-    }
-
-    pub(crate) fn data(&mut self, mut at: Bytes, mut bytes: &[u8]) -> Result<(), Error> {
-        while let Some(all) = Extent::new(at, bytes.len().into()) {
-            if self.filling.as_ref().is_some_and(|(filled, _)| filled.end() != at || self.is_border(at)) {
-                self.flush()?;
-            }
-            let Some(part) = all.pieces(self.piece).next() else { break };
-            let (now, later) = bytes.split_at(part.len().to_usize().unwrap_or(bytes.len()));
-            let (filled, mut buf) = self.filling.take().unwrap_or_else(|| (part, self.queue.buffer()));
-            let len = buf.len();
-            buf.set_len(len + now.len());
-            buf[len..].copy_from_slice(now);
-            self.filling = Some((filled.join(part).unwrap_or(part), buf));
-            (at, bytes) = (part.end(), later);
-        }
-        Ok(())
-    }
-
-    fn is_border(&self, at: Bytes) -> bool {
-        at.get().is_multiple_of(self.piece.get())
-    }
-
-    pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        match self.filling.take() {
-            Some((filled, buf)) => Ok(self.queue.write_buf(filled.start(), buf)?),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Holds a base against a stream's checks.

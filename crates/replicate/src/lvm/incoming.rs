@@ -13,7 +13,7 @@ use lvm_cmd::{Activation, Lv, LvName, LvRef, LvType, find};
 use transfer::lvm::{
     Destination, LvmError, PartialVolumes, Sizes, Source, Space, VolumeSite, keeps_its_layer, layer_tag, partial_target,
 };
-use transfer::receive::{Ledger, LedgerFile, Partial, PartialBase, Receiver, Want};
+use transfer::receive::{Ledger, LedgerFile, Partial, PartialBase, Reach, Receiver, Want};
 use transfer::{Error, LayerReader, undone};
 
 use super::list::is_of_group;
@@ -230,7 +230,8 @@ impl Receive for Incoming<'_, '_> {
         let sizes = if destination.base.as_ref().is_some_and(compared) { Sizes::Compared } else { Sizes::Rounded };
         let site = VolumeSite::new(volumes, destination, false)?.with_sizes(sizes).staying_active();
         let (due, seen) = (|since| course.is_due(since), |record| course.record(record));
-        let want = Want { check_base: true, size: None, due: &due, seen: Some(&seen), queue: Queue::default() };
+        let (reach, queue) = (Reach::default(), Queue::default());
+        let want = Want { check_base: true, size: None, due: &due, reach, seen: Some(&seen), queue };
         let mut receiver = Receiver::new(site, &course, partial, want);
         let received = stream(&mut receiver, from, &plan, begin, host);
         let (site, partial) = match received {

@@ -13,6 +13,7 @@ use super::index::{Index, Order};
 use super::link::parent_size;
 use super::overlay::Covered;
 use super::{LayerInput, LayerReader, Link, Opened};
+use crate::assembler::Arrival;
 use crate::diff::{Framing, Put};
 use crate::layer::header;
 use crate::{Delta, Error, Geometry, Part, Plan, Sent};
@@ -261,6 +262,7 @@ struct Cursor<'m, 'a> {
     layer: LayerReader<Opened<'a>>,
     merged: &'m Merged<'a>,
     order: Order,
+    arrival: Arrival,
     /// Data that was read and not asked for so far, and where it lies.
     rest: Vec<u8>,
     rest_at: Bytes,
@@ -269,7 +271,9 @@ struct Cursor<'m, 'a> {
 impl<'m, 'a> Cursor<'m, 'a> {
     fn open(merged: &'m Merged<'a>, link: &Link) -> Result<Self, Error> {
         let layer = merged.input.open()?;
-        let cursor = Self { layer, merged, order: Order::default(), rest: Vec::new(), rest_at: Bytes::ZERO };
+        let arrival = Arrival::of(link.header.format);
+        let (order, rest, rest_at) = (Order::default(), Vec::new(), Bytes::ZERO);
+        let cursor = Self { layer, merged, order, arrival, rest, rest_at };
         if *cursor.layer.header() == link.header { Ok(cursor) } else { Err(cursor.changed()) }
     }
 
@@ -277,25 +281,33 @@ impl<'m, 'a> Cursor<'m, 'a> {
         Error::InputChanged { input: self.merged.input.name().to_owned() }
     }
 
-    /// The data of a range which the layer's records have all of. The ranges ascend.
+    /// The data of a range which the layer's records have all of. The ranges ascend. Where records have checks, that of the
+    /// last one was right: the result states a new check.
     fn copy(&mut self, wanted: Extent<Bytes>, to: &mut [u8]) -> Result<(), Error> {
         let mut at = take(wanted, wanted.start(), to, self.rest_at, &self.rest);
-        while at < wanted.end() {
+        let mut is_certain = true;
+        while at < wanted.end() || !is_certain {
             match self.layer.next_event()? {
                 Event::Data { at: start, bytes } => {
-                    if start > at {
-                        return Err(self.changed());
-                    }
-                    at = take(wanted, at, to, start, bytes);
-                    // Perhaps the next range lies here too.
-                    self.rest.clear();
-                    if at == wanted.end() {
-                        let used = at.saturating_sub(start).to_usize().unwrap_or(bytes.len());
-                        self.rest.extend_from_slice(&bytes[used.min(bytes.len())..]);
+                    if at < wanted.end() {
+                        if start > at {
+                            return Err(self.changed());
+                        }
+                        self.rest.clear();
+                        at = take(wanted, at, to, start, bytes);
                         self.rest_at = at;
                     }
+                    is_certain = self.arrival.is_certain(start, bytes.len().into());
+                    if at == wanted.end() {
+                        // Perhaps the next range lies here too.
+                        let used = at.saturating_sub(start).to_usize().unwrap_or(bytes.len());
+                        self.rest.extend_from_slice(&bytes[used.min(bytes.len())..]);
+                    }
                 }
-                Event::DataStart(extent) => self.order.then(Content::Data, extent, &self.merged.input)?,
+                Event::DataStart(extent) => {
+                    self.order.then(Content::Data, extent, &self.merged.input)?;
+                    self.arrival.start(extent);
+                }
                 Event::Zero(extent) => self.order.then(Content::Zero, extent, &self.merged.input)?,
                 Event::End(_) => return Err(self.changed()),
                 Event::Check(_) | Event::Header(_) => {}

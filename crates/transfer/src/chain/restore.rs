@@ -9,7 +9,7 @@ use super::overlay::Covered;
 use super::verify::Verified;
 use super::{LayerInput, LayerReader, Link, Opened, follows};
 use crate::Error;
-use crate::patch::Assembler;
+use crate::assembler::{Arrival, Assembler};
 
 /// How a chain is restored.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +101,7 @@ impl<'q, 'w> Down<'q, 'w> {
     /// Writes what is seen of a layer.
     fn layer(&mut self, mut layer: LayerReader<Opened<'_>>, progress: &dyn Progress) -> Result<hyperlayer::End, Error> {
         let mut out = Assembler::new(self.queue, self.piece);
+        let mut arrival = Arrival::of(layer.header().format);
         let (name, said) = (layer.name().to_owned(), layer.header().volume_size);
         let unsaid = self.unsaid.filter(|_| said.is_none());
         // Whatever older layers have past the end of this one's volume was gone by then, and what came later is covered.
@@ -121,6 +122,9 @@ impl<'q, 'w> Down<'q, 'w> {
                         out.data(part.start(), &bytes[index(part.start())..index(part.end())])?;
                     }
                     data.insert(all);
+                    if arrival.is_certain(at, bytes.len().into()) {
+                        out.complete()?;
+                    }
                 }
                 Event::Zero(extent) => {
                     check_inside(extent, unsaid).map_err(|error| error.of(&name))?;
@@ -131,7 +135,10 @@ impl<'q, 'w> Down<'q, 'w> {
                     }
                     zero.insert(extent);
                 }
-                Event::DataStart(extent) => check_inside(extent, unsaid).map_err(|error| error.of(&name))?,
+                Event::DataStart(extent) => {
+                    check_inside(extent, unsaid).map_err(|error| error.of(&name))?;
+                    arrival.start(extent);
+                }
                 Event::End(_) => break,
                 Event::Header(_) | Event::Check(_) => {}
             }

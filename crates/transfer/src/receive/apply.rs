@@ -6,8 +6,10 @@ use block_copy::{ChunkWriter, Progress, Queue, ReadAt, WriteAt, WriteQueue, writ
 use extents::{Bytes, ChunkSize, Extent};
 use hyperlayer::{Content, End, Event, Kind, Outline};
 
-use super::Mark;
-use crate::patch::{Assembler, BaseReader};
+use super::mend::{Agreed, Mend};
+use super::{Mark, Reach};
+use crate::assembler::{Arrival, Assembler};
+use crate::patch::BaseReader;
 use crate::{Error, LayerReader};
 
 /// How a layer is applied.
@@ -23,7 +25,9 @@ pub(super) struct Job<'a> {
     pub from: Option<Mark>,
     /// When the next mark is due, asked with how much data came since the last one; `None` where no marks are wanted.
     pub due: Option<&'a (dyn Fn(Bytes) -> bool + Sync)>,
-    /// Is told of each data record.
+    /// Distance from a mark within which records may be written before the next one.
+    pub reach: Reach,
+    /// Is told of each data record, when its check was right.
     pub seen: Option<&'a (dyn Fn(Extent<Bytes>) + Sync)>,
     pub queue: Queue,
 }
@@ -42,24 +46,18 @@ impl Job<'_> {
             return Err(Error::TargetTooSmall { size: self.target.size(), needed });
         }
         let writer = ChunkWriter::new(self.target, self.chunk);
-        let writer = if self.from.is_some() { writer.over(self.parent) } else { writer };
         // What the target holds by now is not the parent; it was checked before the first mark.
         let base = if self.from.is_some() { self.parent } else { Some(self.target as &dyn ReadAt) };
         let base = base.filter(|_| self.check_base).map(|base| BaseReader { base, queue: self.queue, progress });
 
         write_behind_marked(writer, self.queue, progress, kept, |queue| {
-            let mut course = Course::new(self, queue, layer);
+            let mut course = Course::new(self, queue, layer, progress);
             loop {
                 let event = layer.next_event().inspect_err(|_| course.interrupted());
                 match event? {
                     Event::Header(_) => {}
                     Event::Check(check) => base.as_ref().map_or(Ok(()), |base| base.check(&check))?,
-                    Event::DataStart(extent) => {
-                        course.record(Content::Data, extent)?;
-                        if let Some(seen) = self.seen {
-                            seen(extent);
-                        }
-                    }
+                    Event::DataStart(extent) => course.data_start(extent)?,
                     Event::Data { at, bytes } => course.data(at, bytes)?,
                     Event::Zero(extent) => course.zero(extent)?,
                     Event::End(end) => {
@@ -72,80 +70,140 @@ impl Job<'_> {
     }
 }
 
-/// What came of the layer so far.
+/// What came of the layer so far. Under 1.1 nothing of a record is acted on before its check was right: then all records so
+/// far are the first ones of the stream, with none missing.
 struct Course<'j, 'q, 'w> {
     job: &'j Job<'j>,
     queue: &'q WriteQueue<'w, Mark>,
+    progress: &'j dyn Progress,
     assembler: Assembler<'q, 'w, Mark>,
+    arrival: Arrival,
     full: bool,
-    /// Where the volume is as it will be.
+    /// Whether the stream leaves out what is in.
+    is_rest: bool,
+    /// Below this the volume is as it will be.
     from: Mark,
-    /// What the stream says lies before that.
+    /// What the stream says lies below that.
     before: Outline,
+    /// The records below that which are in.
+    agreed: Agreed,
+    /// Whether `before` was compared with what is in.
+    is_compared: bool,
     /// What lies before the last record, and where that begins.
     behind: (Outline, Bytes),
-    /// The same with that record.
-    outline: Outline,
+    /// The same with that record, and where that ends.
+    outline: (Outline, Bytes),
     /// Whether the first record was seen.
     begun: bool,
+    /// The data record that comes.
+    coming: Option<Extent<Bytes>>,
+    /// Its data below `from`.
+    known: Vec<u8>,
     /// Data since the last mark.
     since: Bytes,
-    /// Where that is.
-    marked: Bytes,
+    /// That mark.
+    marked: Mark,
 }
 
 impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
-    fn new<R: BufRead>(job: &'j Job<'j>, queue: &'q WriteQueue<'w, Mark>, layer: &LayerReader<R>) -> Self {
+    fn new<R: BufRead>(
+        job: &'j Job<'j>,
+        queue: &'q WriteQueue<'w, Mark>,
+        layer: &LayerReader<R>,
+        progress: &'j dyn Progress,
+    ) -> Self {
         let from = job.from.clone().unwrap_or_default();
+        let is_rest = layer.header().resumes.is_some();
         Self {
             job,
             queue,
+            progress,
             assembler: Assembler::new(queue, job.queue.piece),
+            arrival: Arrival::of(layer.header().format),
             full: layer.header().kind == Kind::Full,
+            is_rest,
             // What is left out is not repeated; that it is the same, the header has said.
-            before: layer.header().resumes.map_or_else(Outline::default, |_| from.outline.clone()),
+            before: if is_rest { from.outline.clone() } else { Outline::default() },
+            agreed: Agreed::default(),
+            is_compared: false,
             behind: (from.outline.clone(), from.at),
-            outline: from.outline.clone(),
+            outline: (from.outline.clone(), from.at),
             begun: false,
+            coming: None,
+            known: Vec::new(),
             since: Bytes::ZERO,
-            marked: from.at,
+            marked: from.clone(),
             from,
         }
     }
 
-    /// A record begins; the ones before it are complete. Gives the part of it that is not in yet.
-    fn record(&mut self, content: Content, extent: Extent<Bytes>) -> Result<Option<Extent<Bytes>>, Error> {
-        self.begin()?;
-        if extent.end() > self.job.size {
-            return Err(Error::PastSize { extent, size: self.job.size });
+    fn data_start(&mut self, extent: Extent<Bytes>) -> Result<(), Error> {
+        self.arrival.start(extent);
+        self.coming = Some(extent);
+        self.known.clear();
+        if !self.arrival.is_checked() {
+            return self.record(Content::Data, extent);
         }
-        let (known, new) = extent.split_at(self.from.at);
-        if let Some(known) = known {
-            self.before.add(content, known);
+        if extent.end() > self.marked.reach {
+            // Before anything of this record is in the assembler, which must be empty at a mark.
+            self.assembler.flush()?;
         }
-        if let Some(new) = new {
-            self.compare()?;
-            self.behind = (self.outline.clone(), new.start());
-            if self.job.due.is_some_and(|due| !self.since.is_zero() && due(self.since)) {
-                self.mark()?;
-            }
-            self.outline.add(content, new);
-        }
-        Ok(new)
+        self.mark_if_due()
     }
 
     fn data(&mut self, at: Bytes, bytes: &[u8]) -> Result<(), Error> {
         let known = self.from.at.saturating_sub(at).to_usize().unwrap_or(bytes.len()).min(bytes.len());
-        self.is_in(at, &bytes[..known])?;
-        let (at, bytes) = (at.saturating_add(known.into()), &bytes[known..]);
-        self.since = self.since.saturating_add(bytes.len().into());
-        self.assembler.data(at, bytes)
+        self.known.extend_from_slice(&bytes[..known]);
+        self.assembler.data(at.saturating_add(known.into()), &bytes[known..])?;
+        if !self.arrival.is_certain(at, bytes.len().into()) {
+            return Ok(());
+        }
+        if let Some(extent) = self.coming.filter(|_| self.arrival.is_checked()) {
+            self.record(Content::Data, extent)?;
+        }
+        self.assembler.complete()
     }
 
     fn zero(&mut self, extent: Extent<Bytes>) -> Result<(), Error> {
-        if let Some(new) = self.record(Content::Zero, extent)? {
-            self.assembler.flush()?;
-            self.queue.zero(new)?;
+        self.assembler.flush()?;
+        self.mark_if_due()?;
+        self.record(Content::Zero, extent)?;
+        match extent.split_at(self.from.at).1 {
+            Some(new) => Ok(self.queue.zero(new)?),
+            None => Ok(()),
+        }
+    }
+
+    /// A record is certain; nothing of it is queued yet.
+    fn record(&mut self, content: Content, extent: Extent<Bytes>) -> Result<(), Error> {
+        self.begin()?;
+        if extent.end() > self.job.size {
+            return Err(Error::PastSize { extent, size: self.job.size });
+        }
+        if let (Content::Data, Some(seen)) = (content, self.job.seen) {
+            seen(extent);
+        }
+        if let Some(known) = extent.split_at(self.from.at).0 {
+            if content == Content::Zero || self.is_in(known)? {
+                self.before.add(content, known);
+                self.agreed.add(content, known);
+            } else {
+                self.begin_again(known.start())?;
+                self.queue.write(known.start(), &self.known)?;
+            }
+        }
+        if extent.end() > self.from.at {
+            self.compare()?;
+        }
+        let Some(new) = extent.split_at(self.from.at).1 else { return Ok(()) };
+        self.behind = (self.outline.0.clone(), new.start());
+        if self.job.due.is_some() && new.end() > self.marked.reach {
+            self.reach(new.end())?;
+        }
+        self.outline.0.add(content, new);
+        self.outline.1 = new.end();
+        if content == Content::Data {
+            self.since = self.since.saturating_add(new.len());
         }
         Ok(())
     }
@@ -164,10 +222,14 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         let Job { base_size, size, due, from, target, .. } = self.job;
         match from {
             // From here on a target that was interrupted is no parent any more.
-            None if due.is_some() => self.queue.mark(self.from.clone())?,
-            // Whatever came after the mark comes again.
-            Some(mark) if self.full => {
-                Extent::between(mark.at, target.size()).map_or(Ok(()), |rest| self.queue.zero(rest))?;
+            None if due.is_some() => {
+                self.marked.reach = self.reach_from(Bytes::ZERO);
+                self.queue.mark(self.marked.clone())?;
+            }
+            // Whatever was written after the mark may have been of another stream.
+            Some(mark) if self.can_mend() => {
+                let written = Extent::between(mark.at, mark.reach.min(target.size()));
+                written.map_or(Ok(()), |written| self.mend(written))?;
             }
             _ => {}
         }
@@ -180,36 +242,105 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         }
     }
 
-    /// Whether data that comes again is what is in: a volume that somebody wrote to has its id all the same.
-    fn is_in(&self, at: Bytes, bytes: &[u8]) -> Result<(), Error> {
-        let mut found = vec![0; bytes.len()];
-        self.job.target.read_at(at, &mut found)?;
-        if found == bytes { Ok(()) } else { Err(Error::OtherBeginning { at: self.from.at }) }
+    /// Whether the data that comes again is what is in: a volume that somebody wrote to has its id all the same.
+    fn is_in(&self, known: Extent<Bytes>) -> Result<bool, Error> {
+        let mut found = vec![0; self.known.len()];
+        self.job.target.read_at(known.start(), &mut found)?;
+        Ok(found == self.known)
     }
 
-    /// Whether what is in lies where the stream says.
-    fn compare(&self) -> Result<(), Error> {
-        let same = self.before.digest() == self.from.outline.digest();
-        same.then_some(()).ok_or(Error::OtherBeginning { at: self.from.at })
+    /// Whether what is in lies where the stream says; if not, the layer begins again.
+    fn compare(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.is_compared, true) || self.before.digest() == self.from.outline.digest() {
+            return Ok(());
+        }
+        self.begin_again(self.from.at)
     }
 
-    /// Sets a mark where one is possible: on the last border of chunks before the last record.
-    fn mark(&mut self) -> Result<(), Error> {
-        let (chunk, (outline, at)) = (self.job.chunk, &self.behind);
-        let border = chunk.offset(chunk.containing(*at)).filter(|border| *border > self.marked);
-        if let Some((at, outline)) = border.and_then(|border| Some((border, outline.until(border)?))) {
-            self.assembler.flush()?;
-            self.queue.mark(Mark { at, outline })?;
-            (self.marked, self.since) = (at, Bytes::ZERO);
+    /// What is in is not of this stream. Keeps the records so far, which lie below `at` and agree, and makes the rest what it
+    /// was before the layer.
+    fn begin_again(&mut self, at: Bytes) -> Result<(), Error> {
+        let below = std::mem::take(&mut self.from.at);
+        if self.is_rest {
+            return Err(Error::OtherBeginning { at: below });
+        }
+        if !self.can_mend() {
+            return Err(Error::Overwritten { at: below });
+        }
+        tracing::warn!(
+            "what was received up to byte {below} is not of the stream that comes now: the layer begins again"
+        );
+        self.is_compared = true;
+        // First of all nobody may count on what is in.
+        self.marked = Mark { reach: self.from.reach.max(below), ..Mark::default() };
+        self.queue.mark(self.marked.clone())?;
+        let agreed = std::mem::take(&mut self.agreed);
+        agreed.zero.iter().try_for_each(|zero| self.queue.zero(zero))?;
+        let others: Vec<_> = Extent::whole(below).into_iter().flat_map(|below| agreed.gaps(below)).collect();
+        others.into_iter().try_for_each(|other| self.mend(other))?;
+        (self.behind, self.outline) = ((self.before.clone(), at), (self.before.clone(), at));
+        self.from = Mark { at, ..self.marked.clone() };
+        Ok(())
+    }
+
+    /// Whether it is known what the target was before the layer.
+    fn can_mend(&self) -> bool {
+        self.full || self.job.parent.is_some()
+    }
+
+    /// Makes a range what it was before the layer.
+    fn mend(&self, range: Extent<Bytes>) -> Result<(), Error> {
+        let Job { target, parent, queue: Queue { piece, .. }, .. } = self.job;
+        let parent = parent.filter(|_| !self.full);
+        Mend { queue: self.queue, target: *target, parent, piece: *piece, progress: self.progress }.range(range)
+    }
+
+    /// Sets a mark where that is due and possible. The input may give nothing more for a long time.
+    fn mark_if_due(&mut self) -> Result<(), Error> {
+        if !self.job.due.is_some_and(|due| !self.since.is_zero() && due(self.since)) {
+            return Ok(());
+        }
+        self.assembler.flush()?;
+        if self.advance(self.outline.clone()) || self.advance(self.behind.clone()) {
+            self.queue.mark(self.marked.clone())?;
         }
         Ok(())
     }
 
+    /// Sets a mark before a record that ends at `end`, past what may be written after the last one.
+    fn reach(&mut self, end: Bytes) -> Result<(), Error> {
+        self.advance(self.behind.clone());
+        self.marked.reach = self.reach_from(end);
+        Ok(self.queue.mark(self.marked.clone())?)
+    }
+
+    /// How far may be written after a mark before a record that ends at `end`. To a border of chunks: the pool may show old
+    /// data in all of a chunk that a part was written of.
+    fn reach_from(&self, end: Bytes) -> Bytes {
+        let Job { chunk, reach, .. } = self.job;
+        chunk.offset(chunk.count(end.saturating_add(reach.0))).unwrap_or(Bytes::new(u64::MAX))
+    }
+
+    /// Moves the mark to the last border of chunks up to `at`, where everything that lies below is known; gives whether that
+    /// is further than before.
+    fn advance(&mut self, (outline, at): (Outline, Bytes)) -> bool {
+        let chunk = self.job.chunk;
+        let border = chunk.offset(chunk.containing(at)).filter(|border| *border > self.marked.at);
+        let Some((at, outline)) = border.and_then(|border| Some((border, outline.until(border)?))) else {
+            return false;
+        };
+        (self.marked, self.since) = (Mark { at, outline, reach: self.marked.reach }, Bytes::ZERO);
+        true
+    }
+
     /// The input ends here, or is wrong from the last record on: what came before that need not come again.
     fn interrupted(&mut self) {
-        if self.job.due.is_some() && self.begun {
-            // Where this fails too, the mark before it holds.
-            let _ = self.mark();
+        if self.job.due.is_none() || !self.begun {
+            return;
+        }
+        // Where this fails too, the mark before it holds.
+        if self.assembler.flush().is_ok() && (self.advance(self.outline.clone()) || self.advance(self.behind.clone())) {
+            let _ = self.queue.mark(self.marked.clone());
         }
     }
 }

@@ -6,11 +6,17 @@
 //! the targets again and hands the same layers over again. What is in is compared, and not written; or it is not even sent,
 //! where the sender knows the [`ResumeToken`].
 //!
-//! **What is checked of a layer that came in two streams.** Each record's data by its CRC-32 before the ledger counts it; that the
-//! records lie where they lie in the whole layer, by the [`Outline`](hyperlayer::Outline) of the first part, which the
-//! second stream states or repeats; everything from there on by the second stream's digest. Data that comes again is held
-//! against what is in the target: an id alone does not say that a writable volume did not change between the two streams.
-//! Where it does not come again, the first part is not read back: the sender must know that its volume did not change.
+//! **What is checked of a layer that came in two streams.** Each record, its range and its data, by its CRC-32 before anything
+//! of it is written; these checks form a chain, so no record is missing before one that was right. That the records lie where
+//! they lie in the whole layer, by the [`Outline`](hyperlayer::Outline) of the first part, which the second stream states or
+//! repeats. Everything from there on, by the second stream's digest. Data that comes again is compared with what is in the
+//! target: an id alone does not say that a writable volume did not change between the two streams. Where it does not come
+//! again, the sender must know that its volume did not change.
+//!
+//! **What an earlier attempt may leave.** Up to its [`Mark`], what the stream says. From there to the mark's
+//! [`reach`](Mark::reach), anything: before the layer goes on, this part is compared with what the target was made of and
+//! made equal to it. Where the part below the mark does not agree with a stream that holds it again, the layer begins again
+//! in the same way.
 //!
 //! **Limits.** Only a layer of HYPERLAYER 1.1 that has an id is continued in its middle. Any other begins anew, and where
 //! its target cannot, so does the chain.
@@ -19,6 +25,7 @@ mod apply;
 mod file;
 mod ledger;
 mod mark;
+mod mend;
 mod partial;
 mod receiver;
 mod rehearse;
@@ -28,7 +35,7 @@ mod token;
 pub use file::FileSite;
 pub use file::identify_image;
 pub use ledger::{DEFAULT_PARTIAL_DIR, Ledger, LedgerError, LedgerFile};
-pub use mark::Mark;
+pub use mark::{Mark, Reach};
 pub use partial::{Begun, Partial, PartialBase, Whole};
 pub use receiver::{Received, Receiver, Site, Want};
 pub use rehearse::Rehearsal;

@@ -1,7 +1,7 @@
 //! What is known of a chain that is being received.
 
 use extents::{Bytes, ChunkSize};
-use hyperlayer::{Digest, End, Format, Header, Kind, LayerId, Outline};
+use hyperlayer::{Digest, End, Format, Header, Kind, LayerId};
 use serde::{Deserialize, Serialize};
 
 use super::{Mark, ResumeToken, text};
@@ -145,7 +145,7 @@ impl Begun {
             size: header.volume_size?,
             parent_size: header.parent_size.unwrap_or_default(),
             chunk: header.chunk_size?,
-            mark: Mark { at: Bytes::ZERO, outline: Outline::default() },
+            mark: Mark::default(),
         })
     }
 

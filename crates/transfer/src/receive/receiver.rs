@@ -8,7 +8,7 @@ use extents::{Bytes, ChunkSize, Extent};
 use hyperlayer::{End, ErrorKind, Header, Kind, RuleError, Totals};
 
 use super::apply::Job;
-use super::{Begun, Ledger, Mark, Partial, Whole};
+use super::{Begun, Ledger, Mark, Partial, Reach, Whole};
 use crate::{Error, Identity, LayerReader, Link, follows};
 
 /// Where the layers of a chain are applied.
@@ -62,7 +62,9 @@ pub struct Want<'a> {
     pub size: Option<Bytes>,
     /// When it is time to keep how far the receive is, asked with how much data came since the last time.
     pub due: &'a (dyn Fn(Bytes) -> bool + Sync),
-    /// Is told where each data record of the stream lies, when it begins, in the stream's order.
+    /// How far apart marks may be on the volume.
+    pub reach: Reach,
+    /// Is told where each data record of the stream lies, when its check was right, in the stream's order.
     pub seen: Option<&'a (dyn Fn(Extent<Bytes>) + Sync)>,
     /// The bounds of the pipeline.
     pub queue: Queue,
@@ -195,8 +197,9 @@ impl<'a, S: Site> Receiver<'a, S> {
         let identity = match &from {
             Some(_) => self.site.reopen(self.number, header, size)?,
             None => {
-                if begun.is_none() && self.number > 0 {
-                    // Interrupted, it leaves a target that is neither this layer nor the one before.
+                if self.partial.begun.is_some() || (begun.is_none() && self.number > 0) {
+                    // Of what was begun nothing stays. Interrupted, a layer without marks leaves a target that is neither
+                    // this layer nor the one before.
                     self.partial.begin_again(self.site.can_begin_again(self.number));
                     self.ledger.keep(&self.partial)?;
                 }
@@ -214,6 +217,7 @@ impl<'a, S: Site> Receiver<'a, S> {
             check_base: self.want.check_base,
             from,
             due: begun.is_some().then_some(self.want.due),
+            reach: self.want.reach,
             seen: self.want.seen,
             queue: self.want.queue,
         };
@@ -244,7 +248,13 @@ impl<'a, S: Site> Receiver<'a, S> {
             (None, None) => Ok(None),
             (None, Some(_)) => Err(Error::Rest { input: input.to_owned() }),
             (Some(begun), _) if !begun.is_of(header) && header.layer.as_ref() == Some(&begun.layer) => {
-                Err(Error::OtherBeginning { at: begun.mark.at })
+                let at = begun.mark.at;
+                match header.resumes {
+                    // The same layer, told in another way.
+                    None if self.site.can_begin_again(self.number) => Ok(None),
+                    None => Err(Error::Overwritten { at }),
+                    Some(_) => Err(Error::OtherBeginning { at }),
+                }
             }
             (Some(begun), _) if !begun.is_of(header) => Err(Error::OtherLayer {
                 input: input.to_owned(),
@@ -277,6 +287,7 @@ impl<'a, S: Site> Receiver<'a, S> {
 fn condemns(error: &Error) -> bool {
     match error {
         Error::In { source, .. } => condemns(source),
+        Error::Overwritten { .. } => true,
         Error::Stream { source } => {
             matches!(source.kind, ErrorKind::StreamAltered { .. } | ErrorKind::Rule(RuleError::WrongTotal { .. }))
         }

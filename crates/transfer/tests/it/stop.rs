@@ -13,10 +13,10 @@ use crate::{chunk, example, send};
 
 /// Asks to stop from the n-th time on that it is asked.
 #[derive(Debug)]
-struct StopAt(AtomicU64);
+pub(crate) struct StopAt(AtomicU64);
 
 impl StopAt {
-    fn after(asked: u64) -> Self {
+    pub(crate) fn after(asked: u64) -> Self {
         Self(AtomicU64::new(asked))
     }
 }

@@ -3,6 +3,7 @@
 mod broken;
 mod merge;
 mod restore;
+mod unchecked;
 
 use std::io::{self, BufReader, Cursor};
 

@@ -10,11 +10,8 @@ use crate::{Layer, chunk};
 fn fates() -> impl Strategy<Value = Fate> {
     let input = prop_oneof![4 => Just(usize::MAX), 3 => 0..60_000_usize];
     let writes = prop_oneof![5 => 0..40_u64, 1 => Just(u64::MAX)];
-    (writes, input, prop::sample::select(vec![1, 3000, 20_000])).prop_map(|(writes, input, due)| Fate {
-        writes,
-        input,
-        due,
-    })
+    let (due, reach) = (prop::sample::select(vec![1, 3000, 20_000]), prop::sample::select(vec![0, 10_000, 1 << 32]));
+    (writes, input, due, reach).prop_map(|(writes, input, due, reach)| Fate { writes, input, due, reach, ..UNHARMED })
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use super::id;
 fn partial() -> Partial {
     let mut outline = Outline::default();
     outline.add(Content::Zero, Extent::new(Bytes::ZERO, Bytes::new(8192)).unwrap());
-    let mark = Mark { at: Bytes::new(8192), outline };
+    let mark = Mark { at: Bytes::new(8192), reach: Bytes::new(1 << 20), outline };
     let size = Bytes::new(1 << 30);
     let base = PartialBase { name: "vg0/a \"quoted\"\n".into(), uuid: Some("u".into()), size };
     Partial {

@@ -1,5 +1,6 @@
 //! Receiving a chain that is interrupted anywhere, on volumes behind a cache that a power cut empties.
 
+mod adversary;
 mod chain;
 mod ledger;
 mod refused;
@@ -9,15 +10,16 @@ use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::sync::Mutex;
 
-use block_copy::testing::{Faulty, ThinModel, Volatile};
-use block_copy::{Queue, ReadAt, Silent, WriteAt};
+use block_copy::testing::{Failure, Faulted, Faults, Faulty, ThinModel, Volatile};
+use block_copy::{Op, Progress, Queue, ReadAt, WriteAt};
 use extents::{Bytes, ChunkSize};
 use hyperlayer::{Header, LayerId, ReadOptions};
 use testkit::{Pair, ThinVolume, chunk_runs};
-use transfer::receive::{Ledger, Partial, PartialBase, Receiver, Site, Want};
+use transfer::receive::{Ledger, Partial, PartialBase, Reach, Receiver, Site, Want};
 use transfer::{Base, Delta, DetectLevel, Error, Geometry, Identity, LayerReader, identify, needs_no_base};
 
 use crate::Layer;
+use crate::stop::StopAt;
 
 /// A chain's layers; the volume before the first one, where that is a delta.
 struct History {
@@ -69,15 +71,21 @@ struct Machine {
     file: bool,
     base: Option<ThinModel>,
     volumes: BTreeMap<u64, ThinModel>,
-    ledger: Book,
+    ledger: Mutex<Option<Partial>>,
 }
 
-#[derive(Default)]
-struct Book(Mutex<Option<Partial>>);
+/// The room that a machine has for a volume, in bytes.
+const SIZE_MAX: u64 = 1 << 20;
+
+struct Book {
+    partial: Mutex<Option<Partial>>,
+    faults: Faults,
+}
 
 impl Ledger for Book {
     fn keep(&self, partial: &Partial) -> Result<(), block_copy::Error> {
-        *self.0.lock().unwrap() = Some(partial.clone());
+        self.faults.pass(Op::Rename)?;
+        *self.partial.lock().unwrap() = Some(partial.clone());
         Ok(())
     }
 }
@@ -91,9 +99,22 @@ struct Fate {
     input: usize,
     /// After how much data a mark is due.
     due: u64,
+    /// How far past a mark is written, in bytes.
+    reach: u64,
+    /// How many operations of all kinds pass, and what happens then.
+    fails: (u64, Failure),
+    /// How often it is asked whether to stop before that is so.
+    stop: u64,
 }
 
-const UNHARMED: Fate = Fate { writes: u64::MAX, input: usize::MAX, due: 4096 };
+const UNHARMED: Fate = Fate {
+    writes: u64::MAX,
+    input: usize::MAX,
+    due: 4096,
+    reach: 20_000,
+    fails: (u64::MAX, Failure::Kill),
+    stop: u64::MAX,
+};
 
 impl Machine {
     fn new(history: &History, chunk: ChunkSize, file: bool) -> Self {
@@ -103,26 +124,29 @@ impl Machine {
             volume.write_at(Bytes::ZERO, base).unwrap();
             volume
         });
-        Self { chunk, file, base, volumes: BTreeMap::new(), ledger: Book::default() }
+        Self { chunk, file, base, volumes: BTreeMap::new(), ledger: Mutex::default() }
     }
 
     fn partial(&self) -> Partial {
         let base = self.base.as_ref().map(|base| PartialBase { name: "base".into(), uuid: None, size: base.size() });
-        self.ledger.0.lock().unwrap().clone().unwrap_or_else(|| Partial::new("target", "2026-11-21T03:00:00Z", base))
+        self.ledger.lock().unwrap().clone().unwrap_or_else(|| Partial::new("target", "2026-11-21T03:00:00Z", base))
     }
 
     /// One run on these streams, one behind the other. Where it fails the power is cut, and of what was not synced that
     /// remains which `survives`.
     fn run(&mut self, streams: &[Vec<u8>], fate: Fate, survives: &mut dyn FnMut() -> bool) -> Result<(), Error> {
         let partial = self.partial();
-        let (ledger, due) = (std::mem::take(&mut self.ledger), move |since: Bytes| since.get() >= fate.due);
+        let faults = Faults::new(fate.fails.0, fate.fails.1);
+        let ledger = Book { partial: std::mem::take(&mut self.ledger), faults: faults.clone() };
+        let due = move |since: Bytes| since.get() >= fate.due;
         let queue = Queue { piece: Bytes::new(4096), depth: 2, readers: 1 };
-        let want = Want { check_base: true, size: None, due: &due, seen: None, queue };
+        let reach = Reach(Bytes::new(fate.reach));
+        let want = Want { check_base: true, size: None, due: &due, reach, seen: None, queue };
         let mut receiver =
-            Receiver::new(Volumes { machine: self, fate, open: None, parent: None }, &ledger, partial, want);
+            Receiver::new(Volumes { machine: self, fate, faults, open: None, parent: None }, &ledger, partial, want);
         let input = streams.concat();
         let input = &input[..fate.input.min(input.len())];
-        let ended = hand_over(&mut receiver, input);
+        let ended = hand_over(&mut receiver, input, &StopAt::after(fate.stop));
         let ended = match ended {
             Ok(()) => receiver.complete().map(drop),
             Err(error) => {
@@ -131,7 +155,7 @@ impl Machine {
                 Err(error)
             }
         };
-        self.ledger = ledger;
+        self.ledger = ledger.partial;
         ended
     }
 
@@ -141,11 +165,11 @@ impl Machine {
     }
 }
 
-fn hand_over(receiver: &mut Receiver<'_, Volumes<'_>>, input: &[u8]) -> Result<(), Error> {
+fn hand_over(receiver: &mut Receiver<'_, Volumes<'_>>, input: &[u8], progress: &dyn Progress) -> Result<(), Error> {
     let input = BufReader::with_capacity(1500, input);
     let mut next = Some(LayerReader::open_rest("in", input, ReadOptions::default())?);
     while let Some(mut layer) = next {
-        receiver.receive(&mut layer, &Silent)?;
+        receiver.receive(&mut layer, progress)?;
         next = layer.next_layer()?;
     }
     Ok(())
@@ -154,14 +178,16 @@ fn hand_over(receiver: &mut Receiver<'_, Volumes<'_>>, input: &[u8]) -> Result<(
 struct Volumes<'m> {
     machine: &'m mut Machine,
     fate: Fate,
-    open: Option<(u64, Faulty<Volatile>)>,
+    faults: Faults,
+    open: Option<(u64, Faulted<Faulty<Volatile>>)>,
     parent: Option<ThinModel>,
 }
 
 impl Volumes<'_> {
     fn open(&mut self, number: u64, volume: &ThinModel, len: usize) {
         let volume = Volatile::new(volume.snapshot(len));
-        self.open = Some((self.key(number), Faulty::new(volume, 5).after_writes(self.fate.writes)));
+        let volume = Faulty::new(volume, 5).after_writes(self.fate.writes);
+        self.open = Some((self.key(number), self.faults.over(volume)));
         self.parent = self.parent_of(number);
     }
 
@@ -190,7 +216,7 @@ impl Volumes<'_> {
 
     fn power_cut(self, survives: &mut dyn FnMut() -> bool) {
         if let Some((key, volume)) = self.open {
-            self.machine.volumes.insert(key, volume.inner().after_power_cut(survives).unwrap());
+            self.machine.volumes.insert(key, volume.inner().inner().after_power_cut(survives).unwrap());
         }
     }
 }
@@ -202,6 +228,10 @@ impl Site for Volumes<'_> {
 
     fn begin(&mut self, number: u64, header: &Header, size: Bytes) -> Result<Option<Identity>, Error> {
         let identity = self.identify(number, header)?;
+        if size.get() > SIZE_MAX {
+            // Of a header that was altered.
+            return Err(Error::TargetTooSmall { size: Bytes::new(SIZE_MAX), needed: size });
+        }
         let parent = match self.parent_of(number) {
             Some(parent) => parent,
             None if number > 0 => self.machine.volumes.remove(&0).unwrap(),
@@ -228,7 +258,7 @@ impl Site for Volumes<'_> {
     fn end(&mut self, _: u64, size: Bytes) -> Result<(), Error> {
         let (key, volume) = self.open.take().unwrap();
         // Only what was synced counts.
-        let durable = volume.inner().after_power_cut(|| false).unwrap();
+        let durable = volume.inner().inner().after_power_cut(|| false).unwrap();
         self.machine.volumes.insert(key, durable.snapshot(size.to_usize().unwrap()));
         Ok(())
     }

@@ -1,5 +1,5 @@
 use extents::Bytes;
-use hyperlayer::{Format, Header};
+use hyperlayer::{Format, Header, Resumes};
 use transfer::{DetectLevel, Error, ErrorKind};
 
 use super::chain::rest;
@@ -80,6 +80,28 @@ fn other_layers_without_ids() {
     assert!(machine.result() == history.last());
 }
 
+/// Accepted as if nothing of it were in, and not mixed with what is in. A rest of the same stream is refused, since it leaves
+/// out what is missing.
+#[track_caller]
+fn begins_again(streams: &[Vec<u8>], last: &Layer) {
+    let (_, mut machine) = interrupted();
+    let token = machine.partial().token().unwrap();
+    let at = token.at;
+    let outline = last.plan.outline_until(at);
+    let plan = last.plan.from_offset(at);
+    let header =
+        Header { resumes: Some(Resumes { at, skipped: outline }), totals: Some(plan.totals()), ..last.header.clone() };
+    let rest = Layer { header, plan, ..last.clone() }.stream();
+    let before = machine.partial();
+    if outline != token.outline.digest() {
+        let error = machine.run(&[rest], UNHARMED, &mut || true).unwrap_err();
+        assert!(matches!(error, Error::OtherBeginning { .. }), "{error:?}");
+        assert_eq!(machine.partial(), before);
+    }
+    machine.run(streams, UNHARMED, &mut || true).unwrap();
+    assert!(machine.result() == last.new);
+}
+
 /// A volume that was written to between the two streams, which has the same id and the same ranges.
 #[test]
 fn another_content_before_the_interruption() {
@@ -87,8 +109,9 @@ fn another_content_before_the_interruption() {
     let (mut streams, third) = (history.streams(), &history.layers[2]);
     let mut new = third.new.clone();
     new[1024] ^= 1;
-    streams[2] = Layer { new, ..third.clone() }.stream();
-    refuses(&streams, "is not what was received before the interruption");
+    let other = Layer { new, ..third.clone() };
+    streams[2] = other.stream();
+    begins_again(&streams[..3], &other);
 }
 
 #[test]
@@ -110,6 +133,17 @@ fn another_rest_than_the_one_asked_for() {
     refuses(&[renamed(&right, header)], "is not what was received before the interruption");
 }
 
+/// A layer of the same name whose header says something else.
+#[test]
+fn another_way_to_send_it() {
+    let (history, _) = interrupted();
+    let (mut streams, third) = (history.streams(), &history.layers[2]);
+    let header = Header { chunk_size: Some(chunk(8192)), ..third.header.clone() };
+    let other = Layer { header, ..third.clone() };
+    streams[2] = other.stream();
+    begins_again(&streams[..3], &other);
+}
+
 /// A layer of the same name whose records lie elsewhere before the interruption.
 #[test]
 fn another_beginning() {
@@ -124,8 +158,13 @@ fn another_beginning() {
     with_zeros.plan.delta.zero.insert(with_zeros.plan.delta.data.ranges()[0]);
     with_zeros.plan.delta.data = with_zeros.plan.delta.data.difference(&with_zeros.plan.delta.zero);
     with_zeros.header.totals = Some(with_zeros.plan.totals());
-    let says = "is not what was received before the interruption";
-    refuses(&[streams[0].clone(), streams[1].clone(), with_zeros.stream()], says);
+    with_zeros.plan.delta.zero.iter().for_each(|zero| {
+        let len = with_zeros.new.len();
+        let index = |at: Bytes| at.to_usize().unwrap().min(len);
+        with_zeros.new[index(zero.start())..index(zero.end())].fill(0);
+    });
+    // Of the same volume, told in another way.
+    begins_again(&[streams[0].clone(), streams[1].clone(), with_zeros.stream()], &with_zeros);
 }
 
 #[test]
