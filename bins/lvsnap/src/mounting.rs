@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use cli::{Common, Exit, Failure, Outcome, say};
-use snapshot::{HostSite, Site, Step, make_step, unmounting};
+use lvm_cmd::LvRef;
+use snapshot::{HostSite, Site};
 
-use crate::context::{Context, left, of_site, volume};
+use crate::context::{Context, of_site, volume};
 use crate::mount_point::mount_point;
 
 /// Mount a snapshot, read-only and so that nothing on it is replayed
@@ -45,20 +46,21 @@ pub(crate) fn mount(args: &MountArgs, common: Common) -> Outcome {
     if !facts.is_active {
         site.act(&snapshot::Action::Activate, &record).map_err(of_site)?;
     }
-    let at = mount_point(&context, &name.dm_path(), &args.at)?;
-    record.mount = Some(at.clone());
-    let steps = [Step::Folder, Step::Mount];
-    let wanted = record.to_make().filter(|step| steps.contains(step)).collect::<Vec<_>>();
-    for step in wanted {
-        if let Err(cause) = make_step(&site, step, &mut record, &context.journal).map_err(of_site) {
-            return Err(match unmounted(&context, &site, &mut record) {
-                Ok(()) => cause,
-                Err(undoing) => left(&record, cause).hint(format!("besides: {undoing}")),
-            });
-        }
+    if record.mount.is_some() {
+        // Where it was mounted before, as ahead of a reboot: a folder that was made there goes.
+        snapshot::unmount(&site, &mut record, &context.journal).map_err(of_site)?;
     }
+    let at = mount_point(&context, &name.dm_path(), &args.at)?;
+    let path = at.path.clone();
+    snapshot::mount(&site, at, &mut record, &context.journal).map_err(|(cause, undoing)| {
+        let cause = of_site(cause);
+        match undoing {
+            None => cause,
+            Some(undoing) => left_mounted(&name, cause).hint(format!("besides: {}", of_site(undoing))),
+        }
+    })?;
     if !common.quiet {
-        say(&format!("lvsnap: `{name}` is mounted at `{}`", at.path.display()));
+        say(&format!("lvsnap: `{name}` is mounted at `{}`", path.display()));
     }
     Ok(())
 }
@@ -73,19 +75,16 @@ pub(crate) fn unmount(args: &UmountArgs, common: Common) -> Outcome {
     let _lock = context.lock(&name)?;
     let mut record = context.record(&name)?;
     let site = HostSite::new(&context.exec, &|_| true);
-    unmounted(&context, &site, &mut record)?;
+    snapshot::unmount(&site, &mut record, &context.journal).map_err(of_site)?;
     if !common.quiet {
         say(&format!("lvsnap: `{name}` is not mounted any more"));
     }
     Ok(())
 }
 
-fn unmounted(context: &Context, site: &HostSite<'_>, record: &mut snapshot::Record) -> Outcome {
-    let facts = site.look(record).map_err(of_site)?;
-    for action in unmounting(record, &facts).map_err(|error| of_site(error.into()))? {
-        snapshot::carry_out(site, &action, record, &context.journal).map_err(of_site)?;
-    }
-    record.mount = None;
-    record.steps.retain(|step, _| *step < Step::Folder);
-    context.journal.keep(record).map_err(|error| of_site(error.into()))
+/// What is left of a mount goes by `umount`; the snapshot itself stays.
+fn left_mounted(name: &LvRef, cause: Failure) -> Failure {
+    cause
+        .leaving(format!("something of the mount of `{name}` is left"))
+        .hint(format!("`lvsnap umount {name}` removes it, and leaves the snapshot"))
 }

@@ -14,6 +14,7 @@
 
 mod beside;
 pub mod check;
+mod disk;
 mod host;
 mod journal;
 mod plan;
@@ -21,8 +22,12 @@ mod record;
 mod text;
 mod work;
 
+pub use disk::Disk;
 pub use host::{HostSite, SiteError};
 pub use journal::{DEFAULT_JOURNAL_DIR, Journal, JournalError};
 pub use plan::{Action, Facts, Found, Physical, PlanError, is_lost, recovery, removal, revival, unmounting};
 pub use record::{FileId, FileSystem, MountPoint, Phase, Progress, Record, Step, TmpFile, tagged_id};
-pub use work::{Site, begin, begin_step, carry_out, finish, finish_step, make, make_step, recover, remove, to_recover};
+pub use work::{
+    Site, begin, begin_step, carry_out, finish, finish_step, make, make_step, mount, recover, remove, to_recover,
+    unmount,
+};

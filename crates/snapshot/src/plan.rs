@@ -266,6 +266,9 @@ pub fn revival(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError>
         && !facts.mounts.contains(&mount.path)
     {
         reach_folder(record, facts)?;
+        if facts.unfinished_folder {
+            actions.push(Action::RemoveUnfinishedFolder);
+        }
         if mount.make && facts.folder == Found::Absent {
             actions.push(Action::MakeFolder);
         }

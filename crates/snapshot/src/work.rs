@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use crate::plan::{is_lost, recovery, removal, revival};
-use crate::{Action, Facts, Journal, JournalError, Phase, PlanError, Progress, Record, Step};
+use crate::plan::{is_lost, recovery, removal, revival, unmounting};
+use crate::{Action, Facts, Journal, JournalError, MountPoint, Phase, PlanError, Progress, Record, Step};
 
 /// The place where snapshots are made: the host, or a model of one.
 pub trait Site {
@@ -114,6 +114,38 @@ pub fn remove<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Resu
         }
     }
     Ok(journal.forget(&record.snapshot)?)
+}
+
+/// Mounts a snapshot that was made, at `at`. Where that fails, what was made for it is undone.
+///
+/// # Errors
+/// The first is why it is not mounted; the second why something of that is left.
+pub fn mount<S: Site>(
+    site: &S,
+    at: MountPoint,
+    record: &mut Record,
+    journal: &Journal,
+) -> Result<(), (S::Error, Option<S::Error>)> {
+    record.mount = Some(at);
+    for step in record.to_make().filter(|step| *step >= Step::Folder) {
+        if let Err(cause) = make_step(site, step, record, journal) {
+            return Err((cause, unmount(site, record, journal).err()));
+        }
+    }
+    Ok(())
+}
+
+/// Unmounts a snapshot wherever it is mounted, and removes the folder that was made for that. Can be run again.
+///
+/// # Errors
+/// It is in use; the record still has the mount.
+pub fn unmount<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
+    for action in unmounting(record, &site.look(record)?)? {
+        carry_out(site, &action, record, journal)?;
+    }
+    record.mount = None;
+    record.steps.retain(|step, _| *step < Step::Folder);
+    Ok(journal.keep(record)?)
 }
 
 /// What a run that died, or a boot, has left to do.
