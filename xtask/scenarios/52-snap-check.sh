@@ -88,6 +88,11 @@ grep -E '^mount-options .* ok +ro,noload$' table
 grep -E '^snapshot-made .* when it is made .*`volume`' table
 reality | diff before -
 sequence | diff sequence -
+# The journal lies on what is frozen: it is written before and after.
+mount --bind mnt/above /var/lib/hyperlayer
+expect_exit 0 timeout 120 lvsnap create tight/other frozen --size 4m --tmp-file /scratch/frozen.img --freeze
+expect_exit 0 lvsnap remove tight/frozen
+umount /var/lib/hyperlayer
 expect_exit 0 lvsnap create $elsewhere --mount "$PWD/mnt/snap"
 # Now it is one that is there: what its removal looks at is shown.
 expect_exit 1 lvsnap check $elsewhere --mount "$PWD/mnt/snap" >table

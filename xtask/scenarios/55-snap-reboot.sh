@@ -59,6 +59,13 @@ case $BOOT in
     disk
     [ ! -e /dev/tight/snap ]
     listed '^tight/snap .* inactive'
+    # The file system of the space is not mounted yet, though LVM and the records are there: nothing is lost.
+    mount --bind /scratch keep
+    expect_exit 4 lvsnap recover --yes
+    stderr_has 'is not mounted at' lvsnap
+    expect_exit 4 lvsnap remove tight/snap
+    listed '^tight/snap .* inactive'
+    umount keep
     expect_exit 5 lvsnap recover
     expect_exit 0 lvsnap recover --yes
     cmp keep/content keep/mnt/snap/content

@@ -47,8 +47,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let site = HostSite::new(&context.exec, &|_| true);
     let mut rows = Vec::new();
     for (record, recorded) in &records {
-        let facts = site.look(record).map_err(of_site)?;
-        let group = volumes(&context.exec, record.snapshot.vg()).map_err(transfer::Error::from)?;
+        let looked = site.look(record).map_err(of_site).and_then(|facts| {
+            let group = volumes(&context.exec, record.snapshot.vg()).map_err(transfer::Error::from)?;
+            Ok((facts, group))
+        });
+        let (facts, group) = match looked {
+            Ok(looked) => looked,
+            Err(failure) => {
+                say(&failure.context(format!("cannot look at `{}`", record.snapshot)).render("lvsnap"));
+                failed = Some(Failure::msg(Exit::Failed, "not all snapshots could be looked at"));
+                continue;
+            }
+        };
         let lv = find(&group, &record.snapshot).ok();
         rows.push(Row { record, recorded: *recorded, state: state(record, &facts, lv), facts, lv: lv.cloned() });
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use extents::Bytes;
 use lvm_cmd::{
-    ExecError, Executor, Kind, LoopDevice, LoopError, Lv, MOUNTINFO, MountError, NameError, NewVolume, Permission,
+    ExecError, Executor, Kind, LoopDevice, LoopError, Lv, MOUNTINFO, MountError, NameError, NewVolume, Permission, Pv,
     ReportError, Room, VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot, detach_loop,
     drop_missing, extend_group, grow_loop, loop_devices, mount, mounted, names_on, physical_volumes, reduce_group,
     remove_pv, resize_pv, tag_pv, unmount, volumes,
@@ -18,7 +18,7 @@ use crate::beside::{self, found};
 use crate::work::Site;
 use crate::{
     Action, Facts, FileId, FileSystem, Found, Journal, JournalError, MountPoint, Physical, PlanError, Record, Step,
-    TmpFile,
+    TmpFile, tagged_id,
 };
 
 /// What is written at once.
@@ -92,6 +92,7 @@ impl<'a> HostSite<'a> {
         let (mut file, id) = beside::make_file(&unfinished).map_err(system(&unfinished))?;
         record.file = Some(TmpFile { made: Some(id), ..tmp.clone() });
         journal.keep(record)?;
+        reserve_in_place(&file).map_err(system(&unfinished))?;
         self.allocate(&mut file, Bytes::ZERO, &tmp)?;
         beside::name(&unfinished, &tmp.path).map_err(system(&tmp.path))
     }
@@ -144,7 +145,11 @@ impl<'a> HostSite<'a> {
             (Some(_), None) => Physical::Alone,
             (Some(_), Some(_)) => Physical::InGroup,
             (None, group) => {
-                let misses_more = all.iter().any(|pv| pv.device.is_none() && pv.group == *group && pv.uuid != tmp.pv);
+                // Another snapshot's space is no hindrance: as long as that has a volume on it, LVM drops nothing.
+                let is_ours = |pv: &Pv| pv.tags.iter().any(|tag| tagged_id(tag).is_some());
+                let misses_more =
+                    |pv: &Pv| pv.device.is_none() && pv.group == *group && pv.uuid != tmp.pv && !is_ours(pv);
+                let misses_more = all.iter().any(misses_more);
                 let others = names_on(self.exec, &tmp.pv)?;
                 let others = others.iter().any(|name| name != record.snapshot.lv().as_str());
                 Physical::Missing { entangled: misses_more || others }
@@ -297,6 +302,22 @@ impl Site for HostSite<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// What btrfs calls itself, `BTRFS_SUPER_MAGIC` in the kernel's `magic.h`.
+const BTRFS: u64 = 0x9123_683e;
+
+/// Lets an empty file keep the space that it is given. btrfs writes to new places instead, so that nothing is reserved, unless
+/// the file is told to have no copy on write; that works only before anything is written.
+fn reserve_in_place(file: &fs::File) -> io::Result<()> {
+    // `f_type` has another type on each architecture.
+    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "a magic number")]
+    let kind = rustix::fs::fstatfs(file)?.f_type as u64 & u64::from(u32::MAX);
+    if kind == BTRFS {
+        let flags = rustix::fs::ioctl_getflags(file)?;
+        rustix::fs::ioctl_setflags(file, flags | rustix::fs::IFlags::NOCOW)?;
+    }
+    Ok(())
 }
 
 /// LVM writes around the device's cache, and thereby into that of the file, from which a power cut would take it.

@@ -20,6 +20,7 @@ use snapshot::{Action, HostSite, Phase, Record, Site, remove};
 
 use crate::context::{Context, left, of_site, volume};
 use crate::making::make;
+use crate::mount_point::how_to_mount;
 use crate::space::SpaceArgs;
 use crate::wanted::Wanted;
 use crate::zone;
@@ -293,6 +294,8 @@ impl<'d> Dump<'d> {
         if !site.look(record).map_err(of_site)?.is_active {
             site.act(&Action::Activate, record).map_err(of_site)?;
         }
+        // Of an origin that is not active the file system is seen only now.
+        how_to_mount(&self.context, &record.snapshot.dm_path())?;
         let of = &self.args.archive;
         let archive = self.folder.unfinished(self.dump);
         self.folder.begin(self.dump)?;
@@ -351,6 +354,8 @@ fn refuse_origin(context: &Context, origin: &LvRef, is_classic: bool, dest: &Pat
             false => Ok(()),
         };
     }
+    // fsarchiver mounts the snapshot: what cannot be mounted beside its origin is refused before anything is made.
+    how_to_mount(context, &origin.dm_path())?;
     let device = |of: std::io::Result<std::fs::Metadata>| of.ok();
     let origin_number = device(std::fs::metadata(origin.dm_path())).map(|found| found.rdev());
     let dest_number = device(std::fs::metadata(dest)).map(|found| found.dev());

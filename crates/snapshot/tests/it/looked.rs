@@ -13,7 +13,7 @@ use testkit::{lv_row, lvs_step, pool_row};
 
 use crate::model::record;
 
-const CONFIG: &str = "--reportformat json --units b --nosuffix -o";
+pub(crate) const CONFIG: &str = "--reportformat json --units b --nosuffix -o";
 const GROUP: &str = "aaaaaa-bbbb-cccc-dddd-eeee-ffff-gggggg";
 const NO_DEVICES: &str = "$ dmsetup info --columns --noheadings --options name\n| No devices found\n= 0\n";
 const STATUS: &str = "$ dmsetup status --target thin-pool vg0-pool-tpool\n";

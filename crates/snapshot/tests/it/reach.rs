@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use lvm_cmd::{MOUNTINFO, Scripted};
-use snapshot::{FileId, FileSystem, Found, HostSite, MountPoint, Progress, Record, Site, Step, TmpFile};
+use snapshot::{FileId, FileSystem, Found, HostSite, MountPoint, Physical, Progress, Record, Site, Step, TmpFile};
 use testkit::{lv_row, lvs_step};
 
-use crate::{looked::pvs, model::record};
+use crate::looked::{CONFIG, pvs};
+use crate::model::record;
 
 const NO_LOOPS: &str = "$ losetup --list --json --output NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN\n= 0\n";
 
@@ -62,6 +63,29 @@ fn what_is_there_is_ours_wherever_it_lies() {
     let there = of(Path::new("/proc/version"), None);
     let facts = look(&there);
     assert_eq!((facts.file, facts.folder), (Found::Ours, Found::Ours));
+}
+
+/// Two snapshots whose spaces are both lost: neither waits for the other one.
+#[test]
+fn another_snapshots_lost_space_entangles_nothing() {
+    let pv = |uuid: &str, tags: &str| {
+        format!(
+            r#"{{"pv_name":"[unknown]","pv_uuid":"{uuid}","vg_name":"vg0","pv_size":"4","pv_free":"4","pv_missing":"missing","pv_tags":"{tags}"}}"#
+        )
+    };
+    let record = of(Path::new("/proc/space.img"), None);
+    let ours = record.file.as_ref().unwrap().pv.to_string();
+    for (tags, entangled) in [("hyperlayer.snapshot=fedcba9876543210", false), ("", true), ("other", true)] {
+        let rows = [pv(&ours, ""), pv(testkit::POOL_UUID, tags)].join(",");
+        let fields = "pv_name,pv_uuid,vg_name,pv_size,pv_free,pv_missing,pv_tags";
+        let script = lvs_step(&[lv_row(&[])])
+            + &format!("$ pvs {CONFIG} {fields}\n| {{\"report\":[{{\"pv\":[{rows}]}}]}}\n= 0\n")
+            + &format!("$ pvs {CONFIG} lv_name --all --segments --select 'pv_uuid=\"{ours}\"'\n")
+            + "| {\"report\":[{\"pvseg\":[{\"lv_name\":\"snap\"},{\"lv_name\":\"\"}]}]}\n= 0\n";
+        let exec = Scripted::from_transcript(&script).unwrap();
+        let facts = HostSite::new(&exec, &|_| true).look(&record).unwrap();
+        assert_eq!(facts.physical, Physical::Missing { entangled }, "{tags}");
+    }
 }
 
 #[test]
