@@ -371,3 +371,33 @@ impl MultipartUpload for Upload {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_name_replaces_nothing_with_and_without_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a", "b"] {
+            fs::write(path(name), name).unwrap();
+        }
+        assert_eq!(rename_new(&path("a"), &path("b")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        rename_new(&path("a"), &path("c")).unwrap();
+        assert_eq!((fs::read(path("b")).unwrap(), fs::read(path("c")).unwrap()), (b"b".to_vec(), b"a".to_vec()));
+        fs::hard_link(path("b"), path("d")).unwrap();
+        assert!(is_same_file(&path("b"), &path("d")) && !is_same_file(&path("b"), &path("c")));
+        // What link(2) says on FAT, on some FUSE file systems, and where a name is taken.
+        for (code, without) in
+            [(Errno::PERM, true), (Errno::OPNOTSUPP, true), (Errno::NOSYS, true), (Errno::EXIST, false)]
+        {
+            assert_eq!(is_without_links(&code.into()), without, "{code}");
+        }
+        for (code, passed) in
+            [(Errno::INVAL, true), (Errno::OPNOTSUPP, true), (Errno::IO, false), (Errno::NOSPC, false)]
+        {
+            assert_eq!(is_no_operation(&code.into()), passed, "{code}");
+        }
+    }
+}

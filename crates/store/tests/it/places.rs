@@ -244,3 +244,32 @@ fn a_machine_without_certificates_says_so() {
     let output = run.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// What is not encrypted is read by its owner alone, unless the owner says otherwise.
+#[test]
+fn a_new_store_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::folder();
+    let store = place.init();
+    let stored = put(&store, "a", None, b"a");
+    let mode = |key: &str| std::fs::metadata(place.file(key)).unwrap().permissions().mode() & 0o777;
+    for folder in ["", "layers", "layers/vg=2Fhome", "manifests", "manifests/vg=2Fhome"] {
+        assert_eq!(mode(folder), 0o700, "{folder}");
+    }
+    for file in ["hyperlayer-store.json", &stored.layer.key, "manifests/vg=2Fhome/a.json"] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    // A store that is to be read by a group stays so.
+    std::fs::set_permissions(place.file("layers/vg=2Fhome"), std::fs::Permissions::from_mode(0o750)).unwrap();
+    let stored = put(&store, "b", None, b"b");
+    assert_eq!(mode(&stored.layer.key) & 0o037, 0);
+    assert_eq!(mode(&stored.layer.key) & 0o600, 0o600);
+
+    // A folder that is there already keeps its permissions; what comes into it is the owner's.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let store = Store::init(&Location::folder(folder.path()), &options()).unwrap();
+    put(&store, "a", None, b"a");
+    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("layers"), mode("manifests")), (0o755, 0o700, 0o700));
+}

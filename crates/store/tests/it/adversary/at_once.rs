@@ -2,14 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
+use object_store::memory::InMemory;
 use store::{ErrorKind, Store};
 
 use super::actors::{Command, Results, fill, hold_true, is_expected};
 use super::schedule::{Exhaustive, Random, Schedule};
 use super::world::World;
-use object_store::memory::InMemory;
 
 /// How many work at once, at most; one more looks on.
 const ACTORS: usize = 3;
@@ -102,45 +101,48 @@ impl Table {
     }
 }
 
-/// How many random schedules, where somebody asks for many.
+/// How many schedules each test tries, where the environment says so.
 fn asked() -> Option<u64> {
     std::env::var("HYPERLAYER_ADVERSARY_CASES").ok().map(|text| text.parse().expect("a number"))
 }
 
-/// For so long, where nobody asks for more.
-const SHORT: Duration = Duration::from_secs(8);
+/// How many random schedules are tried otherwise.
+const CASES: u64 = 600;
 
+/// Without a number in the environment: one interruption, at every third operation, beginning elsewhere for each pair.
+/// With one: two interruptions, everywhere, until the number is reached.
 #[test]
 fn two_at_once_interrupted_at_every_operation() {
     let table = Table::new();
-    let (mut cases, started) = (0_u64, Instant::now());
-    let mut complete = 0;
+    let (mut cases, mut complete) = (0_u64, 0);
     for (nth, commands) in PAIRS.iter().enumerate() {
-        let until = SHORT.mul_f64((nth + 1) as f64 / PAIRS.len() as f64);
-        let mut schedule = Some(Exhaustive::new(if asked().is_some() { 2 } else { 1 }));
+        let (bound, stride) = if asked().is_some() { (2, 1) } else { (1, 3) };
+        let mut next_stride = 1 + nth % stride;
+        let mut schedule = Some(Exhaustive::new(bound));
+        let mut of_pair = 0;
         while let Some(next) = schedule.take() {
             let Schedule::Exhaustive(played) = table.play(commands, Schedule::Exhaustive(next), false) else {
                 unreachable!("as it was given")
             };
-            cases += 1;
-            schedule = played.following();
-            if asked().is_none() && started.elapsed() > until {
+            of_pair += 1;
+            schedule = played.following(next_stride);
+            next_stride = stride;
+            if asked().is_some_and(|all| of_pair >= all.div_ceil(PAIRS.len() as u64)) {
                 break;
             }
         }
+        cases += of_pair;
         complete += usize::from(schedule.is_none());
     }
-    println!("two at once: {cases} schedules, all of {complete} pairs of {}", PAIRS.len());
+    println!("two at once: {cases} schedules; to the end for {complete} pairs of {}", PAIRS.len());
 }
 
 #[test]
 fn two_and_three_at_once_by_chance_while_locks_grow_old() {
     let table = Table::new();
-    let started = Instant::now();
     let all: Vec<_> = PAIRS.iter().flatten().copied().collect();
-    let mut cases = 0_u64;
-    while asked().map_or(started.elapsed() < SHORT, |count| cases < count) {
-        let seed = cases;
+    let cases = asked().unwrap_or(CASES);
+    for seed in 0..cases {
         let time_passes = !seed.is_multiple_of(3);
         let mut random = Random::new(seed, u32::from(time_passes));
         let mut commands: Vec<Command> = Vec::new();
@@ -152,7 +154,6 @@ fn two_and_three_at_once_by_chance_while_locks_grow_old() {
         }
         let played = catch_unwind(AssertUnwindSafe(|| table.play(&commands, Schedule::Random(random), time_passes)));
         assert!(played.is_ok(), "seed {seed}");
-        cases += 1;
     }
     println!("two and three at once: {cases} random schedules");
 }

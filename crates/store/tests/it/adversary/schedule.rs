@@ -52,14 +52,19 @@ impl Exhaustive {
         Self { bound, forced: Vec::new(), choices: Vec::new(), last: None, interrupted: 0 }
     }
 
-    /// The schedule after this one; `None`: there is none.
-    pub(crate) fn following(mut self) -> Option<Self> {
+    /// A schedule after this one, `stride` interruptions further back; `None`: there is none.
+    pub(crate) fn following(mut self, stride: usize) -> Option<Self> {
+        let mut passed = 0;
         while let Some(choice) = self.choices.pop() {
             let allowed = !choice.interrupts || choice.interrupted < self.bound;
             if choice.taken + 1 < choice.options.len() && allowed {
-                let mut forced: Vec<_> = self.choices.iter().map(|choice| choice.taken).collect();
-                forced.push(choice.taken + 1);
-                return Some(Self { forced, ..Self::new(self.bound) });
+                passed += 1;
+                // Who begins is never passed over.
+                if passed == stride || !choice.interrupts {
+                    let mut forced: Vec<_> = self.choices.iter().map(|choice| choice.taken).collect();
+                    forced.push(choice.taken + 1);
+                    return Some(Self { forced, ..Self::new(self.bound) });
+                }
             }
         }
         None
