@@ -164,7 +164,7 @@ pub(crate) struct Pulse {
 }
 
 impl Held {
-    /// Takes a lock, and removes dead ones on the way.
+    /// Takes a lock, and removes dead ones that contradict it.
     pub(crate) fn take(backend: &Arc<Backend>, options: &Options, kind: LockKind) -> Result<Arc<Self>, Error> {
         let created = (options.clock)();
         let pulse = Pulse {
@@ -176,12 +176,13 @@ impl Held {
             lost: Arc::default(),
             refreshed: Arc::new(Mutex::new(created)),
         };
-        look(backend, options, &pulse)?;
+        look(backend, options, &pulse, None)?;
         backend.put(&lock_key(&pulse.id), pulse.print()?, PutMode::Create)?;
         let refresher = backend.runtime().spawn(pulse.clone().beat());
         let held = Self { backend: backend.clone(), pulse, refresher, attempts: AtomicU64::new(0) };
-        // Somebody may have written theirs at the same time. Both see both, and the drop removes ours.
-        look(backend, options, &held.pulse)?;
+        // Another run may have written its lock at the same time. Both see both, and the drop removes ours.
+        look(backend, options, &held.pulse, Some(&held))?;
+        held.keep_fresh()?;
         Ok(Arc::new(held))
     }
 
@@ -299,23 +300,35 @@ fn excludes(one: LockKind, other: LockKind) -> bool {
     one == LockKind::Exclusive || other == LockKind::Exclusive
 }
 
-/// Finds somebody who contradicts, and removes the dead.
-fn look(backend: &Backend, options: &Options, ours: &Pulse) -> Result<(), Error> {
+/// Finds a lock that contradicts ours. Once ours is written, as `held`, dead ones that contradict it are removed.
+fn look(backend: &Backend, options: &Options, ours: &Pulse, held: Option<&Held>) -> Result<(), Error> {
     let (locks, mut unknown) = list(backend, options)?;
     if let Some(Problem { key, fault }) = unknown.pop() {
         return Err(Error::UnknownLock { key, source: fault });
     }
-    for lock in locks {
-        if lock.id == ours.id {
-            continue;
-        }
-        if lock.dead {
-            backend.delete(&lock_key(&lock.id))?;
-        } else if excludes(lock.kind, ours.kind) {
+    for lock in locks.into_iter().filter(|lock| lock.id != ours.id && excludes(lock.kind, ours.kind)) {
+        if !lock.dead {
             return Err(Error::Locked(Box::new(lock)));
+        }
+        let Some(held) = held else { continue };
+        // Its holder may come back now. Either it is seen here, or it sees ours, which lives, and steps back.
+        held.keep_fresh()?;
+        if let Some(alive) = remove_dead(backend, options, &lock)? {
+            return Err(Error::Locked(Box::new(alive)));
         }
     }
     Ok(())
+}
+
+/// Removes a lock that was found dead, if it still is; else gives it as it is now.
+pub(crate) fn remove_dead(backend: &Backend, options: &Options, lock: &LockInfo) -> Result<Option<LockInfo>, Error> {
+    let key = lock_key(&lock.id);
+    let Some(found) = backend.small(&key)? else { return Ok(None) };
+    match found.and_then(|text| parse(&key, &text, options)) {
+        Ok(lock) if lock.dead => backend.delete(&key).map(|()| None),
+        Ok(lock) => Ok(Some(lock)),
+        Err(source) => Err(Error::UnknownLock { key, source }),
+    }
 }
 
 /// All locks, and what lies among them that is none.

@@ -134,12 +134,19 @@ impl Store {
         lock::list(&self.backend, &self.options)
     }
 
-    /// Removes a lock that somebody else left. Whoever holds it and lives notices, and adds nothing more.
+    /// Removes a lock that another run left: one that was found dead only if it still is, any other whatever it is. A holder
+    /// that lives notices, and adds nothing more.
     ///
     /// # Errors
-    /// The store cannot be reached.
+    /// [`Error::Locked`]: the lock was found dead, and its holder came back. Or the store cannot be reached.
     pub fn remove_lock(&self, lock: &LockInfo) -> Result<(), Error> {
-        self.backend.delete(&lock_key(&lock.id))
+        if !lock.dead {
+            return self.backend.delete(&lock_key(&lock.id));
+        }
+        match lock::remove_dead(&self.backend, &self.options, lock)? {
+            Some(alive) => Err(Error::Locked(Box::new(alive))),
+            None => Ok(()),
+        }
     }
 
     /// Removes an object among the locks that could not be understood, as [`locks`](Self::locks) told it.
