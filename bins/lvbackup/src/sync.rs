@@ -82,7 +82,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     zone: String,
 
-    /// Take a copy that somebody wrote to all the same: what was written is kept as a snapshot, `LV-written-TIME`
+    /// Overwrite local changes in DST, keeping them as the snapshot `LV-written-TIME`; and let DST go back to an older layer
     #[arg(long)]
     rollback: bool,
 
@@ -133,7 +133,11 @@ Examples:
   lvbackup sync vg0/data backup1:vg1/data --use-existing
   lvbackup sync vg0/data backup1:vg1/data --dry-run --json
 
-Several copies of one volume are several pairs, each with snapshots of its own.
+Several copies of one volume are several pairs, each with snapshots of its own. A pair is named by both places: after `lvrename` or
+`vgrename` of either, name it by --pair. Content is copied, and nothing else: the copy has no tag or property of SRC.
+
+A copy on the same host has the same file system UUID and label as SRC, or is the same LVM physical volume: mount neither by UUID,
+and keep a copy of a physical volume out of LVM's sight (`devices/global_filter` in lvm.conf).
 
 Keys of --json: pair, layer, parent (null: all was sent, or nothing), resumed, data_bytes, zero_bytes, wire_bytes (sent to and
 received from other hosts), verified, seconds, kept_written (null: nothing was), removed (an object: source, destination, each

@@ -168,6 +168,8 @@ impl<'p> Run<'_, 'p> {
             }
             Some(Live::Written { since }) if !self.want.dry_run => {
                 self.settle(since.clone(), done)?;
+                // Whatever fails from here on, the copy is another one than before.
+                done.layer = Some(since.clone());
                 self.list(Role::Destination)
             }
             Some(Live::Written { since }) => {

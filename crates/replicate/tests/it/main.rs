@@ -11,6 +11,7 @@ mod lineage;
 mod messages;
 mod model;
 mod pipes;
+mod pool;
 mod sync;
 mod verify;
 mod walk;

@@ -120,6 +120,12 @@ fn what_was_written_to_the_copy_is_refused_or_kept() {
         assert_eq!((refused.exit(), names(&source)), (3, before.clone()));
         assert_eq!(content(&destination, "copy"), written);
     }
+    // The source's program dies when it is to make its snapshot: the copy is rolled back by then, and that is reported.
+    let half = run(&Sync { rollback: true, ..want() }, &source, &destination, Fault::Kill(0, 0)).0.unwrap_err();
+    assert!(matches!(half, SyncError::After { .. }), "{half}");
+    assert_eq!(names(&destination).iter().filter(|name| name.starts_with("written")).count(), 1);
+    write(&destination, "copy", 3, 0xcd);
+    let written = content(&destination, "copy");
     let taken = run(&Sync { rollback: true, ..want() }, &source, &destination, Fault::None).0.unwrap();
     assert_eq!(content(&source, "data"), content(&destination, "copy"));
     assert_eq!(content(&destination, taken.kept_written.unwrap().as_str()), written);

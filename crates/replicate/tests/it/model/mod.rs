@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use extents::Bytes;
 use replicate::{
-    Access, Allow, Events, Hello, Patience, Plan, Reached, Serving, Summary, Sync, SyncError, Verify, Volumes, serve,
-    sync,
+    Access, Allow, Events, Hello, Host, Patience, Plan, Reached, Serving, Summary, Sync, SyncError, Verify, Volumes,
+    serve, sync,
 };
 
 pub(crate) use host::ModelHost;
@@ -114,19 +114,24 @@ pub(crate) fn run(
     destination: &Shared,
     fault: Fault,
 ) -> (Result<Summary, SyncError>, Told) {
-    let mut told = Told { stop_after: None, ..Told::default() };
-    if let Fault::Stop(after) = fault {
-        told.stop_after = Some(after);
-    }
-    let allow = Allow { volumes: Volumes::Any, access: Access::Both };
     let kill = |which| match fault {
         Fault::Kill(side, after) if side == which => Some(after),
         _ => None,
     };
     let hosts = [ModelHost::new(source, kill(0)), ModelHost::new(destination, kill(1))];
+    run_on(want, [&hosts[0], &hosts[1]], fault)
+}
+
+/// The same between any two hosts, the source's and the destination's.
+pub(crate) fn run_on(want: &Sync, hosts: [&dyn Host; 2], fault: Fault) -> (Result<Summary, SyncError>, Told) {
+    let mut told = Told { stop_after: None, ..Told::default() };
+    if let Fault::Stop(after) = fault {
+        told.stop_after = Some(after);
+    }
+    let allow = Allow { volumes: Volumes::Any, access: Access::Both };
     let result = thread::scope(|scope| {
         let mut reached = Vec::new();
-        for (n, host) in hosts.iter().enumerate() {
+        for (n, host) in hosts.into_iter().enumerate() {
             let (near, far) = ends();
             let left = |way| match fault {
                 Fault::Cut(cut, after) if cut == way => Some(after),

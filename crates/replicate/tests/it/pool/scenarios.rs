@@ -1,0 +1,175 @@
+//! What suites of other replication tools try.
+
+use lvm_cmd::Program;
+use replicate::{LineageError, Sync, SyncError};
+
+use super::lvm::{Actor, Fault};
+use super::{World, between, want};
+use crate::model;
+
+#[test]
+fn what_changed_is_sent_and_nothing_where_nothing_changed() {
+    let world = World::with_source();
+    let first = world.sync(&want(2)).unwrap();
+    assert_eq!(first.parent, None);
+    world.is_mirrored("vg0/data", "vg1/copy");
+    world.write("vg0/data", 1, 7);
+    let second = world.sync(&want(2)).unwrap();
+    assert_eq!((second.parent, second.data.get()), (Some(first.layer), 65536));
+    world.is_mirrored("vg0/data", "vg1/copy");
+    // A snapshot that is the same as the one before.
+    let third = world.sync(&want(2)).unwrap();
+    assert_eq!((third.parent, third.data.get()), (Some(second.layer), 0));
+    world.is_mirrored("vg0/data", "vg1/copy");
+}
+
+#[test]
+fn the_same_content_comes_back() {
+    let world = World::with_source();
+    let before = world.content("vg0/data");
+    for byte in [1, 2, 1, 1, 2] {
+        world.write("vg0/data", 4, byte);
+        world.sync(&want(1)).unwrap();
+        world.is_mirrored("vg0/data", "vg1/copy");
+    }
+    assert_ne!(world.content("vg1/copy"), before);
+}
+
+#[test]
+fn a_copy_of_a_copy() {
+    let world = World::with_source();
+    for n in 0..4 {
+        world.write("vg0/data", n, 40);
+        let there = world.sync(&want(1)).unwrap();
+        let beyond = world.sync(&between("vg1/copy", "vg2/third", 1)).unwrap();
+        assert_eq!((there.parent.is_some(), beyond.parent.is_some()), (n > 0, n > 0), "a delta each time");
+        world.is_mirrored("vg0/data", "vg1/copy");
+        world.is_mirrored("vg0/data", "vg2/third");
+    }
+    // The source and two copies; a layer at the first source, and one for each copy; a snapshot of the copy that is a source.
+    assert_eq!(world.names("").len(), 3 + 4, "{:?}", world.names(""));
+}
+
+#[test]
+fn two_copies_of_one_source_prune_nothing_of_each_other() {
+    let world = World::with_source();
+    let (one, two) = (want(1), between("vg0/data", "vg1/two", 1));
+    world.sync(&one).unwrap();
+    world.sync(&two).unwrap();
+    // The second one lags behind.
+    for n in 0..3 {
+        world.write("vg0/data", n, 41);
+        assert!(world.sync(&one).unwrap().parent.is_some());
+        world.make_room_as(&Actor::new(&world.machine, Fault::None, None));
+    }
+    assert!(world.sync(&two).unwrap().parent.is_some());
+    world.is_mirrored("vg0/data", "vg1/copy");
+    world.is_mirrored("vg0/data", "vg1/two");
+}
+
+#[test]
+fn names_that_change_between_runs() {
+    let world = World::with_source();
+    let pair = Sync { pair: Some("home".parse().unwrap()), ..want(1) };
+    let mut place = ("vg0/data", "vg1/copy");
+    world.sync(&pair).unwrap();
+    for n in 0..4 {
+        let layers = world.names("vg1/copy-sync");
+        match n {
+            0 => {
+                world.command(Program::Lvrename, &["vg0", "data", "source"]);
+                place.0 = "vg0/source";
+            }
+            1 => {
+                world.command(Program::Lvrename, &["vg1", "copy", "replica"]);
+                place.1 = "vg1/replica";
+            }
+            2 => world.names("-sync-").iter().for_each(|name| {
+                let (vg, lv) = name.split_once('/').unwrap();
+                world.command(Program::Lvrename, &[vg, lv, &format!("renamed-{lv}")]);
+            }),
+            _ => {
+                world.machine.rename_group("vg0", "vg8");
+                world.machine.rename_group("vg1", "vg9");
+                place = ("vg8/source", "vg9/replica");
+            }
+        }
+        world.write(place.0, n, 42);
+        let (source, destination) = (place.0.parse().unwrap(), place.1.parse().unwrap());
+        let done = world.sync(&Sync { source, destination, ..pair.clone() }).unwrap();
+        assert!(done.parent.is_some(), "{place:?} {layers:?}");
+        world.is_mirrored(place.0, place.1);
+    }
+}
+
+/// Without a name of its own, the pair's is made of both places.
+#[test]
+fn a_renamed_source_is_another_pair_unless_the_pair_has_a_name() {
+    let world = World::with_source();
+    world.sync(&want(1)).unwrap();
+    world.command(Program::Lvrename, &["vg0", "data", "source"]);
+    let before = (world.names(""), world.content("vg1/copy"));
+    let refused = world.sync(&between("vg0/source", "vg1/copy", 1)).unwrap_err();
+    assert!(matches!(refused, SyncError::Lineage(LineageError::OtherPair { .. })), "{refused}");
+    assert_eq!((world.names(""), world.content("vg1/copy")), before);
+}
+
+#[test]
+fn the_snapshot_of_an_interrupted_run_is_gone_before_the_next() {
+    for removes in [true, false] {
+        let world = World::with_source();
+        let actor = Actor::new(&world.machine, Fault::None, None);
+        [1, 5, 6, 7].into_iter().for_each(|chunk| world.write("vg0/data", chunk, 60));
+        // Within the second record, and the second frame.
+        let cut = world.sync_cut(&actor, &want(1), model::Fault::Cut(1, 300_000)).0.unwrap_err();
+        assert!(world.content("vg1/copy").is_none(), "{cut}");
+        if removes {
+            world.names("vg0/data-sync").iter().for_each(|name| world.lose(name));
+        }
+        world.write("vg0/data", 3, 43);
+        let done = world.sync(&want(1)).unwrap();
+        assert_eq!(done.resumed, !removes, "{cut}");
+        world.is_mirrored("vg0/data", "vg1/copy");
+        assert_eq!(world.names("").len(), 4, "{:?}", world.names(""));
+    }
+}
+
+#[test]
+fn the_common_snapshot_is_gone_at_the_source_alone() {
+    let world = World::with_source();
+    world.sync(&want(1)).unwrap();
+    world.names("vg0/data-sync").iter().for_each(|name| world.lose(name));
+    world.write("vg0/data", 2, 44);
+    let before = (world.names(""), world.content("vg1/copy"));
+    let refused = world.sync(&want(1)).unwrap_err();
+    assert!(matches!(refused, SyncError::Lineage(LineageError::NothingCommon { .. })), "{refused}");
+    assert_eq!((refused.exit(), world.names(""), world.content("vg1/copy")), (3, before.0, before.1));
+    let done = world.sync(&Sync { use_existing: true, ..want(1) }).unwrap();
+    assert!(done.data.get() <= 2 * 65536, "only what differs: {}", done.data);
+    world.is_mirrored("vg0/data", "vg1/copy");
+}
+
+#[test]
+fn without_a_snapshot_the_newest_is_sent() {
+    let world = World::with_source();
+    let without = Sync { snapshot: false, ..want(3) };
+    assert!(matches!(world.sync(&without).unwrap_err(), SyncError::NoSnapshot));
+    world.sync(&want(3)).unwrap();
+    let before = world.content("vg1/copy");
+    world.write("vg0/data", 2, 45);
+    assert!(world.sync(&without).unwrap().data.is_zero());
+    assert_eq!(world.content("vg1/copy"), before);
+}
+
+/// As the help says.
+#[test]
+fn tags_of_the_source_are_its_own() {
+    let world = World::with_source();
+    world.command(Program::Lvchange, &["--addtag", "mine", "vg0/data"]);
+    world.sync(&want(1)).unwrap();
+    world.machine.with(|state| {
+        let others = state.volumes.iter().filter(|(name, _)| *name != "vg0/data");
+        others.for_each(|(name, thin)| assert!(thin.tag("mine").is_none(), "{name}"));
+        assert!(state.volumes["vg0/data"].tags == ["mine"], "and nothing was added to it");
+    });
+}
