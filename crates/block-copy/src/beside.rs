@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use extents::Bytes;
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::{Error, Op, Volume};
@@ -46,6 +47,10 @@ impl BesideFile {
     pub fn create(target: impl AsRef<Path>, existing: Existing) -> Result<Self, Error> {
         let target = target.as_ref();
         let failed = |source| Error::system(Op::Create, target, None, source);
+        if target.as_os_str().as_bytes().ends_with(b"/") {
+            let (found, expected) = ("the name of a directory", "that of a file");
+            return Err(Error::Unsuitable { name: target.to_owned(), found, expected });
+        }
         let mut place = target.to_owned();
         let mut permissions = None;
         match std::fs::metadata(target) {
@@ -97,7 +102,7 @@ impl BesideFile {
     /// Makes the content durable, gives the file its name and makes that durable.
     ///
     /// # Errors
-    /// What the system said. Unless it names the folder, the target is as it was.
+    /// [`Error::NotDurable`]: the file has its name, and may lose it when the power fails. Else the target is as it was.
     pub fn commit(self) -> Result<(), Error> {
         let Self { temporary, target, existing } = self;
         temporary.as_file().sync_all().map_err(|e| Error::system(Op::Sync, temporary.path(), None, e))?;
@@ -107,7 +112,13 @@ impl BesideFile {
         }
         .map_err(|e| Error::system(Op::Rename, &target, None, e.error))?;
         let folder = folder(&target);
-        File::open(folder).and_then(|f| f.sync_all()).map_err(|e| Error::system(Op::Sync, folder, None, e))
+        match File::open(folder).and_then(|f| f.sync_all()) {
+            Err(e) if !matches!(Errno::from_io_error(&e), Some(Errno::INVAL | Errno::OPNOTSUPP)) => {
+                Err(Error::NotDurable { name: target.clone(), folder: folder.to_owned(), source: e })
+            }
+            // CIFS and others know no fsync of a directory: their server keeps names by itself.
+            _ => Ok(()),
+        }
     }
 }
 

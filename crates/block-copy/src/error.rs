@@ -83,6 +83,28 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
+    /// What was read is of no one moment.
+    #[error("`{}` changed while it was read", name.display())]
+    Changed {
+        /// The device or the file.
+        name: PathBuf,
+    },
+    /// A device whose writes the kernel does not count, so that nobody can tell whether it changed.
+    #[error("the kernel does not count the writes to `{}`", name.display())]
+    Uncounted {
+        /// The device.
+        name: PathBuf,
+    },
+    /// A file is complete and has its name, which is not durable.
+    #[error("`{}` is complete, but a power failure may take its name: cannot sync `{}`", name.display(), folder.display())]
+    NotDurable {
+        /// The file.
+        name: PathBuf,
+        /// Its directory.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Stopped because [`Progress::stop_requested`](crate::Progress::stop_requested) said so.
     #[error("stopped before the end")]
     Stopped,
@@ -114,6 +136,12 @@ pub enum ErrorKind {
     Exists,
     /// A path of the wrong kind.
     Unsuitable,
+    /// Written to while it was read.
+    Changed,
+    /// Done, and not durable.
+    NotDurable,
+    /// Nobody can tell whether it is written to.
+    Uncounted,
 }
 
 impl Error {
@@ -123,6 +151,9 @@ impl Error {
         match self {
             Self::PastEnd { .. } => ErrorKind::PastEnd,
             Self::Unsuitable { .. } => ErrorKind::Unsuitable,
+            Self::Changed { .. } => ErrorKind::Changed,
+            Self::NotDurable { .. } => ErrorKind::NotDurable,
+            Self::Uncounted { .. } => ErrorKind::Uncounted,
             Self::Stopped => ErrorKind::Stopped,
             Self::System { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
@@ -157,19 +188,25 @@ impl Error {
     /// from the system stays exactly what it was; of any other, kind and text stay.
     pub(crate) fn again(&self) -> Self {
         match self {
-            Self::System { op, name, extent, source } => Self::System {
-                op: *op,
-                name: name.clone(),
-                extent: *extent,
-                source: source
-                    .raw_os_error()
-                    .map_or_else(|| io::Error::new(source.kind(), source.to_string()), io::Error::from_raw_os_error),
-            },
+            Self::System { op, name, extent, source } => {
+                Self::System { op: *op, name: name.clone(), extent: *extent, source: again(source) }
+            }
             Self::PastEnd { op, name, at, len, size } => {
                 Self::PastEnd { op: *op, name: name.clone(), at: *at, len: *len, size: *size }
             }
             Self::Unsuitable { name, found, expected } => Self::Unsuitable { name: name.clone(), found, expected },
+            Self::NotDurable { name, folder, source } => {
+                Self::NotDurable { name: name.clone(), folder: folder.clone(), source: again(source) }
+            }
+            Self::Changed { name } => Self::Changed { name: name.clone() },
+            Self::Uncounted { name } => Self::Uncounted { name: name.clone() },
             Self::Stopped => Self::Stopped,
         }
     }
+}
+
+fn again(source: &io::Error) -> io::Error {
+    source
+        .raw_os_error()
+        .map_or_else(|| io::Error::new(source.kind(), source.to_string()), io::Error::from_raw_os_error)
 }

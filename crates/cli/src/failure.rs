@@ -59,6 +59,11 @@ impl Failure {
         self.exit != Exit::Unfinished && self.error.downcast_ref::<transfer::Error>().is_some_and(of_a_copy)
     }
 
+    /// Whether the stream could not be written.
+    pub(crate) fn is_of_output(&self) -> bool {
+        matches!(self.error.downcast_ref(), Some(transfer::Error::Output(_)))
+    }
+
     /// The text for stderr, every line with the program's name before it.
     #[must_use]
     pub fn render(&self, program: &str) -> String {

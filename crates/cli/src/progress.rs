@@ -64,12 +64,19 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Removes the bar. What is written to standard error before would go with it.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 fn bar(doing: &'static str, total: Option<Bytes>, shown: Shown) -> ProgressBar {
     let drawn = shown == Shown::Auto && std::io::stderr().is_terminal();
     let target = if drawn { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(total.map(Bytes::get), target);
     let template = match total {
-        Some(_) => "{msg} {bar:30} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
+        Some(_) => "{msg} {wide_bar} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
         None => "{msg} {binary_bytes}, {binary_bytes_per_sec}",
     };
     if let Ok(style) = ProgressStyle::with_template(template) {

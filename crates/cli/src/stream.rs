@@ -64,7 +64,23 @@ impl StreamArgs {
         stop: &Stop,
         produce: impl FnOnce(&Progress, &mut Put<'_>) -> Outcome<Sent>,
     ) -> Outcome {
-        let hashes = match self.file() {
+        let hashes = self.written(progress, stop, produce).map_err(|failure| match self.file() {
+            Some(path) if failure.is_of_output() => failure.context(format!("`{}`", path.display())),
+            _ => failure,
+        })?;
+        // The bar would take the lines with it.
+        progress.finish();
+        hashes.say();
+        Ok(())
+    }
+
+    fn written(
+        &self,
+        progress: &Progress,
+        stop: &Stop,
+        produce: impl FnOnce(&Progress, &mut Put<'_>) -> Outcome<Sent>,
+    ) -> Outcome<Hashes> {
+        Ok(match self.file() {
             None => {
                 let (stdout, hashes) = self.write_to(stdout_for_data()?, progress, stop, produce)?;
                 sync(&stdout).map_err(transfer::Error::output)?;
@@ -76,9 +92,7 @@ impl StreamArgs {
                 file.commit().map_err(transfer::Error::from)?;
                 hashes
             }
-        };
-        hashes.say();
-        Ok(())
+        })
     }
 
     fn write_to<W: Write + Send + 'static>(

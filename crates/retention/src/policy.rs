@@ -58,7 +58,8 @@ pub enum Rule {
     /// in for those that are missing.
     Calendar(Per, NonZeroUsize),
     /// Every item less than this much older than the newest item, hence not than the present time: where backups
-    /// stop, what there is stays. So it is with restic.
+    /// stop, what there is stays. Restic counts from there too. At the end of a month and in a repeated hour its limit
+    /// differs: see [`Period`].
     Within(Period),
     /// Every item with this tag.
     Tag(String),

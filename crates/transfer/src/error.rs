@@ -376,7 +376,9 @@ impl Error {
                 ErrorKind::Failed
             }
             Self::Copy(error) => match error.kind() {
-                block_copy::ErrorKind::NoSpace => ErrorKind::Surroundings,
+                block_copy::ErrorKind::NoSpace | block_copy::ErrorKind::Uncounted => ErrorKind::Surroundings,
+                block_copy::ErrorKind::Changed => ErrorKind::Refused,
+                block_copy::ErrorKind::NotDurable => ErrorKind::Unfinished,
                 _ => ErrorKind::Failed,
             },
             Self::Lvm(error) => error.kind(),
@@ -423,6 +425,16 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Copy(block_copy::Error::Changed { name }) => {
+                format!("find what writes to `{}`, or make a snapshot and read that", name.display())
+            }
+            Self::Copy(block_copy::Error::NotDurable { folder, .. }) => {
+                format!("look at the disk, then make the name durable: `sync {}`", folder.display())
+            }
+            Self::Copy(block_copy::Error::Uncounted { name }) => {
+                let name = name.display();
+                format!("make it read-only, or let the kernel count: `echo 1` into `queue/iostats` of `{name}` in /sys/block")
+            }
             Self::NoStream => "look at what the sender says on standard error".into(),
             Self::Stream { source } if source.is_cut() => {
                 "something ended the stream early: look at the sender's exit status and send it again".into()

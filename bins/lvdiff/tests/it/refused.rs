@@ -74,6 +74,7 @@ fn an_output_that_cannot_be() {
     fs::create_dir(folder.path("dir")).unwrap();
     folder.lvdiff(&format!("{SCAN} -o dir")).run().says(1, &["`dir` is a directory"]);
     folder.lvdiff(&format!("{SCAN} -o missing/out.hl")).run().says(1, &["No such file or directory"]);
+    folder.lvdiff(&format!("{SCAN} -o new/")).run().says(1, &["`new/` is the name of a directory"]);
     assert_eq!(folder.names(), ["dir", "new.img", "old.img"]);
 }
 

@@ -74,6 +74,10 @@ fn it_replaces_no_device_and_no_folder() {
     }
     assert_eq!(BesideFile::create("/nonexistent/x", Existing::Replace).unwrap_err().kind(), ErrorKind::NotFound);
     assert!(BesideFile::create("/", Existing::Replace).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    let error = BesideFile::create(folder.path().join("new/"), Existing::Replace).unwrap_err();
+    assert!(error.to_string().ends_with("new/` is the name of a directory, expected that of a file"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -228,6 +228,18 @@ lvpatch: cannot write `/dev/mapper/vg1-x` at bytes 4096..1052672: No space left 
 lvpatch: cannot write the stream: Broken pipe (os error 32)
 ",
     );
+    let source = io::Error::from_raw_os_error(5);
+    let unsynced = block_copy::Error::NotDurable { name: "backup/x.hl".into(), folder: "backup".into(), source };
+    assert_eq!(Error::from(unsynced).kind(), transfer::ErrorKind::Unfinished);
+    let source = io::Error::from_raw_os_error(5);
+    let unsynced = block_copy::Error::NotDurable { name: "backup/x.hl".into(), folder: "backup".into(), source };
+    looks(
+        unsynced,
+        "
+lvpatch: `backup/x.hl` is complete, but a power failure may take its name: cannot sync `backup`: Input/output error (os error 5)
+lvpatch: hint: look at the disk, then make the name durable: `sync backup`
+",
+    );
     let missing = ExecError::Missing { program: Program::ThinDelta, searched: "/usr/sbin, /usr/bin".into() };
     looks(
         missing,
