@@ -25,6 +25,38 @@ stderr_has 'in use' lvdiff
 exec 8>&-
 no_leftovers src three
 
+# A write between the delta and the reading, to a volume that no report shows in use: the stream gets no end.
+thin_delta=$(command -v thin_delta) real=$(readlink -f "$(command -v thin_delta)")
+mv "$thin_delta" "$thin_delta.kept"
+at_end 'mv "$thin_delta.kept" "$thin_delta"'
+[ "$real" != "$thin_delta" ] || real=$thin_delta.kept
+cat >"$thin_delta" <<END
+#!/bin/bash
+(exec -a thin_delta $real "\$@") || exit
+case "\$*" in *_tmeta*) touch $WORK/held; while [ -e $WORK/hold ]; do sleep 0.1; done ;; esac
+END
+chmod +x "$thin_delta"
+written() {
+    touch hold
+    "$@" 2>written.stderr &
+    local sending=$!
+    within 60 test -e held
+    dd if=/dev/urandom of=/dev/src/writable bs=64k count=1 conv=notrunc,fsync status=none
+    rm hold held
+    local status=0
+    wait $sending || status=$?
+    cat written.stderr
+    [ $status = 3 ]
+    grep -F 'changed while it was read' written.stderr
+}
+written lvdiff src/writable src/one -o none.hl
+written lvdiff src/two src/writable -o none.hl
+written lvbackup send -v src -l writable -i one -o none.hl
+[ ! -e none.hl ]
+[ -z "$(find . -name '.none.hl*')" ]
+expect_exit 0 lvdiff src/writable src/one -o writable.hl
+no_leftovers src three
+
 # Inactive, so that nobody writes.
 deactivate src/data
 remember src

@@ -231,10 +231,18 @@ impl Job<'_> {
     /// Sends volumes that nobody writes to.
     fn send(&self, quiet: &[Selection]) -> Outcome {
         quiet.iter().try_for_each(|selection| selection.check_quiet(self.lvm))?;
+        // Before the deltas, so that it is checked of all of the time whether a volume is written to.
+        let sources = if self.args.dry_run { Vec::new() } else { Source::open_all(self.lvm, quiet)? };
+        let sent = self.send_opened(quiet, &sources);
+        sources.into_iter().fold(sent, |outcome, source| undone(outcome, source.close()))
+    }
+
+    fn send_opened(&self, quiet: &[Selection], sources: &[Source<'_>]) -> Outcome {
         let progress = Progress::new("comparing", None, self.common, self.stop.clone());
         let deltas = deltas(self.lvm, quiet, &progress)?;
         drop(progress);
-        for (((selection, delta), named), output) in quiet.iter().zip(deltas).zip(self.named).zip(&self.outputs) {
+        let parts = quiet.iter().zip(deltas).zip(self.named).zip(&self.outputs);
+        for (number, (((selection, delta), named), output)) in parts.enumerate() {
             let layer = Layer {
                 name: Some(self.name.map_or_else(|| named.new.name.lv().to_string(), str::to_owned)),
                 source: named.new.name.to_string(),
@@ -249,21 +257,18 @@ impl Job<'_> {
             if let Some(token) = &self.args.resume {
                 (header, plan) = resume::rest(token, header, &plan)?;
             }
-            if self.args.dry_run {
-                cli::show_plan(&header, &plan, self.args.json)?;
-            } else {
-                self.write(selection, &header, &plan, output)?;
+            match sources.get(number) {
+                None => cli::show_plan(&header, &plan, self.args.json)?,
+                Some(source) => self.write(source, &header, &plan, output)?,
             }
         }
         Ok(())
     }
 
-    fn write(&self, selection: &Selection, header: &Header, plan: &Plan, output: &StreamArgs) -> Outcome {
-        let source = Source::open(self.lvm, selection)?;
+    fn write(&self, source: &Source<'_>, header: &Header, plan: &Plan, output: &StreamArgs) -> Outcome {
         let progress = Progress::new("sending", Some(plan.work()), self.common, self.stop.clone());
-        let sent = output.write(&progress, self.stop, |progress, put| {
+        output.write(&progress, self.stop, |progress, put| {
             Ok(diff(header, plan, source.new_volume(), source.base(), Queue::default(), progress, put)?)
-        });
-        undone(sent, source.close())
+        })
     }
 }

@@ -45,6 +45,23 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
 /// Sends `selection`, under the names that the user gave.
 fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selection, stop: &Stop) -> Outcome {
     selection.check_quiet(lvm)?;
+    if args.dry_run {
+        return with_source(args, lvm, selection, named, None, stop);
+    }
+    // Before the delta, so that it is checked of all of the time whether a volume is written to.
+    let source = Source::open(lvm, selection)?;
+    let sent = with_source(args, lvm, selection, named, Some(&source), stop);
+    undone(sent, source.close())
+}
+
+fn with_source(
+    args: &Args,
+    lvm: &Lvm<'_>,
+    selection: &Selection,
+    named: &Selection,
+    source: Option<&Source<'_>>,
+    stop: &Stop,
+) -> Outcome {
     let progress = Progress::new("comparing", None, args.common, stop.clone());
     let layer = Layer {
         name: Some(named.new.name.lv().to_string()),
@@ -58,12 +75,10 @@ fn with_quiet(args: &Args, lvm: &Lvm<'_>, selection: &Selection, named: &Selecti
     };
     drop(progress);
     let (header, plan) = layer.plan(&args.style())?;
-    if args.dry_run {
-        return cli::show_plan(&header, &plan, args.json);
+    match source {
+        None => cli::show_plan(&header, &plan, args.json),
+        Some(source) => send::send(args, &header, &plan, source.new_volume(), source.base(), stop),
     }
-    let source = Source::open(lvm, selection)?;
-    let sent = send::send(args, &header, &plan, source.new_volume(), source.base(), &|| Ok(()), stop);
-    undone(sent, source.close())
 }
 
 fn pool_name(text: &str, vg: Option<&VgName>) -> Outcome<LvName> {

@@ -7,30 +7,21 @@ use transfer::{Plan, diff};
 
 use crate::args::Args;
 
-/// Writes the stream and says the hashes of what was written. `unchanged` is asked when all is read, before the
-/// stream's end is written: without it, no reader takes the stream.
+/// Writes the stream and says the hashes of what was written.
 ///
 /// # Errors
-/// Reading or writing fails, or a signal asks to stop, or `unchanged` says no. A file is then not there, or as it was.
+/// Reading or writing fails, a volume changed meanwhile, or a signal asks to stop. A file is then not there, or as it was.
 pub(crate) fn send(
     args: &Args,
     header: &Header,
     plan: &Plan,
     new: &dyn ReadAt,
     base: Option<&dyn ReadAt>,
-    unchanged: &dyn Fn() -> Outcome,
     stop: &Stop,
 ) -> Outcome {
     let progress = Progress::new("sending", Some(plan.work()), args.common, stop.clone());
-    args.stream.write(&progress, stop, |progress, put| {
-        // One part behind, so that the end comes last of all.
-        let mut last = None;
-        let held = &mut |part| last.replace(part).map_or(Ok(()), &mut *put);
-        let sent = diff(header, plan, new, base, Queue::default(), progress, held)?;
-        unchanged()?;
-        last.map_or(Ok(()), put).map_err(transfer::Error::output)?;
-        Ok(sent)
-    })
+    args.stream
+        .write(&progress, stop, |progress, put| Ok(diff(header, plan, new, base, Queue::default(), progress, put)?))
 }
 
 /// Refuses early what `send` would refuse late: standard output that is a terminal.

@@ -15,6 +15,15 @@ pub trait ReadAt: Send + Sync {
     /// When not all of it can be read: [`Error::PastEnd`] where the range does not lie inside the volume, else what
     /// the system said. The content of `buf` is then undefined.
     fn read_at(&self, at: Bytes, buf: &mut [u8]) -> Result<(), Error>;
+
+    /// Checks that nobody wrote to it since it was opened, so that all that was read is of one moment. What nobody else
+    /// can write passes.
+    ///
+    /// # Errors
+    /// [`Error::Changed`], or what the system said.
+    fn check_unchanged(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Something that can be written at any byte. Its length stays.

@@ -49,6 +49,7 @@ mod sparse;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod volume;
+mod watch;
 mod write;
 mod zeros;
 

@@ -94,7 +94,7 @@ fn data_in(file: &impl Holes, whole: Extent<Bytes>) -> Result<Option<ExtentSet<B
 /// [`WriteAt::sync`]. [`Progress::advance`] is told holes too.
 ///
 /// # Errors
-/// [`Error::Stopped`], or what reading and writing gave. The target then holds a part of it.
+/// [`Error::Stopped`], [`Error::Changed`], or what reading and writing gave. The target then holds a part of it.
 pub fn copy_sparse(from: &Volume, to: &Volume, progress: &dyn Progress) -> Result<(), Error> {
     let Some(window) = Extent::whole(from.size().min(to.size())) else { return Ok(()) };
     let files = !from.is_device() && !to.is_device();
@@ -118,7 +118,7 @@ pub fn copy_sparse(from: &Volume, to: &Volume, progress: &dyn Progress) -> Resul
         }
         progress.advance(piece.len());
     }
-    Ok(())
+    from.check_unchanged()
 }
 
 /// Whether the kernel could copy all of it. If not, the reason shows when it is copied by hand.

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use extents::{Bytes, Extent};
 use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, ioctl_blksszget, major, minor};
 
+use crate::watch::{Watch, Writes};
 use crate::zeros::{inside, overwrite};
 use crate::{AlignedBuf, Error, Op, ReadAt, WriteAt, discard};
 
@@ -18,7 +19,9 @@ pub enum Access {
     /// To be read.
     Read,
     /// To be read, and mounted by nobody meanwhile: a block device that is mounted, or otherwise held by somebody, is
-    /// refused ([`ErrorKind::Busy`](crate::ErrorKind::Busy)).
+    /// refused ([`ErrorKind::Busy`](crate::ErrorKind::Busy)), and one of which
+    /// [`check_unchanged`](ReadAt::check_unchanged) could not tell anything
+    /// ([`ErrorKind::Uncounted`](crate::ErrorKind::Uncounted)).
     ReadExclusive,
     /// To be read and written. A block device that is mounted, or otherwise held by somebody, is refused
     /// ([`ErrorKind::Busy`](crate::ErrorKind::Busy)), and nobody can mount it meanwhile.
@@ -42,6 +45,8 @@ pub struct Volume {
     identity: Identity,
     block_size: Bytes,
     direct: bool,
+    /// What it was when it was opened; `None` where it was opened to be written.
+    watch: Option<Watch>,
     /// Held while a block is completed from what is around the data, so that no two threads do it to one block.
     completing: Mutex<()>,
 }
@@ -77,7 +82,13 @@ impl Volume {
         flags.set(OFlags::EXCL, device && exclusive);
         let mut options = OpenOptions::new();
         options.read(true).write(write).custom_flags(flags.bits().cast_signed());
-        Self::from_file(options.open(path).map_err(failed)?, path)
+        let volume = Self::from_file(options.open(path).map_err(failed)?, path)?;
+        match (&volume.watch, access) {
+            (Some(Watch::Device(Writes::Uncounted)), Access::ReadExclusive) => {
+                Err(Error::Uncounted { name: path.to_owned() })
+            }
+            _ => Ok(volume),
+        }
     }
 
     /// Takes an open file as a volume; `path` is its name in errors. A device is read and written past the page cache
@@ -101,7 +112,13 @@ impl Volume {
                 return Err(Error::Unsuitable { name: path.to_owned(), found, expected });
             }
         }
-        Ok(Self { file, name: path.to_owned(), size, identity, block_size, direct, completing: Mutex::default() })
+        let is_read = fcntl_getfl(&file).map_err(|e| failed(e.into()))? & OFlags::RWMODE == OFlags::RDONLY;
+        let (name, completing) = (path.to_owned(), Mutex::default());
+        let mut volume = Self { file, name, size, identity, block_size, direct, watch: None, completing };
+        if is_read {
+            volume.watch = Some(volume.watched().map_err(failed)?);
+        }
+        Ok(volume)
     }
 
     /// The path it was opened by.
@@ -126,6 +143,15 @@ impl Volume {
     #[must_use]
     pub fn block_size(&self) -> Bytes {
         self.block_size
+    }
+
+    fn watched(&self) -> io::Result<Watch> {
+        Watch::of(&self.file, || {
+            let len = self.block_size.min(self.size).to_usize().unwrap_or(0);
+            let mut block = AlignedBuf::with_capacity(len);
+            block.set_len(len);
+            self.file.read_exact_at(&mut block, 0)
+        })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -209,6 +235,17 @@ impl ReadAt for Volume {
             }
         }
         Ok(())
+    }
+
+    /// Of a regular file by its time and length. Of a block device by the kernel's counts, which hold all that comes
+    /// through this device, so also what is above it, but not what another host or a volume below it writes. What is only
+    /// in the page cache still is written back, and so counted, by reading past it.
+    fn check_unchanged(&self) -> Result<(), Error> {
+        let Some(opened) = &self.watch else { return Ok(()) };
+        match self.watched().map_err(self.failed(Op::Examine, None))? {
+            now if now == *opened => Ok(()),
+            _ => Err(Error::Changed { name: self.name.clone() }),
+        }
     }
 }
 

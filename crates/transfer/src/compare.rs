@@ -64,7 +64,7 @@ impl Differences {
 /// are read ahead at the same time. `progress` is told each range once.
 ///
 /// # Errors
-/// A read fails, or `progress` asks to stop.
+/// A read fails, a volume was written to since it was opened, or `progress` asks to stop.
 pub fn compare(
     left: &dyn ReadAt,
     right: &dyn ReadAt,
@@ -91,6 +91,8 @@ pub fn compare(
         let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         first_cause(compared, read)
     })?;
+    left.check_unchanged()?;
+    right.check_unchanged()?;
     Ok(found)
 }
 

@@ -47,7 +47,8 @@ impl Sink for Put<'_> {
 /// Writes the stream that `plan` describes: the header, the checks of the base, the records, the end.
 ///
 /// # Errors
-/// A read fails, `put` fails, `progress` asks to stop, or the header cannot be written in its format.
+/// A read fails, a volume was written to since it was opened, `put` fails, `progress` asks to stop, or the header cannot be
+/// written in its format. The stream then has no end.
 pub fn diff(
     header: &Header,
     plan: &Plan,
@@ -85,6 +86,9 @@ pub fn diff_into(
         out.sink.record(piece.extent, &piece.buf);
         out.data(piece)
     })?;
+    // Before the end: no reader takes a stream without one.
+    base.map_or(Ok(()), ReadAt::check_unchanged)?;
+    new.check_unchanged()?;
     out.finish()
 }
 

@@ -19,7 +19,7 @@ pub struct Scan {
 /// Reads both images whole and compares them chunk by chunk. Without a base every chunk that is not zero is data.
 ///
 /// # Errors
-/// A read fails, or `progress` asks to stop.
+/// A read fails, an image was written to since it was opened, or `progress` asks to stop.
 pub fn scan(
     new: &dyn ReadAt,
     base: Option<&dyn ReadAt>,
@@ -62,6 +62,8 @@ pub fn scan(
             Ok::<_, Error>(())
         })?;
     }
+    base.map_or(Ok(()), ReadAt::check_unchanged)?;
+    new.check_unchanged()?;
     Ok(Scan {
         delta: Delta { data, zero, same }.within_base(base_size),
         content: content.finalize(),
@@ -85,5 +87,6 @@ pub fn content(image: &dyn ReadAt, size: Bytes, queue: Queue, progress: &dyn Pro
         hasher.update(&piece.buf);
         Ok::<_, Error>(())
     })?;
+    image.check_unchanged()?;
     Ok(hasher.finalize())
 }

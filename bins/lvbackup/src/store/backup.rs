@@ -259,6 +259,20 @@ impl Job<'_> {
         tags: std::collections::BTreeSet<Tag>,
     ) -> Outcome<Stored> {
         let quiet = Selection::find(self.lvm, snapshot, parent.map(|parent| &parent.name), None)?;
+        // Before the delta, so that it is checked of all of the time whether a volume is written to.
+        let opened = Source::open(self.lvm, &quiet)?;
+        let written = self.write_opened(source, &quiet, &opened, created, tags);
+        undone(written, opened.close())
+    }
+
+    fn write_opened(
+        &self,
+        source: &Selection,
+        quiet: &Selection,
+        opened: &Source<'_>,
+        created: SystemTime,
+        tags: std::collections::BTreeSet<Tag>,
+    ) -> Outcome<Stored> {
         let progress = Progress::new("comparing", None, self.common, self.stop.clone());
         let layer = Layer {
             name: Some(source.new.name.lv().to_string()),
@@ -284,9 +298,7 @@ impl Job<'_> {
             machine: open::machine(),
             tags,
         };
-        let opened = Source::open(self.lvm, &quiet)?;
-        let written = self.stream(&opened, &header, &plan, draft);
-        undone(written, opened.close())
+        self.stream(opened, &header, &plan, draft)
     }
 
     fn stream(&self, source: &Source<'_>, header: &Header, plan: &Plan, draft: Draft) -> Outcome<Stored> {

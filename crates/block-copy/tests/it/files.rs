@@ -85,6 +85,35 @@ fn a_file_cut_after_opening_is_an_error() {
     assert_eq!(volume.read_at(Bytes::new(400), &mut [0; 200]).unwrap_err().kind(), ErrorKind::Io);
 }
 
+/// By whom and through which path does not matter.
+#[test]
+fn a_file_that_is_written_to_has_changed() {
+    let folder = folder();
+    let path = file(&folder, "a", &stamped(8192));
+    let changes: [fn(&File); 3] = [
+        |file| file.set_len(4096).unwrap(),
+        |file| std::os::unix::fs::FileExt::write_all_at(file, b"x", 100).unwrap(),
+        |file| zero_part(file),
+    ];
+    for change in changes {
+        let volume = Volume::open(&path, Access::ReadExclusive).unwrap();
+        let ours = Volume::open(&path, Access::Write).unwrap();
+        volume.check_unchanged().unwrap();
+        // The clock of a file system may stand still for some milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        change(&File::options().write(true).open(&path).unwrap());
+        let error = volume.check_unchanged().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Changed);
+        assert!(error.to_string().ends_with("a` changed while it was read"), "{error}");
+        ours.check_unchanged().unwrap();
+    }
+}
+
+fn zero_part(file: &File) {
+    let (hole, keep) = (rustix::fs::FallocateFlags::PUNCH_HOLE, rustix::fs::FallocateFlags::KEEP_SIZE);
+    rustix::fs::fallocate(file, hole | keep, 0, 4096).unwrap();
+}
+
 #[test]
 fn one_thing_under_two_names_is_one_thing() {
     let folder = folder();

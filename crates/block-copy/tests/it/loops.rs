@@ -106,6 +106,18 @@ fn loop_a_device_that_is_held_is_refused() {
     open(Access::Write).unwrap();
 }
 
+#[test]
+fn loop_a_device_that_is_written_to_has_changed() {
+    let device = device_or_skip!(&stamped(65_536), 512);
+    let read = || Volume::open(device.path(), Access::Read).unwrap();
+    let volume = read();
+    volume.read_at(Bytes::new(4096), &mut [0; 4096]).unwrap();
+    volume.check_unchanged().unwrap();
+    Volume::open(device.path(), Access::WriteShared).unwrap().write_at(Bytes::ZERO, &[7; 512]).unwrap();
+    assert_eq!(volume.check_unchanged().unwrap_err().kind(), ErrorKind::Changed);
+    read().check_unchanged().unwrap();
+}
+
 /// The kernel has no way to the last bytes of such a device: better told at once than after hours.
 #[test]
 fn loop_a_device_that_ends_within_a_block_is_refused() {

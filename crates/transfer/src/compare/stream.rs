@@ -20,7 +20,7 @@ use crate::{Error, LayerReader};
 ///
 /// # Errors
 /// The layer is cut or altered, only the rest of one, has records that replace each other, or does not say its volume's
-/// size and has records past the end of this one; a read fails, or `progress` asks to stop.
+/// size and has records past the end of this one; a read fails, the volume was written to since it was opened, or `progress` asks to stop.
 pub fn compare_stream<R: BufRead + Send>(
     volume: &dyn ReadAt,
     mapped: Option<&ExtentSet<Bytes>>,
@@ -55,6 +55,7 @@ pub fn compare_stream<R: BufRead + Send>(
         let decoded = decoding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         compared.and(decoded)
     })?;
+    volume.check_unchanged()?;
     Ok((found, end))
 }
 

@@ -1,16 +1,22 @@
 //! The volumes of a transfer, open to be read.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use block_copy::{Access, ReadAt, Volume};
-use lvm_cmd::{Activation, Lv, thin_target};
+use lvm_cmd::{Activation, Lv, Uuid, thin_target};
 
 use super::{Lvm, LvmError, Selection, keeps_its_layer};
 use crate::{Error, undone};
 
 /// Active, open volumes. What was inactive becomes so again when this is closed or dropped.
+///
+/// Open them before their delta is asked for: what is written to a volume between its opening and its
+/// [`check_unchanged`](ReadAt::check_unchanged) is found out.
 #[derive(Debug)]
 pub struct Source<'a> {
-    new: Opened<'a>,
-    base: Option<Opened<'a>>,
+    new: Arc<Opened<'a>>,
+    base: Option<Arc<Opened<'a>>>,
 }
 
 #[derive(Debug)]
@@ -26,9 +32,35 @@ impl<'a> Source<'a> {
     /// # Errors
     /// One cannot be activated or opened, or is not the volume that LVM reported.
     pub fn open(lvm: &Lvm<'a>, selection: &Selection) -> Result<Self, Error> {
+        let mut opened = HashMap::new();
+        Self::open_with(lvm, selection, &mut opened)
+    }
+
+    /// The same of several, each volume once: one that is writable can be open exclusively only once.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_all(lvm: &Lvm<'a>, selections: &[Selection]) -> Result<Vec<Self>, Error> {
+        let mut opened = HashMap::new();
+        selections.iter().map(|selection| Self::open_with(lvm, selection, &mut opened)).collect()
+    }
+
+    fn open_with(
+        lvm: &Lvm<'a>,
+        selection: &Selection,
+        opened: &mut HashMap<Uuid, Arc<Opened<'a>>>,
+    ) -> Result<Self, Error> {
         let through = selection.external_origin()?.is_some();
-        let new = Opened::open(lvm, &selection.new, through)?;
-        let base = selection.base.as_ref().map(|base| Opened::open(lvm, base, through)).transpose()?;
+        let mut open = |lv: &Lv| match opened.get(&lv.uuid) {
+            Some(open) => Ok(Arc::clone(open)),
+            None => {
+                let open = Arc::new(Opened::open(lvm, lv, through)?);
+                opened.insert(lv.uuid.clone(), Arc::clone(&open));
+                Ok::<_, Error>(open)
+            }
+        };
+        let new = open(&selection.new)?;
+        let base = selection.base.as_ref().map(open).transpose()?;
         Ok(Self { new, base })
     }
 
@@ -38,7 +70,7 @@ impl<'a> Source<'a> {
     /// As [`open`](Self::open).
     pub fn open_one(lvm: &Lvm<'a>, group: &[Lv], volume: &Lv) -> Result<Self, Error> {
         let through = volume.external_origin(group).is_some();
-        Ok(Self { new: Opened::open(lvm, volume, through)?, base: None })
+        Ok(Self { new: Arc::new(Opened::open(lvm, volume, through)?), base: None })
     }
 
     /// The volume to send.
@@ -58,8 +90,10 @@ impl<'a> Source<'a> {
     /// # Errors
     /// One stays active.
     pub fn close(self) -> Result<(), Error> {
-        let base = self.base.map_or(Ok(()), Opened::close);
-        undone(self.new.close(), base)
+        // The last one that has a volume closes it.
+        let close = |volume| Arc::into_inner(volume).map_or(Ok(()), Opened::close);
+        let base = self.base.map_or(Ok(()), close);
+        undone(close(self.new), base)
     }
 }
 

@@ -1,6 +1,12 @@
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use block_copy::{Queue, Silent};
+use extents::{Bytes, ChunkSize, Extent, ExtentSet};
+use hyperlayer::LayerId;
 use testkit::{lv_row, lvs_step, pool_row};
 use transfer::lvm::{Selection, Source};
-use transfer::{Error, ErrorKind};
+use transfer::{Compare, Delta, Error, ErrorKind, Geometry, Layer, Style, compare, diff};
 
 use super::{Machine, SIZE, fails_then, lv_ref, ok, script};
 
@@ -61,4 +67,55 @@ fn a_volume_that_stays_active() {
     let error = open("Vri---tz-k", SIZE, &[ok(ACTIVATE), right(), busy]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unfinished);
     assert!(error.to_string().contains("`lvchange -an vg0/data`"), "{error}");
+}
+
+/// Written to, in whatever order the rest is done: between its opening and the delta, between the delta and the reading, or
+/// while it is read. The stream gets no end.
+#[test]
+fn a_volume_that_is_written_to_after_it_was_opened() {
+    let machine = Machine::new();
+    machine.node("data", SIZE);
+    let exec = script(&[lvs_step(&[pool_row(), lv_row(&[("lv_attr", "Vwi-a-tz-k")])]), right()].concat());
+    let lvm = machine.lvm(&exec);
+    let selection = Selection::find(&lvm, &lv_ref("data"), None, None).unwrap();
+    let source = Source::open(&lvm, &selection).unwrap();
+    let whole = ExtentSet::from_iter(Extent::whole(Bytes::new(SIZE)));
+    let layer = Layer {
+        name: None,
+        source: "vg0/data".to_owned(),
+        id: LayerId::new("monday").ok(),
+        parent: None,
+        full: true,
+        created: None,
+        geometry: Geometry { size: Bytes::new(SIZE), base_size: Bytes::ZERO, chunk: ChunkSize::SECTOR },
+        delta: Delta { data: whole.clone(), ..Delta::default() },
+    };
+    let style = Style {
+        format: hyperlayer::Format::V1_1,
+        detect: transfer::DetectLevel::None,
+        meta: Vec::new(),
+        tool: "test".to_owned(),
+    };
+    let (header, plan) = layer.plan(&style).unwrap();
+    let send = |source: &Source<'_>| {
+        let mut stream = Vec::new();
+        let put = &mut |part: transfer::Part| {
+            stream.extend_from_slice((*part).as_ref());
+            Ok(())
+        };
+        diff(&header, &plan, source.new_volume(), source.base(), Queue::default(), &Silent, put).map(|_| stream)
+    };
+    let complete = send(&source).unwrap();
+
+    std::thread::sleep(Duration::from_millis(20));
+    let node = std::fs::File::options().write(true).open(machine.nodes.join("vg0-data")).unwrap();
+    node.write_all_at(&[1], SIZE - 1).unwrap();
+    let error = send(&source).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(error.to_string().ends_with("vg0-data` changed while it was read"), "{error}");
+    assert!(error.hint().unwrap().contains("make a snapshot"));
+    let how = Compare { ranges: 1, queue: Queue::default() };
+    let error = compare(source.new_volume(), source.new_volume(), &whole, how, &Silent).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(!complete.is_empty());
 }
