@@ -4,11 +4,23 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
 
-/// Whether SIGINT, SIGTERM or SIGHUP asked the command to stop. The first such signal is remembered here and every
-/// loop ends at its next step, so that guards undo what they did. Further ones change nothing: a terminal that closes
-/// and timeout(1) send two at once, and neither wants anything left behind. SIGQUIT and SIGKILL still kill.
+/// Every signal that ends a process by default and that somebody sends: SIGUSR1 asks for something else, SIGPIPE is ignored,
+/// and those of a fault in the program itself (SIGSEGV and the like) cannot be survived. SIGPWR and SIGSTKFLT have no names in
+/// `signal_hook`.
+const STOPPING: [i32; 13] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGUSR2, SIGVTALRM, SIGPROF, SIGIO, SIGXCPU, SIGXFSZ, SIGPWR, SIGSTKFLT,
+];
+/// `signal(7)`, x86 and ARM.
+const SIGPWR: i32 = 30;
+const SIGSTKFLT: i32 = 16;
+
+/// Whether a signal asked the command to stop. The first such signal is remembered here and every loop ends at its next
+/// step, so that guards undo what they did. Further ones change nothing: a terminal that closes and timeout(1) send two at
+/// once, and neither wants anything left behind. SIGKILL still kills.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     signal: Arc<AtomicUsize>,
@@ -18,13 +30,13 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Takes over the three signals for the process, and SIGUSR1, which asks how far it is.
+    /// Takes over for the process the signals that would end it, and SIGUSR1, which asks how far it is.
     ///
     /// # Errors
     /// The kernel refuses a handler.
     pub fn install() -> io::Result<Self> {
         let stop = Self::default();
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in STOPPING {
             let number = usize::try_from(signal).map_err(io::Error::other)?;
             // Known before anybody can see that a stop is requested.
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.signal), number)?;
@@ -55,5 +67,24 @@ impl Stop {
     #[must_use]
     pub fn flag(&self) -> &AtomicBool {
         &self.requested
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SIGUSR1, STOPPING, Stop};
+
+    /// Each is caught and remembered, and none ends the process: this one.
+    #[test]
+    fn every_signal_that_ends_a_process_asks_it_to_stop() {
+        let stop = Stop::install().unwrap();
+        for signal in STOPPING {
+            stop.signal.store(0, std::sync::atomic::Ordering::Relaxed);
+            signal_hook::low_level::raise(signal).unwrap();
+            assert_eq!(stop.signal().map(i32::from), Some(signal));
+            assert!(stop.requested());
+        }
+        signal_hook::low_level::raise(SIGUSR1).unwrap();
+        assert!(stop.take_question());
     }
 }

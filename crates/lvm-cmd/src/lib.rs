@@ -86,8 +86,8 @@ pub use patience::Patience;
 pub use physical::{create_pv, drop_missing, extend_group, reduce_group, remove_pv, resize_pv, tag_pv};
 pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, mapped, pool_status, thin_target};
 pub use report::{
-    Discards, Lv, LvAttr, LvType, Permission, Pv, ReportError, Vg, find, groups, names_on, physical_volumes, volume,
-    volumes,
+    Discards, Lv, LvAttr, LvType, Permission, Pv, ReportError, Vg, VolumesByGroup, find, groups, names_on,
+    physical_volumes, volume, volumes, volumes_by_group,
 };
 pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
 pub use share::is_active_for_us;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use cli::{Exit, OrFail, Outcome};
-use lvm_cmd::{Host, Lv, LvRef, VgName, groups, volumes};
+use lvm_cmd::{Host, LvRef, VgName, VolumesByGroup, volumes, volumes_by_group};
 use serde_json::{Value, json};
 use transfer::lvm::partial_target;
 use transfer::receive::{DEFAULT_PARTIAL_DIR, LedgerError, LedgerFile, Partial};
@@ -34,17 +34,23 @@ pub(super) fn run(args: &Args) -> Outcome {
 /// The targets that have volumes of ours, or a ledger.
 fn all(args: &Args) -> Outcome<BTreeSet<LvRef>> {
     let exec = Host::new();
-    let names: Vec<VgName> = match &args.vg {
-        Some(vg) => vec![vg.parse().or_fail(Exit::Usage)?],
-        None => groups(&exec).map_err(transfer::Error::from)?.into_iter().map(|group| group.name).collect(),
+    let groups = match &args.vg {
+        Some(vg) => {
+            let vg = vg.parse::<VgName>().or_fail(Exit::Usage)?;
+            let found = volumes(&exec, &vg).map_err(transfer::Error::from)?;
+            VolumesByGroup::from([(vg, Ok(found))])
+        }
+        None => volumes_by_group(&exec).map_err(transfer::Error::from)?,
     };
     let ledgers = std::fs::read_dir(DEFAULT_PARTIAL_DIR).into_iter().flatten().flatten();
     let ledgers = ledgers.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "json"));
     let told = ledgers.filter_map(|entry| LedgerFile::new(entry.path()).read().ok()??.target.parse::<LvRef>().ok());
-    let mut targets: BTreeSet<_> = told.filter(|target| names.contains(target.vg())).collect();
-    for vg in names {
-        let group: Vec<Lv> = volumes(&exec, &vg).map_err(transfer::Error::from)?;
-        targets.extend(group.iter().filter_map(partial_target));
+    let mut targets: BTreeSet<_> = told.filter(|target| groups.contains_key(target.vg())).collect();
+    for found in groups.into_values() {
+        match found {
+            Ok(group) => targets.extend(group.iter().filter_map(partial_target)),
+            Err(error) => cli::warn("lvbackup", &transfer::Error::from(error).into()),
+        }
     }
     Ok(targets)
 }

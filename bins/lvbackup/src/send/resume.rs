@@ -2,7 +2,7 @@
 
 use cli::{Exit, Failure, OrFail, Outcome};
 use hyperlayer::{Header, LayerId};
-use lvm_cmd::{Lv, LvType, groups, volumes};
+use lvm_cmd::{Lv, LvType, volumes_by_group};
 use transfer::Plan;
 use transfer::lvm::{Lvm, layer_of};
 use transfer::receive::ResumeToken;
@@ -15,8 +15,11 @@ use super::Names;
 /// One is not here any more, or LVM fails.
 pub(super) fn find(lvm: &Lvm<'_>, token: &ResumeToken) -> Outcome<Names> {
     let mut all = Vec::new();
-    for group in groups(lvm.exec).map_err(transfer::Error::from)? {
-        all.extend(volumes(lvm.exec, &group.name).map_err(transfer::Error::from)?);
+    for found in volumes_by_group(lvm.exec).map_err(transfer::Error::from)?.into_values() {
+        match found {
+            Ok(group) => all.extend(group),
+            Err(error) => cli::warn("lvbackup", &transfer::Error::from(error).into()),
+        }
     }
     all.retain(|lv| lv.attr.lv_type() == LvType::ThinVolume);
     let holds = |lv: &Lv, layer: &LayerId| layer_of(lv).is_ok_and(|found| found == *layer);

@@ -4,7 +4,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::settings::SETTINGS;
 use super::{Command, ExecError, Executor, Exit, Output, Program, Running};
@@ -84,7 +86,7 @@ impl Host {
         // A child that fills the pipe of its standard error while we read the other would wait for ever.
         let stderr = child.stderr.take().map(|pipe| std::thread::spawn(move || collect_stderr(pipe)));
         let stdout = child.stdout.take();
-        Ok(HostChild { command: command.to_string(), child: Some(child), stdout, stderr })
+        Ok(HostChild { program: command.program(), command: command.to_string(), child: Some(child), stdout, stderr })
     }
 }
 
@@ -97,6 +99,7 @@ impl Default for Host {
 impl Executor for Host {
     fn run(&self, command: &Command) -> Result<Output, ExecError> {
         let mut running = self.start(command)?;
+        let _watch = Watch::new(command);
         let mut stdout = Vec::new();
         let read = running.stdout.take().map_or(Ok(0), |pipe| {
             // On to the end whatever comes: a program that changes volumes is not to die of a closed pipe, or be killed.
@@ -124,8 +127,46 @@ impl Executor for Host {
     }
 }
 
+/// How long a command may run without a word. LVM itself waits up to some seconds for a device that is in use.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Says again and again which command is waited for, as long as this lives. LVM's commands have no time limit: one that is
+/// killed while it waits for a suspended device leaves more of them suspended.
+struct Watch {
+    _ends: Sender<()>,
+}
+
+impl Watch {
+    fn new(command: &Command) -> Option<Self> {
+        let program = command.program();
+        let touches_devices = program.is_lvm()
+            || matches!(
+                program,
+                Program::Dmsetup | Program::Fsfreeze | Program::Mount | Program::Umount | Program::Blkid
+            );
+        if !touches_devices {
+            return None;
+        }
+        let (sender, ended) = mpsc::channel();
+        let command = command.to_string();
+        std::thread::spawn(move || {
+            let mut waited = SILENCE;
+            while ended.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
+                tracing::warn!(
+                    "still waiting for `{command}` after {} s; if a device is suspended, it ends when that is resumed: see \
+                     `dmsetup info --columns --options name,suspended`",
+                    waited.as_secs()
+                );
+                waited += SILENCE;
+            }
+        });
+        Some(Self { _ends: sender })
+    }
+}
+
 #[derive(Debug)]
 struct HostChild {
+    program: Program,
     command: String,
     /// `None` once reaped: from then on its number may be another process's.
     child: Option<Child>,
@@ -134,9 +175,18 @@ struct HostChild {
 }
 
 impl HostChild {
+    /// Nobody reads on: what may be killed may die of the closed pipe. Anything else writes to its end.
+    fn leave_output(&mut self) {
+        if let Some(mut pipe) = self.stdout.take()
+            && !self.program.may_be_killed()
+        {
+            let _ = io::copy(&mut pipe, &mut io::sink());
+        }
+    }
+
     /// Waits for the end; what came on standard error, or the failure.
     fn finish(&mut self) -> Result<String, ExecError> {
-        self.stdout = None;
+        self.leave_output();
         let status = match self.child.as_mut().map(Child::wait) {
             Some(Ok(status)) => status,
             Some(Err(source)) => return Err(ExecError::Read { command: self.command.clone(), source }),
@@ -163,6 +213,9 @@ impl Running for HostChild {
 
 impl Drop for HostChild {
     fn drop(&mut self) {
+        if !self.program.may_be_killed() {
+            let _ = self.finish();
+        }
         let Some(mut child) = self.child.take() else { return };
         // The group, not the child alone: what a wrapper started would else keep our pipes open.
         if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {

@@ -47,7 +47,7 @@ pub trait Executor: Sync + fmt::Debug {
 }
 
 /// A program that runs. Dropped before [`wait`](Running::wait), it is killed with everything that it started, and
-/// reaped.
+/// reaped; one that must not be killed ([`Program::may_be_killed`]) is waited for.
 pub trait Running: Send + fmt::Debug {
     /// What the program writes; `None` from the second call on. Read it to its end before [`wait`](Running::wait).
     fn stdout(&mut self) -> Option<Box<dyn Read + Send>>;

@@ -5,7 +5,7 @@ mod rows;
 
 pub use lv::{Discards, Lv, LvAttr, LvType, Permission, Pv, Vg};
 use rows::{LvRow, PvRow, SegmentRow, VgRow, rows};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::similar::{hint, similar};
 use crate::{Command, ExecError, Executor, Kind, LvRef, Program, Uuid, VgName};
@@ -72,6 +72,19 @@ pub fn groups(exec: &dyn Executor) -> Result<Vec<Vg>, ReportError> {
         exec.run(&report(Program::Vgs, VG_FIELDS)).map_err(|source| ReportError::List { what: what(), source })?;
     rows(&output.stdout, |section| section.vg, what)?.into_iter().map(VgRow::typed).collect()
 }
+
+/// The volumes of every group, or why LVM does not list those of one: it is exported, say, or another group has its name. Runs
+/// one command, one for each group, and one more for each that is not listed.
+///
+/// # Errors
+/// LVM does not list the groups.
+pub fn volumes_by_group(exec: &dyn Executor) -> Result<VolumesByGroup, ReportError> {
+    let names: BTreeSet<VgName> = groups(exec)?.into_iter().map(|group| group.name).collect();
+    Ok(names.into_iter().map(|name| (name.clone(), volumes(exec, &name))).collect())
+}
+
+/// The answer of [`volumes_by_group`].
+pub type VolumesByGroup = BTreeMap<VgName, Result<Vec<Lv>, ReportError>>;
 
 /// All physical volumes, those of which a group says that they are missing included. Runs one command.
 ///

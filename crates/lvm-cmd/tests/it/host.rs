@@ -169,7 +169,7 @@ fn much_of_both_outputs_streams_through() {
 #[test]
 fn untaken_output_does_not_block_the_end() {
     let (_folder, host) = host("exec cat /dev/zero");
-    let error = host.spawn(&lvs()).unwrap().wait().unwrap_err();
+    let error = host.spawn(&thin_delta()).unwrap().wait().unwrap_err();
     // SIGPIPE: the child has the default for it, whatever this process has.
     assert!(matches!(error, ExecError::Failed { exit: Exit::Signal(13), .. }), "{error}");
 }
@@ -179,13 +179,28 @@ fn dropping_kills_the_child_and_what_it_started() {
     let folder = tempfile::tempdir().unwrap();
     let pids = folder.path().join("pids");
     let (_scripts, host) = host(&format!("sleep 300 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", pids.display()));
-    let running = host.spawn(&lvs()).unwrap();
+    let running = host.spawn(&thin_delta()).unwrap();
     wait_until(|| pids.exists());
     let text = fs::read_to_string(&pids).unwrap();
     drop(running);
     for pid in text.split_whitespace() {
         wait_until(|| is_gone(pid));
     }
+}
+
+/// One that is killed may leave a device suspended.
+#[test]
+fn lvm_commands_end_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = folder.path().join("done");
+    let script = format!("sleep 0.02; head -c 1000000 /dev/zero; echo > {}", done.display());
+    for program in Program::ALL.iter().filter(|program| !program.may_be_killed()) {
+        let (_scripts, host) = host_with(*program, &script);
+        drop(host.spawn(&Command::new(*program)).unwrap());
+        assert!(done.exists(), "{program}");
+        fs::remove_file(&done).unwrap();
+    }
+    assert!(Program::ALL.iter().filter(|program| program.is_lvm()).all(|program| !program.may_be_killed()));
 }
 
 /// Gone, or dead and waiting for its adopter to notice.

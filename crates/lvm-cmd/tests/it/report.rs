@@ -1,5 +1,7 @@
 use extents::{Bytes, ChunkSize};
-use lvm_cmd::{Discards, Kind, LvName, LvType, Permission, Scripted, Tag, ThinId, find, groups, volume, volumes};
+use lvm_cmd::{
+    Discards, Kind, LvName, LvType, Permission, Scripted, Tag, ThinId, find, groups, volume, volumes, volumes_by_group,
+};
 
 use crate::{chain, lvs, parsed, pool_row, row};
 
@@ -114,4 +116,25 @@ fn what_is_not_understood_is_named() {
         chain(&error),
         "cannot understand LVM's report of the volumes of group `vg0`: expected value at line 1 column 1"
     );
+}
+
+/// Groups of one name, and an exported one, are listed by vgs, and lvs refuses them: the others count all the same.
+#[test]
+fn a_group_that_lvm_does_not_list_hides_no_other() {
+    let row = |name: &str| {
+        format!(
+            r#"{{"vg_name":"{name}","vg_uuid":"W3Xq3c-8bJr-aA1r-iX0T-2c8m-kYyR-x0v5Qe","vg_size":"1","vg_free":"0","vg_extent_size":"1"}}"#
+        )
+    };
+    let names = [row("vg1"), row("vg0"), row("vg1")].join(",");
+    let vgs = format!(
+        "$ vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size\n\
+         | {{\"report\":[{{\"vg\":[{names}]}}]}}\n= 0\n"
+    );
+    let listed = lvs(&[crate::row(&[])]);
+    let refused = lvs(&[]).lines().next().unwrap().replace("vg0", "vg1") + "\n!   Multiple VGs found\n= 5\n";
+    let exec = Scripted::from_transcript(&format!("{vgs}{listed}{refused}{vgs}")).unwrap();
+    let found = volumes_by_group(&exec).unwrap();
+    let found: Vec<_> = found.iter().map(|(name, found)| (name.as_str(), found.as_ref().ok().map(Vec::len))).collect();
+    assert_eq!(found, [("vg0", Some(1)), ("vg1", None)]);
 }
