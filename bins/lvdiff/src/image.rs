@@ -11,7 +11,7 @@ use extents::{Bytes, ChunkSize};
 use hyperlayer::LayerId;
 use lvm_cmd::LvRef;
 use thin_delta::DeltaReader;
-use transfer::scan::scan;
+use transfer::scan::{check, scan};
 use transfer::{Delta, Geometry, Layer};
 
 use crate::args::Args;
@@ -100,7 +100,17 @@ fn compare(args: &Args, new: &Image, base: Option<&Image>, stop: &Stop) -> Outco
     let base = base.map(|base| &base.volume);
     if let Some(path) = &args.delta {
         let base_size = base.map_or(Bytes::ZERO, ReadAt::size);
-        return from_xml(path, new.volume.size(), base_size);
+        let found = from_xml(path, new.volume.size(), base_size)?;
+        if let Some(base) = base {
+            let progress = Progress::new("comparing", None, args.common, stop.clone());
+            let checked = check(&found.delta, (&new.volume, base), found.chunk, Queue::default(), &progress);
+            checked.map_err(|error| {
+                Failure::from(error)
+                    .context(format!("cannot use `{}`", path.display()))
+                    .hint("give what `thin_delta --snap1 B --snap2 A` printed of the volumes that these are images of")
+            })?;
+        }
+        return Ok(found);
     }
     let total = new.volume.size();
     let progress = Progress::new("comparing", Some(total), args.common, stop.clone());
@@ -119,6 +129,10 @@ fn from_xml(path: &Path, size: Bytes, base_size: Bytes) -> Outcome<Found> {
     let chunk = runs.superblock().chunk_size;
     if runs.superblock().needs_check() {
         return Err(Failure::msg(Exit::Refused, "it comes from a pool that must be repaired").context(doing()));
+    }
+    if runs.left() == runs.right() {
+        let text = "it compares a volume with itself";
+        return Err(Failure::msg(Exit::Refused, text).context(doing()));
     }
     let geometry = Geometry { size, base_size, chunk };
     let delta = Delta::between(runs.by_ref(), geometry).map_err(|error| Failure::from(error).context(doing()))?;

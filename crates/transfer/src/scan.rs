@@ -71,6 +71,53 @@ pub fn scan(
     })
 }
 
+/// How many chunks that are said to be the same are compared at most.
+const SAMPLES: usize = 256;
+
+/// Compares a delta from elsewhere with its images. All that it says reads as zeros must do so, in the new image and, where it
+/// does not say that the base holds data, in the base too. Of what it says is the same, up to 256 chunks are compared, evenly
+/// spread.
+///
+/// # Errors
+/// [`Error::OddDelta`] where the delta is of other images, or of these in the other order; or a read fails, or `progress`
+/// asks to stop.
+pub fn check(
+    delta: &Delta,
+    (new, base): (&dyn ReadAt, &dyn ReadAt),
+    chunk: ChunkSize,
+    queue: Queue,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let has_data = delta.data.union(&delta.same);
+    let blank = |image: &dyn ReadAt, holds: &ExtentSet<Bytes>, which: &str| {
+        let gaps = Extent::whole(image.size()).into_iter().flat_map(|whole| holds.gaps(whole)).collect::<Vec<_>>();
+        read_pieces(image, gaps, queue, progress, |piece| match is_zero(&piece.buf) {
+            true => Ok(()),
+            false => Err(Error::OddDelta(format!("it has no data in bytes {} of {which}, which has", piece.extent))),
+        })
+    };
+    blank(new, &has_data, "the new image")?;
+    let of_base = Extent::whole(new.size()).map_or_else(ExtentSet::new, |new| has_data.union(&delta.zero).clip(new));
+    // Past the new image's end the base may hold anything.
+    let cut = Extent::between(new.size(), base.size());
+    blank(base, &cut.map_or(of_base.clone(), |cut| of_base.union(&ExtentSet::from_iter([cut]))), "the base")?;
+
+    let chunks: Vec<_> = delta.same.iter().flat_map(|same| same.pieces(chunk.bytes())).collect();
+    let step = chunks.len().div_ceil(SAMPLES).max(1);
+    let (mut now, mut before) = (Vec::new(), Vec::new());
+    for sample in chunks.into_iter().rev().step_by(step) {
+        let len = sample.len().to_usize().unwrap_or(0);
+        now.resize(len, 0);
+        before.resize(len, 0);
+        new.read_at(sample.start(), &mut now)?;
+        base.read_at(sample.start(), &mut before)?;
+        if now != before {
+            return Err(Error::OddDelta(format!("bytes {sample} are not the same in both images")));
+        }
+    }
+    Ok(())
+}
+
 /// The bytes of `part` in a buffer that starts where `whole` does; less where the buffer ends before.
 fn within(buffer: &[u8], whole: Extent<Bytes>, part: Extent<Bytes>) -> &[u8] {
     let index = |at: Bytes| at.saturating_sub(whole.start()).to_usize().unwrap_or(buffer.len()).min(buffer.len());

@@ -41,7 +41,30 @@ fn a_delta_that_is_none() {
     let whole = format!("{cut}</diff>\n</superblock>\n");
     let damaged = refused(&whole.replace("time=", "flags=\"1\" time="));
     assert!(damaged.contains("must be repaired"), "{damaged}");
-    folder.write("delta.xml", whole.as_bytes());
+    // Well-formed, and of other images.
+    assert!(refused(&whole).contains("which has"));
+    let document = |runs: &str| {
+        format!(
+            "<superblock uuid=\"\" time=\"1\" transaction=\"3\" data_block_size=\"128\" nr_data_blocks=\"0\">\n\
+             <diff left=\"1\" right=\"2\">\n{runs}</diff>\n</superblock>\n"
+        )
+    };
+    let run = |kind: &str, begin: u64, length: u64| format!("<{kind} begin=\"{begin}\" length=\"{length}\"/>\n");
+    assert!(refused(&document(&run("same", 0, 16))).contains("are not the same in both images"));
+    assert!(refused(&document("")).contains("which has"));
+    let right = document(
+        &[run("same", 0, 3), run("different", 3, 1), run("same", 4, 6), run("different", 10, 3), run("same", 13, 3)]
+            .concat(),
+    );
+    assert!(refused(&right.replace("right=\"2\"", "right=\"1\"")).contains("a volume with itself"));
+    // The same two images in the other order.
+    let new = folder.read("new.img");
+    folder.write("less.img", &[&new[..3 << 16], &[0; 1 << 16], &new[4 << 16..]].concat());
+    let less = document(&[run("same", 0, 3), run("left_only", 3, 1), run("same", 4, 12)].concat());
+    folder.write("delta.xml", less.as_bytes());
+    folder.lvdiff("--delta delta.xml less.img new.img").run().done();
+    folder.lvdiff("--delta delta.xml new.img less.img").run().says(3, &["in bytes 196608..262144 of the new image"]);
+    folder.write("delta.xml", right.as_bytes());
     folder.lvdiff("--delta delta.xml new.img old.img").run().done();
     folder.lvdiff("--delta missing.xml new.img old.img").run().says(1, &["`missing.xml`", "No such file"]);
 }
