@@ -85,14 +85,30 @@ fn last_chunk(chunk_size: ChunkSize, extent: Extent<Bytes>) -> Chunks {
 /// How many chunks these ranges touch: the number of a 1.0 header's `Delta blocks`. The ranges ascend and do not
 /// overlap, as a writer hands them to an [`Encoder`](crate::Encoder).
 pub fn delta_blocks(extents: impl IntoIterator<Item = Extent<Bytes>>, chunk_size: ChunkSize) -> u64 {
-    let mut last = None;
-    let mut chunks: u64 = 0;
-    for extent in extents {
-        let touched = chunk_size.touched(extent);
-        chunks = chunks.saturating_add(touched.len().get() - u64::from(last == Some(touched.start())));
-        last = Some(last_chunk(chunk_size, extent));
+    let mut blocks = DeltaBlocks::new(chunk_size);
+    extents.into_iter().for_each(|extent| blocks.add(extent));
+    blocks.count
+}
+
+/// The same, range by range.
+#[derive(Debug)]
+pub(crate) struct DeltaBlocks {
+    chunk_size: ChunkSize,
+    last: Option<Chunks>,
+    pub(crate) count: u64,
+}
+
+impl DeltaBlocks {
+    pub(crate) fn new(chunk_size: ChunkSize) -> Self {
+        Self { chunk_size, last: None, count: 0 }
     }
-    chunks
+
+    pub(crate) fn add(&mut self, extent: Extent<Bytes>) {
+        let touched = self.chunk_size.touched(extent);
+        let again = self.last == Some(touched.start());
+        self.count = self.count.saturating_add(touched.len().get() - u64::from(again));
+        self.last = Some(last_chunk(self.chunk_size, extent));
+    }
 }
 
 #[cfg(test)]

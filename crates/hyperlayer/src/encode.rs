@@ -5,18 +5,19 @@ use std::borrow::Cow;
 use extents::{Bytes, Extent};
 
 use crate::chain::Chain;
+use crate::coverage::DeltaBlocks;
 use crate::error::EncodeError;
 use crate::format::Version;
 use crate::limits::RECOMMENDED_DATA_RECORD;
 use crate::record::{DATA_TRAILER, range};
 use crate::rules::{Rules, counts};
-use crate::{Check, CheckHash, Digest, Header, HeaderError, Totals};
+use crate::{Check, CheckHash, Digest, Header, HeaderError, RuleError, Totals};
 
 /// Makes the lines of one stream. Does no output itself: each call gives the bytes to write, in the order of the
 /// calls.
 ///
 /// Base checks come first, ascending; then data and zeros, ascending together. Nothing overlaps. In the end all must
-/// be as the header's totals say. After an error the stream can no longer become right.
+/// be as the header's totals say. After an error the stream can no longer become right: every later call fails with that error.
 ///
 /// ```
 /// use extents::{Bytes, ChunkSize, Extent};
@@ -47,7 +48,10 @@ pub struct Encoder {
     separator: bool,
     /// Under 1.0: how many `W` lines were written, those for zeros included.
     records_1_0: u64,
+    /// Under 1.0: the header's `Delta blocks`, and what is counted.
+    blocks: Option<(u64, DeltaBlocks)>,
     unfinished_zero: bool,
+    failed: Option<EncodeError>,
 }
 
 /// The end of one stream.
@@ -80,7 +84,9 @@ impl Encoder {
             chain: Chain::new(crc32fast::hash(&text)),
             separator: version == Version::V1_0 && header.totals.is_some_and(|totals| totals.checks > 0),
             records_1_0: 0,
+            blocks: header.delta_blocks.zip(header.chunk_size.map(DeltaBlocks::new)),
             unfinished_zero: false,
+            failed: None,
         };
         encoder.count(&text);
         Ok((encoder, text))
@@ -91,6 +97,10 @@ impl Encoder {
     /// # Errors
     /// [`EncodeError`] where it may not stand here, or the format does not know its hash.
     pub fn check(&mut self, check: &Check) -> Result<Vec<u8>, EncodeError> {
+        self.guarded(|encoder| encoder.check_line(check))
+    }
+
+    fn check_line(&mut self, check: &Check) -> Result<Vec<u8>, EncodeError> {
         let range = sectors(check.extent)?;
         let hash = match (self.version, &check.hash) {
             // The original compares text, and writes neither zeros in front nor capitals.
@@ -118,6 +128,10 @@ impl Encoder {
     /// # Errors
     /// [`EncodeError`] where it may not stand here, or `payload` is not as long as `extent`.
     pub fn data(&mut self, extent: Extent<Bytes>, payload: &[u8]) -> Result<Vec<u8>, EncodeError> {
+        self.guarded(|encoder| encoder.data_line(extent, payload))
+    }
+
+    fn data_line(&mut self, extent: Extent<Bytes>, payload: &[u8]) -> Result<Vec<u8>, EncodeError> {
         let range = sectors(extent)?;
         let found = Bytes::from(payload.len());
         if found != extent.len() {
@@ -125,6 +139,7 @@ impl Encoder {
         }
         self.record()?;
         self.rules.data(extent)?;
+        self.count_blocks(extent);
         let line = match self.version {
             Version::V1_0 => self.line_1_0(&range),
             Version::V1_1 => self.record_line(format!("W {range}"), payload),
@@ -140,9 +155,13 @@ impl Encoder {
     /// # Errors
     /// [`EncodeError`] where it may not stand here.
     pub fn zero(&mut self, extent: Extent<Bytes>) -> Result<ZeroPieces<'_>, EncodeError> {
-        let range = sectors(extent)?;
-        self.record()?;
-        self.rules.zero(extent)?;
+        let range = self.guarded(|encoder| {
+            let range = sectors(extent)?;
+            encoder.record()?;
+            encoder.rules.zero(extent)?;
+            Ok(range)
+        })?;
+        self.count_blocks(extent);
         self.unfinished_zero = true;
         Ok(ZeroPieces { range, rest: Some(extent), fill: None, encoder: self })
     }
@@ -152,8 +171,15 @@ impl Encoder {
     /// # Errors
     /// [`EncodeError`] where the stream does not hold what the header says.
     pub fn finish(mut self) -> Result<Finished, EncodeError> {
-        self.record()?;
-        let totals = self.rules.finish()?;
+        let totals = self.guarded(|encoder| {
+            encoder.record()?;
+            if let Some((stated, found)) = encoder.blocks.as_ref().map(|(stated, blocks)| (*stated, blocks.count))
+                && stated != found
+            {
+                return Err(RuleError::WrongTotal { by: "the header", what: "delta blocks", stated, found }.into());
+            }
+            Ok(encoder.rules.finish()?)
+        })?;
         let mut line = match self.version {
             Version::V1_0 => format!("{}END {:X} records BLAKE3 ", self.separator(), self.records_1_0),
             Version::V1_1 => format!("E {} ", counts(totals)),
@@ -164,6 +190,19 @@ impl Encoder {
         self.count(&digest);
         line.extend(digest);
         Ok(Finished { bytes: line, totals, len: self.len, blake3: self.hasher.finalize().into() })
+    }
+
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, EncodeError>) -> Result<T, EncodeError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        work(self).inspect_err(|error| self.failed = Some(error.clone()))
+    }
+
+    fn count_blocks(&mut self, extent: Extent<Bytes>) {
+        if let Some((_, blocks)) = &mut self.blocks {
+            blocks.add(extent);
+        }
     }
 
     fn record(&self) -> Result<(), EncodeError> {

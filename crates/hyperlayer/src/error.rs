@@ -297,6 +297,9 @@ pub enum WriteError {
     /// The output could not be written.
     #[error("cannot write the stream")]
     Io(#[from] io::Error),
+    /// An earlier call failed to write, so that the output lacks a part.
+    #[error("cannot write the stream: an earlier part of it could not be written")]
+    Broken,
     /// What was to be written is no valid stream.
     #[error(transparent)]
     Stream(#[from] EncodeError),

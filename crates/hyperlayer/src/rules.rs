@@ -106,7 +106,7 @@ pub(crate) fn counts(totals: Totals) -> Counts {
     Counts { checks, data_records, data: sectors(data), zero_records, zero: sectors(zero) }
 }
 
-fn compare(by: &'static str, stated: Counts, found: Counts) -> Result<(), RuleError> {
+pub(crate) fn compare(by: &'static str, stated: Counts, found: Counts) -> Result<(), RuleError> {
     let pairs = [
         ("base checks", stated.checks, found.checks),
         ("data records", stated.data_records, found.data_records),

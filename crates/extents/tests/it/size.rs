@@ -17,14 +17,22 @@ fn lvm_suffixes() {
         ("10g", 10 << 30),
         ("1T", 1_000_000_000_000),
         ("15e", 15 << 60),
+        ("1.5k", 1536),
+        ("0.5s", 256),
+        ("2.50GiB", 5 << 29),
     ] {
         assert_eq!(parse_size(text), Ok(Bytes::new(bytes)), "{text}");
     }
     for (text, why) in [
-        ("", "does not start with a whole number"),
-        ("k", "does not start with a whole number"),
-        ("-1", "does not start with a whole number"),
-        ("1.5g", "unknown suffix"),
+        ("", "does not start with a number"),
+        ("k", "does not start with a number"),
+        ("-1", "does not start with a number"),
+        (".5k", "does not start with a number"),
+        ("1.3k", "is not a whole number of bytes"),
+        ("1.5", "is not a whole number of bytes"),
+        ("1.k", "digits after the point"),
+        ("1.0000000000000000000k", "digits after the point"),
+        ("1.5.5k", "unknown suffix"),
         ("1 g", "unknown suffix"),
         ("1x", "unknown suffix"),
         ("16e", "more than 16 EiB"),

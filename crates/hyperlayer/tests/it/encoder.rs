@@ -2,7 +2,9 @@
 
 use extents::{Bytes, Extent};
 use hyperlayer::limits::RECOMMENDED_DATA_RECORD;
-use hyperlayer::{Check, CheckHash, Digest, EncodeError, Encoder, Header, LayerId, Totals, WriteError, Writer};
+use hyperlayer::{
+    Check, CheckHash, Digest, EncodeError, Encoder, Header, LayerId, Totals, WriteError, Writer, stream_len,
+};
 
 use crate::streams::{accept, chunk_size, sectors};
 
@@ -122,22 +124,29 @@ fn crc(start: u64, len: u64) -> Check {
 #[test]
 fn order_and_bounds() {
     let start = |header: Header| Encoder::start(&header).unwrap().0;
-    let mut encoder = start(delta(totals(1, 8, 8)));
-    encoder.check(&crc(8, 8)).unwrap();
+    let checked = || {
+        let mut encoder = start(delta(totals(1, 8, 8)));
+        encoder.check(&crc(8, 8)).unwrap();
+        encoder
+    };
     let before = "overlaps or precedes what came before it, up to byte 8192";
-    refused(encoder.check(&crc(15, 8)), &format!("a base check of bytes 7680..11776 {before}"));
+    refused(checked().check(&crc(15, 8)), &format!("a base check of bytes 7680..11776 {before}"));
     let words = "a base check of bytes 65536..66048 lies past the base's size of 65536 bytes";
-    refused(encoder.check(&crc(128, 1)), words);
-    encoder.data(sectors(8, 8), &[0; 4096]).unwrap();
-    refused(encoder.data(sectors(15, 8), &[0; 4096]), &format!("a data record of bytes 7680..11776 {before}"));
-    refused(encoder.zero(sectors(0, 1)), &format!("a zero record of bytes 0..512 {before}"));
+    refused(checked().check(&crc(128, 1)), words);
+    let written = || {
+        let mut encoder = checked();
+        encoder.data(sectors(8, 8), &[0; 4096]).unwrap();
+        encoder
+    };
+    refused(written().data(sectors(15, 8), &[0; 4096]), &format!("a data record of bytes 7680..11776 {before}"));
+    refused(written().zero(sectors(0, 1)), &format!("a zero record of bytes 0..512 {before}"));
     let words = "a zero record of bytes 65024..66048 lies past the volume's size of 65536 bytes";
-    refused(encoder.zero(sectors(127, 2)), words);
-    refused(encoder.check(&crc(64, 8)), "a base check of bytes 32768..36864 after the first data or zero record");
-    refused(encoder.data(sectors(64, 8), &[0; 4095]), "4095 bytes of data for bytes 32768..36864");
+    refused(written().zero(sectors(127, 2)), words);
+    refused(written().check(&crc(64, 8)), "a base check of bytes 32768..36864 after the first data or zero record");
+    refused(written().data(sectors(64, 8), &[0; 4095]), "4095 bytes of data for bytes 32768..36864");
     let odd = Extent::new(Bytes::new(1), Bytes::new(512)).unwrap();
-    refused(encoder.zero(odd), "bytes 1..513 are no whole 512-byte sectors");
-    refused(encoder.finish(), "the header states 1 zero records, the stream holds 0");
+    refused(written().zero(odd), "bytes 1..513 are no whole 512-byte sectors");
+    refused(written().finish(), "the header states 1 zero records, the stream holds 0");
 
     let words = "a base check of bytes 0..512 in a full layer, which has no base";
     refused(start(full(Totals::default())).check(&crc(0, 1)), words);
@@ -183,6 +192,43 @@ fn zeros_must_be_written_whole() {
     refused(encoder.finish(), "a zero record was begun and not written to its end");
 }
 
+/// After an error no later call can make the stream right.
+#[test]
+fn errors_stay() {
+    let (mut encoder, _) = Encoder::start(&full(totals(0, 8, 8))).unwrap();
+    let words = "4095 bytes of data for bytes 0..4096";
+    refused(encoder.data(sectors(0, 8), &[0; 4095]), words);
+    refused(encoder.data(sectors(0, 8), &[0; 4096]), words);
+    refused(encoder.zero(sectors(8, 8)), words);
+    refused(encoder.check(&crc(0, 8)), words);
+    refused(encoder.finish(), words);
+}
+
+/// A 1.0 stream that every reader would take for cut or altered.
+#[test]
+fn delta_blocks_are_counted() {
+    let one = |stated: u64| {
+        let header = Header::v1_0(size(), chunk_size(4096), totals(0, 9, 0), stated);
+        let (mut encoder, _) = Encoder::start(&header).unwrap();
+        encoder.data(sectors(7, 9), &[0; 9 * 512]).unwrap();
+        encoder.finish()
+    };
+    assert!(one(2).is_ok());
+    refused(one(1), "the header states 1 delta blocks, the stream holds 2");
+}
+
+/// A dry run says how long the stream will be, or that there can be none.
+#[test]
+fn lengths_of_streams_that_cannot_be() {
+    let header = full(totals(0, 8, 1));
+    let len = |data: &[_], zero: &[_]| stream_len(&header, [], data.iter().copied(), zero.iter().copied());
+    assert!(len(&[sectors(0, 8)], &[sectors(8, 1)]).unwrap().is_some());
+    refused(len(&[sectors(0, 9)], &[sectors(9, 1)]), "the header states 8 sectors of data, the stream holds 9");
+    refused(len(&[sectors(0, 8)], &[]), "the header states 1 zero records, the stream holds 0");
+    let checks = stream_len(&header, [sectors(0, 1)], [sectors(0, 8)], [sectors(8, 1)]);
+    refused(checks, "the header states 0 base checks, the stream holds 1");
+}
+
 /// An output that fails is not taken for one that did not.
 #[test]
 fn output_fails() {
@@ -192,4 +238,27 @@ fn output_fails() {
     let error = writer.data(sectors(0, 8), &[1; 4096]).unwrap_err();
     assert!(matches!(error, WriteError::Io(_)), "{error}");
     assert_eq!(error.to_string(), "cannot write the stream");
+    // Nor when it would fail no more, as a disk where there is room again.
+    let again = Flaky { fails: true };
+    let mut writer = Writer::new(again, &full(totals(0, 0, 8))).unwrap();
+    assert!(writer.zero(sectors(0, 8)).is_err());
+    let words = "cannot write the stream: an earlier part of it could not be written";
+    assert_eq!(writer.zero(sectors(0, 8)).unwrap_err().to_string(), words);
+    assert_eq!(writer.finish().map(drop).unwrap_err().to_string(), words);
+}
+
+/// An output that takes a header and then fails once.
+struct Flaky {
+    fails: bool,
+}
+
+impl std::io::Write for Flaky {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let fails = !bytes.starts_with(b"HYPERLAYER") && std::mem::take(&mut self.fails);
+        if fails { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
