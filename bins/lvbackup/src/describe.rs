@@ -4,6 +4,8 @@ use extents::{Bytes, human};
 use hyperlayer::{Completeness, End, Header, LayerId};
 use serde_json::{Value, json};
 
+use crate::store::printable;
+
 /// What is known of a stream's wholeness.
 #[derive(Clone, Debug)]
 pub(crate) enum State {
@@ -56,8 +58,10 @@ pub(crate) fn sized(size: Bytes) -> String {
 
 /// One layer as lines.
 pub(crate) fn text(name: &str, header: &Header, state: &State) -> String {
-    let mut lines = vec![format!("{name}:")];
-    let mut line = |key: &str, value: Option<String>| lines.extend(value.map(|value| format!("  {key:<9} {value}")));
+    // No text of a stream, nor a file's name, may look like a line of its own.
+    let mut lines = vec![printable(&format!("{name}:"))];
+    let mut line =
+        |key: &str, value: Option<String>| lines.extend(value.map(|value| printable(&format!("  {key:<9} {value}"))));
     let id = |id: &Option<LayerId>| id.as_ref().map(ToString::to_string);
     line("format", Some(header.format.to_string()));
     line("kind", Some(header.kind.to_string()));

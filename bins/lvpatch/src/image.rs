@@ -52,7 +52,10 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         return commit(args, file, output, &end, &header, None);
     };
 
-    check_base_size(&header, &base_name(args), base.size())?;
+    if let Err(size) = check_base_size(&header, &base_name(args), base.size()) {
+        // Before anything is made; where it is another layer, that says more than its size.
+        return identify_content(args, &header, &base, base.size(), &progress).and(Err(size.into()));
+    }
     let size = incoming.size(base.size())?;
     if args.dry_run {
         let identity = identify_content(args, &header, &base, base.size(), &progress)?;

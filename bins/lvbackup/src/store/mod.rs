@@ -14,3 +14,5 @@ pub(crate) mod restore;
 mod table;
 pub(crate) mod unlock;
 mod when;
+
+pub(crate) use table::printable;

@@ -43,6 +43,18 @@ fn as_text() {
     }
 }
 
+/// Neither a file's name nor what a stream of 1.0 says can forge a line.
+#[test]
+fn text_that_looks_like_lines() {
+    let folder = folder();
+    let name = "a\n  state     whole and unaltered\x1b[31m.hl";
+    folder.write(name, b"HYPERLAYER/1.0\nnote: \"x\\n  state     whole\\e[31m\"\ntab: a\tb\n\n");
+    let said = folder.tool("lvbackup", "info --header").args([name]).run().done();
+    let lines = said.text().lines().filter(|line| line.trim_start().starts_with("state"));
+    assert_eq!(lines.count(), 1, "{}", said.text());
+    assert!(!said.text().contains(['\x1b', '\t']), "{}", said.text());
+}
+
 #[test]
 fn only_the_header() {
     let folder = folder();

@@ -34,7 +34,7 @@ pub(super) fn header(mut fields: Fields) -> Result<Header, DecodeError> {
         decimal(digits).and_then(|_| text.parse().ok())
     };
     let control = |text: &str| text.chars().any(|c| c.is_control() && c != '\t');
-    if let Some(pair) = fields.pairs().iter().find(|pair| control(&pair.key) || control(&pair.value)) {
+    if let Some(pair) = fields.pairs().iter().find(|pair| pair.key.contains(char::is_control) || control(&pair.value)) {
         return Err(pair.refuse(bad(&pair.key, &pair.value, "key and value without control characters")));
     }
     let mut header = Header::empty(Format::V1_0, Kind::Delta);

@@ -95,7 +95,10 @@ impl Site for FileSite<'_> {
             self.open(number, size)?;
             return self.file.sync().map(|()| None).map_err(Into::into);
         };
-        check_base_size(header, &base.name().display().to_string(), base.size())?;
+        if let Err(size) = check_base_size(header, &base.name().display().to_string(), base.size()) {
+            // Before anything is made; where it is another layer, that says more than its size.
+            return self.identify(header, base, base).and(Err(size));
+        }
         self.file.resize(size.max(base.size()))?;
         let copy = self.file.volume()?;
         copy_sparse(base, &copy, self.progress)?;
