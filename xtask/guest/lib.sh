@@ -29,6 +29,8 @@
 #                                   there then lies on $DISK2, which a scenario has for itself: all other disks and $WORK are new.
 #   hold_fsarchiver                 from now on an archive is not begun while /scratch/hold is there; /scratch/running says that it
 #                                   was to be. As it was when the scenario ends.
+#   lvm_settings SECTION SETTING...   lvm.conf as the programs see it, which the scenario's own LVM commands do not: for variants
+#   lvm_wrapper <SCRIPT             the rest of a script that the programs get in the place of LVM, which is $lvm: for variants
 #   at_end COMMAND                  is run when the scenario ends, however it ends; the last one first
 #   within SECONDS COMMAND...       tries again until it succeeds
 #   fail TEXT                       ends the scenario
@@ -81,10 +83,39 @@ make_pool() {
     local vg=$1 pool=$2 size=$3 chunk=$4 loop
     shift 4
     # Room for the pool, its metadata twice, and LVM's own.
-    truncate -s $(($(bytes "$size") + (96 << 20))) "/scratch/$vg.pv"
-    loop=$(losetup --find --show --direct-io=on "/scratch/$vg.pv")
-    vgcreate -q -q -y -s "${EXTENT:-4m}" "$vg" "$loop"
-    lvcreate -q -q -y --type thin-pool -L "$size" -c "$chunk" -n "$pool" "$@" "$vg"
+    local file loops=() files=("$vg.pv")
+    [ -z "${POOL_RAID:-}" ] || files+=("$vg-2.pv")
+    for file in "${files[@]}"; do
+        truncate -s $(($(bytes "$size") + (96 << 20))) "/scratch/$file"
+        loop=$(losetup --find --show --direct-io=on ${LOOP_OPTIONS[@]+"${LOOP_OPTIONS[@]}"} "/scratch/$file")
+        loops+=("$loop")
+    done
+    vgcreate -q -q -y -s "${EXTENT:-4m}" "$vg" "${loops[@]}"
+    if [ -z "${POOL_RAID:-}" ]; then
+        lvcreate -q -q -y --type thin-pool -L "$size" -c "$chunk" -n "$pool" "$@" "$vg"
+    else
+        lvcreate -q -q -y --type raid1 -m1 --nosync -L "$size" -n "$pool" "$vg"
+        lvconvert -q -q -y --type thin-pool -c "$chunk" "$@" "$vg/$pool"
+    fi
+}
+
+# The scenario's own LVM commands have the settings as they were: their output is read here.
+lvm_settings() {
+    [ -e /etc/lvm.plain ] || cp -a /etc/lvm /etc/lvm.plain
+    export LVM_SYSTEM_DIR=/etc/lvm.plain
+    echo "$1 {" "${@:2}" "}" >>/etc/lvm/lvmlocal.conf
+}
+
+# The programs give what they run an empty environment; the scenario's own commands have $WORK, and get LVM itself.
+lvm_wrapper() {
+    [ -e /usr/sbin/lvm.real ] || mv /usr/sbin/lvm /usr/sbin/lvm.real
+    {
+        echo '#!/bin/bash'
+        echo 'lvm=/usr/sbin/lvm.real'
+        echo '[ -z "${WORK:-}" ] || exec -a "$0" "$lvm" "$@"'
+        cat
+    } >/usr/sbin/lvm
+    chmod +x /usr/sbin/lvm
 }
 
 make_volume() {
@@ -248,3 +279,5 @@ no_leftovers() {
     fi
     diff "$WORK/$vg.before" "$WORK/$vg.rest" || fail "something was left in $vg (< before, > now)"
 }
+
+[ -z "${VARIANT:-}" ] || . "/payload/variants/$VARIANT.sh"

@@ -4,6 +4,8 @@
 # Prints `ok NAME (12 s)`, or the log and `FAILED NAME (12 s): reason`. Leaves results.tsv (name, ok or FAILED, seconds, reason)
 # and NAME.log under $RESULTS. A scenario says `# limit: 600` when the usual 300 s are too few for it,
 # and `# takes: 130` when it takes much more, or less, than a minute, for whoever shares scenarios out.
+# NAME@VARIANT.sh is the scenario NAME.sh on a host that variants/VARIANT.sh makes another one. `# variants: NOISE...` names those
+# under which it runs by turns.
 
 # A scenario that cuts the power (`power_cut` in lib.sh) is run again in the next boot, with $BOOT one more. Its disks are then
 # as the cut left them.
@@ -34,6 +36,9 @@ clean_up() {
     done
     awk -v disk="$DISK2" '$1 ~ "^/dev/(mapper|dm-|loop)" || $1 == disk { print $2 }' /proc/mounts | tac | xargs -r umount -l
     cd /
+    # What a variant has made of LVM.
+    [ ! -e /usr/sbin/lvm.real ] || mv /usr/sbin/lvm.real /usr/sbin/lvm
+    [ ! -e /etc/lvm.plain ] || { rm -rf /etc/lvm && mv /etc/lvm.plain /etc/lvm; }
     # Whatever a scenario has done to its volumes: without LVM, which might refuse, and in one command.
     dmsetup remove_all --deferred >/dev/null
     losetup -D
@@ -56,11 +61,13 @@ for scenario in /payload/scenarios/*.sh; do
     log=$RESULTS/$name.log
     limit=$(sed -n 's/^# limit: *\([0-9]*\).*/\1/p' "$scenario")
     mkdir -p $work
+    variant=${name#*@}
+    [ "$variant" != "$name" ] || variant=
     start=$EPOCHREALTIME
     # In a control group, so that whatever it leaves running is found. Signals to its process group stay among its own.
     (
         echo $BASHPID >$group/cgroup.procs
-        WORK=$work SCENARIO=$name BOOT=$boot exec timeout --kill-after=5 "${limit:-300}" bash "$scenario"
+        WORK=$work SCENARIO=$name VARIANT=$variant BOOT=$boot exec timeout --kill-after=5 "${limit:-300}" bash "$scenario"
     ) </dev/null >>"$log" 2>&1
     status=$?
     reason=

@@ -1,5 +1,6 @@
 # limit: 900
 # takes: 120
+# variants: noise sectors-4k
 # A volume and its copy on one machine, kept in step: the first time, what changed, with rules that keep more, grown and shrunk; in
 # groups with extents and chunks of other lengths.
 . lib.sh

@@ -20,6 +20,8 @@ Usage: cargo xtask TASK
   bench                   how fast the tools are, as ratios against dd, cat and sha1sum in the same run
   setup                   install the Debian packages that are missing (as root), or print the command that does
   soak NAME...            long scenarios of xtask/soak, in a guest
+  soak variants [WORD...] the scenarios whose names contain one of the words, or all, under each variant of the host
+                          in xtask/guest/variants, in a guest
   soak adversaries        the tests named `adversary` with many more cases, on this machine
 
 A guest is a virtual machine with LVM, thin pools, and the release binaries in PATH:
@@ -49,6 +51,7 @@ pub(crate) enum Task {
     Ci { without_test: bool },
     Setup,
     Soak { names: Vec<String>, limits: Limits },
+    Variants { words: Vec<String>, limits: Limits },
     Adversaries,
     Build { fresh: bool },
     Run { script: PathBuf, arguments: Vec<String>, with: Vec<PathBuf>, limits: Limits },
@@ -100,6 +103,9 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Task> {
         "soak" if rest.words == ["adversaries"] => {
             rest.words.clear();
             Task::Adversaries
+        }
+        "soak" if rest.words.first().is_some_and(|word| word == "variants") => {
+            Task::Variants { words: rest.words.drain(..).skip(1).collect(), limits: rest.limits() }
         }
         "soak" => Task::Soak { names: rest.words()?, limits: rest.limits() },
         "vm build" => Task::Build { fresh: rest.flag("fresh") },
@@ -203,6 +209,10 @@ mod tests {
             ("setup", Task::Setup),
             ("soak long", Task::Soak { names: vec!["long".into()], limits: Limits { time: SOAK_TIME, ..limits() } }),
             ("soak adversaries", Task::Adversaries),
+            (
+                "soak variants a",
+                Task::Variants { words: vec!["a".into()], limits: Limits { time: SOAK_TIME, ..limits() } },
+            ),
             ("vm build --fresh", Task::Build { fresh: true }),
             ("vm shell --with a", Task::Shell { with: vec!["a".into()], limits: limits() }),
             ("vm scenarios", Task::Scenarios { words: vec![], limits: limits() }),

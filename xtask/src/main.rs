@@ -48,13 +48,19 @@ fn run(task: Task) -> Result<ExitCode> {
             eprintln!("setup: nothing is missing");
         }
         Task::Adversaries => adversaries::soak()?,
+        Task::Variants { words, limits } => {
+            let scenarios = scenarios::under_all(&scenarios::select("scenarios", &words)?)?;
+            return scenarios::run(&scenarios, "variants", &limits).map(verdict);
+        }
         Task::Soak { names, limits } => {
             // Each with folders of its own: several run at once, and their logs hold the figures.
             let results = format!("soak-{}", names.join("-"));
-            return scenarios::run(&scenarios::select("soak", &names)?, &results, &limits).map(verdict);
+            return scenarios::run(&scenarios::plain(scenarios::select("soak", &names)?), &results, &limits)
+                .map(verdict);
         }
         Task::Scenarios { words, limits } => {
-            return scenarios::run(&scenarios::select("scenarios", &words)?, "scenarios", &limits).map(verdict);
+            let scenarios = scenarios::plain(scenarios::select("scenarios", &words)?);
+            return scenarios::run(&scenarios, "scenarios", &limits).map(verdict);
         }
         Task::Build { fresh } => {
             Guest::prepare(fresh)?;

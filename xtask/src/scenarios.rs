@@ -1,6 +1,7 @@
 //! The scenarios on real LVM: shared out among the guests that this machine can run at once.
 
 use crate::{
+    command::{command, output},
     vm::{Guest, Limits, Payload, build_all},
     workspace,
 };
@@ -48,17 +49,67 @@ pub(crate) fn select(folder: &str, filters: &[String]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// A scenario, and what is other about the host on which it runs: a file of `xtask/guest/variants`, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Scenario {
+    file: PathBuf,
+    variant: Option<String>,
+}
+
+impl Scenario {
+    /// What the guest calls it: `NAME`, or `NAME@VARIANT`.
+    fn name(&self) -> String {
+        let name = name(&self.file);
+        self.variant.as_ref().map_or(name.clone(), |variant| format!("{name}@{variant}"))
+    }
+}
+
+/// Each as it is.
+pub(crate) fn plain(files: Vec<PathBuf>) -> Vec<Scenario> {
+    files.into_iter().map(|file| Scenario { file, variant: None }).collect()
+}
+
+/// Each once: as it is, or under one of the variants that it names in `# variants: NAME...`, by turns. Which one a commit's
+/// number and the scenario's place decide, so that the same commit does the same again.
+pub(crate) fn by_turns(files: Vec<PathBuf>) -> Result<Vec<Scenario>> {
+    let commits = output(command("git").current_dir(workspace::root()).args(["rev-list", "--count", "HEAD"]));
+    // Without git, as in an unpacked archive, it is always the same turn.
+    let turn = commits.ok().and_then(|count| count.trim().parse::<usize>().ok()).unwrap_or(0);
+    let in_turn = |(place, file): (usize, PathBuf)| {
+        let text = fs::read_to_string(&file)?;
+        let variant = turns(&text).nth((turn + place) % turns(&text).count()).flatten().map(str::to_owned);
+        Ok(Scenario { file, variant })
+    };
+    files.into_iter().enumerate().map(in_turn).collect()
+}
+
+/// What a scenario may run under: nothing first.
+fn turns(text: &str) -> impl Iterator<Item = Option<&str>> {
+    let named = text.lines().find_map(|line| line.strip_prefix("# variants: ")).unwrap_or_default();
+    std::iter::once(None).chain(named.split_whitespace().map(Some))
+}
+
+/// Each under every variant.
+pub(crate) fn under_all(files: &[PathBuf]) -> Result<Vec<Scenario>> {
+    let variants: Vec<_> = select("guest/variants", &[])?.iter().map(|file| name(file)).collect();
+    let under = |file: &PathBuf| {
+        let file = file.clone();
+        variants.iter().map(move |variant| Scenario { file: file.clone(), variant: Some(variant.clone()) })
+    };
+    Ok(files.iter().flat_map(under).collect())
+}
+
 /// Guests at once at most. LVM's commands run one after another, so that one guest keeps one processor busy.
 const MAX_GUESTS: usize = 2;
 
 /// Runs them in new guests; a scenario of which nothing is known at the end has failed. `results` is what the guests' folders under
 /// target/vm/results are called, each with its number.
-pub(crate) fn run(scenarios: &[PathBuf], results: &str, limits: &Limits) -> Result<Tally> {
+pub(crate) fn run(scenarios: &[Scenario], results: &str, limits: &Limits) -> Result<Tally> {
     let guest = Guest::prepare(false)?;
     let binaries = build_all()?;
     let guests = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_GUESTS);
-    let seconds = |file: &PathBuf| fs::read_to_string(file).map_or(USUAL_SECONDS, |text| takes_seconds(&text));
-    let known: Vec<_> = scenarios.iter().map(|file| (file.clone(), seconds(file))).collect();
+    let seconds = |file: &Path| fs::read_to_string(file).map_or(USUAL_SECONDS, |text| takes_seconds(&text));
+    let known: Vec<_> = scenarios.iter().map(|one| (one.clone(), seconds(&one.file))).collect();
     let tallies: Vec<_> = std::thread::scope(|scope| {
         let (guest, binaries) = (&guest, &binaries);
         let shares = (1..).zip(shares(&known, guests));
@@ -88,17 +139,17 @@ fn takes_seconds(text: &str) -> u32 {
 
 /// Shared out so that all guests have about as many seconds to do. The longest first, to whoever has least; each share in the
 /// order of its names.
-fn shares(scenarios: &[(PathBuf, u32)], count: usize) -> Vec<Vec<&Path>> {
+fn shares<T: Ord>(scenarios: &[(T, u32)], count: usize) -> Vec<Vec<&T>> {
     let mut longest_first: Vec<_> = scenarios.iter().collect();
     longest_first.sort_by_key(|(_, seconds)| std::cmp::Reverse(*seconds));
-    let mut shares = vec![(0, Vec::new()); count.min(scenarios.len())];
-    for (file, seconds) in longest_first {
+    let mut shares: Vec<_> = (0..count.min(scenarios.len())).map(|_| (0, Vec::new())).collect();
+    for (one, seconds) in longest_first {
         if let Some((total, share)) = shares.iter_mut().min_by_key(|(total, _)| *total) {
             *total += seconds;
-            share.push(file.as_path());
+            share.push(one);
         }
     }
-    shares.iter_mut().for_each(|(_, share)| share.sort());
+    shares.iter_mut().for_each(|(_, share)| share.sort_unstable());
     shares.into_iter().map(|(_, share)| share).collect()
 }
 
@@ -106,12 +157,12 @@ fn in_one_guest(
     guest: &Guest,
     binaries: &[PathBuf],
     results: &str,
-    scenarios: &[&Path],
+    scenarios: &[&Scenario],
     limits: &Limits,
 ) -> Result<Tally> {
     let mut payload = Payload::new(binaries);
-    for file in scenarios {
-        payload.copy(file, Path::new("scenarios").join(file.file_name().unwrap_or_default()));
+    for one in scenarios {
+        payload.copy(&one.file, Path::new("scenarios").join(format!("{}.sh", one.name())));
     }
     payload.text("main", "exec scenarios.sh\n".into());
     let outcome = guest.run(results, &payload, limits, &mut WholeLines(Vec::new()))?;
@@ -119,7 +170,7 @@ fn in_one_guest(
     if let Err(error) = outcome.status {
         eprintln!("error: {error:#}");
     }
-    let names: Vec<_> = scenarios.iter().map(|file| name(file)).collect();
+    let names: Vec<_> = scenarios.iter().map(|one| one.name()).collect();
     let (tally, unknown) = count(&names, &report);
     for name in unknown {
         println!("FAILED {name}: the guest ended before it was done");
@@ -175,8 +226,14 @@ fn name(file: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tally, count, shares, takes_seconds};
-    use std::path::{Path, PathBuf};
+    use super::{Tally, count, shares, takes_seconds, turns};
+
+    #[test]
+    fn a_scenario_says_under_which_variants_it_may_run() {
+        let found: Vec<_> = turns("# limit: 5\n# variants: noise settings\n. lib.sh\n").collect();
+        assert_eq!(found, [None, Some("noise"), Some("settings")]);
+        assert_eq!(turns(". lib.sh\n").collect::<Vec<_>>(), [None]);
+    }
 
     #[test]
     fn a_scenario_without_a_verdict_has_failed() {
@@ -193,12 +250,9 @@ mod tests {
 
     #[test]
     fn each_scenario_is_in_one_share() {
-        let files = [("a", 10), ("b", 50), ("c", 30), ("d", 25)].map(|(name, takes)| (PathBuf::from(name), takes));
-        fn paths<'a>(names: &'a [&str]) -> Vec<&'a Path> {
-            names.iter().map(Path::new).collect()
-        }
-        assert_eq!(shares(&files, 2), [paths(&["a", "b"]), paths(&["c", "d"])]);
-        assert_eq!(shares(&files[..2], 4), [paths(&["b"]), paths(&["a"])]);
-        assert!(shares(&[], 2).is_empty());
+        let known = [("a", 10), ("b", 50), ("c", 30), ("d", 25)];
+        assert_eq!(shares(&known, 2), [[&"a", &"b"], [&"c", &"d"]]);
+        assert_eq!(shares(&known[..2], 4), [[&"b"], [&"a"]]);
+        assert!(shares::<u8>(&[], 2).is_empty());
     }
 }

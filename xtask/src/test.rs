@@ -23,7 +23,7 @@ pub(crate) fn run(fast: bool, limits: &Limits) -> Result<Tally> {
         None => format!(" ({} scenarios on real LVM left out by --fast)", scenarios.len()),
         Some(guest) => {
             guest.join().map_err(|_| anyhow::anyhow!("preparing the guest panicked"))??;
-            tally += scenarios::run(&scenarios, "scenarios", limits)?;
+            tally += scenarios::run(&scenarios::by_turns(scenarios)?, "scenarios", limits)?;
             String::new()
         }
     };
