@@ -174,7 +174,7 @@ fn exit_of_store(kind: store::ErrorKind) -> Exit {
     match kind {
         ErrorKind::Usage => Exit::Usage,
         ErrorKind::Refused => Exit::Refused,
-        ErrorKind::Unreachable | ErrorKind::Locked | ErrorKind::Full => Exit::Surroundings,
+        ErrorKind::Unreachable | ErrorKind::Locked | ErrorKind::Full | ErrorKind::Environment => Exit::Surroundings,
         _ => Exit::Failed,
     }
 }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use extents::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -12,18 +13,23 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, RetryConfig,
+    BackoffConfig, ClientOptions, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMode, PutOptions, RetryConfig,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::durable;
+use crate::environment::Environment;
 use crate::error::{Cause, Error, ErrorKind, Fault};
 use crate::folder::Folder;
-use crate::limits::{MAX_OBJECTS, MAX_SMALL_BYTES, REQUEST_TIMEOUT, SMALL_AT_ONCE};
+use crate::limits::{
+    CREATE_TRIES, MAX_OBJECTS, MAX_SMALL_BYTES, REQUEST_TIMEOUT, SMALL_AT_ONCE, STOP_FOR_CHANGES, STOP_IS_LOOKED_FOR,
+};
 use crate::location::{Location, Place, Service};
+use crate::names::is_folder;
 use crate::options::Options;
-use crate::upload;
+use crate::service::Connector;
+use crate::upload::{self, Upload};
 
 /// What is read of one object that should be small.
 pub(crate) type Small = Result<Vec<u8>, Fault>;
@@ -31,7 +37,9 @@ pub(crate) type Small = Result<Vec<u8>, Fault>;
 /// The objects of a store; its own calls wait.
 #[derive(Debug)]
 pub(crate) struct Backend {
-    runtime: Runtime,
+    threads: Handle,
+    /// Until it is dropped.
+    runtime: Option<Runtime>,
     options: Options,
     pub(crate) objects: Objects,
 }
@@ -65,15 +73,50 @@ impl Backend {
             }
             Place::Given { objects, .. } => (Arc::clone(&objects.0), None),
             Place::Bucket { service, bucket, prefix } => {
-                let store = bucket_store(*service, (bucket, prefix), options, REQUEST_TIMEOUT).map_err(failed)?;
+                let store = bucket_store(*service, (bucket, prefix), options, REQUEST_TIMEOUT, location)?;
                 (Arc::new(store) as Arc<dyn ObjectStore>, None)
             }
         };
-        Ok(Self { runtime, options: options.clone(), objects: Objects { inner, location: location.clone(), folder } })
+        let objects = Objects { inner, location: location.clone(), folder };
+        Ok(Self { threads: runtime.handle().clone(), runtime: Some(runtime), options: options.clone(), objects })
     }
 
-    pub(crate) fn runtime(&self) -> &Runtime {
-        &self.runtime
+    pub(crate) fn threads(&self) -> &Handle {
+        &self.threads
+    }
+
+    /// Waits for what changes nothing; [`Error::Stopped`] as soon as the caller wants to stop.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        self.until_stopped(work, Duration::ZERO).ok_or(Error::Stopped)
+    }
+
+    /// Waits for what changes something, [`STOP_FOR_CHANGES`] longer: whether it was done should be known.
+    pub(crate) fn wait_for_change<T>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.until_stopped(work, STOP_FOR_CHANGES).unwrap_or_else(|| {
+            let (doing, location) = (doing.to_owned(), self.location().to_string());
+            Err(Error::Backend { doing, location, kind: ErrorKind::Unreachable, source: Cause::stopped() })
+        })
+    }
+
+    fn until_stopped<T>(&self, work: impl Future<Output = T>, longer: Duration) -> Option<T> {
+        self.threads.block_on(async {
+            let mut work = std::pin::pin!(work);
+            let mut stopped = None;
+            loop {
+                if let Ok(done) = tokio::time::timeout(STOP_IS_LOOKED_FOR, &mut work).await {
+                    return Some(done);
+                }
+                if self.options.stop.load(Ordering::Relaxed)
+                    && stopped.get_or_insert_with(Instant::now).elapsed() >= longer
+                {
+                    return None;
+                }
+            }
+        })
     }
 
     pub(crate) fn location(&self) -> &Location {
@@ -94,22 +137,28 @@ impl Backend {
 
     /// A whole small object; `None`: it is not there.
     pub(crate) fn small(&self, key: &str) -> Result<Option<Small>, Error> {
-        self.runtime.block_on(self.objects.small(key))
+        self.wait(self.objects.small(key))?
     }
 
     /// The whole of many small objects; one that is gone by now is left out.
     pub(crate) fn smalls(&self, keys: Vec<String>) -> Result<Vec<(String, Small)>, Error> {
-        self.runtime.block_on(self.objects.smalls(keys))
+        self.wait(self.objects.smalls(keys))?
     }
 
-    /// Writes an object; under [`PutMode::Create`] only where there is none, else the error's kind is `Exists`.
+    /// Writes an object; under [`PutMode::Create`] only where there is none, else the error's kind is `Exists`. One of
+    /// the same content is taken for what this call wrote.
     pub(crate) fn put(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), Error> {
-        self.runtime.block_on(self.objects.put(key, bytes, mode))
+        self.wait_for_change(&format!("write `{key}`"), self.objects.put(key, bytes, mode))
+    }
+
+    /// The same with one request, whatever there is.
+    pub(crate) fn put_once(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), Error> {
+        self.wait_for_change(&format!("write `{key}`"), self.objects.put_once(key, bytes, mode))
     }
 
     /// An object's length in bytes; `None`: it is not there.
     pub(crate) fn len(&self, key: &str) -> Result<Option<u64>, Error> {
-        self.runtime.block_on(self.objects.len(key))
+        self.wait(self.objects.len(key))?
     }
 
     /// All keys under a folder, and their lengths in bytes, sorted. Refuses links to folders: what they lead to, and
@@ -120,9 +169,9 @@ impl Backend {
         let prefix = (!folder.is_empty()).then(|| objects.path(folder)).transpose()?;
         // Outside of the runtime, where a folder's listing goes on after an error.
         let all = objects.inner.list(prefix.as_ref());
-        let all = all.filter(|found| std::future::ready(!is_no_key(found)));
+        let all = all.filter(|found| std::future::ready(!objects.is_passed_over(found)));
         let all = all.take(MAX_OBJECTS + 1).try_collect::<Vec<_>>();
-        let all = self.runtime.block_on(all).map_err(failed)?;
+        let all = self.wait(all)?.map_err(failed)?;
         if all.len() > MAX_OBJECTS {
             let why = format!("there are more than {MAX_OBJECTS} objects");
             return Err(failed(object_store::Error::Generic { store: "store", source: why.into() }));
@@ -140,7 +189,10 @@ impl Backend {
 
     /// One key, if there is any.
     pub(crate) fn any(&self) -> Result<Option<String>, Error> {
-        let first = self.runtime.block_on(self.objects.inner.list(None).next());
+        let objects = &self.objects;
+        let all = objects.inner.list(None);
+        let mut all = all.filter(|found| std::future::ready(!objects.is_placeholder(found)));
+        let first = self.wait(all.next())?;
         if first.as_ref().is_some_and(is_no_key) {
             return Ok(Some("a file with a name that no object can have".into()));
         }
@@ -150,7 +202,7 @@ impl Backend {
 
     /// Removes an object, durably; it may be gone already.
     pub(crate) fn delete(&self, key: &str) -> Result<(), Error> {
-        self.runtime.block_on(self.objects.delete(key))
+        self.wait_for_change(&format!("remove `{key}`"), self.objects.delete(key))
     }
 
     /// Begins an object of that length at most.
@@ -161,15 +213,33 @@ impl Backend {
         let store = match self.location().place() {
             // A client has one timeout for all of its requests.
             Place::Bucket { service, bucket, prefix } if timeout > REQUEST_TIMEOUT => {
-                Arc::new(bucket_store(*service, (bucket, prefix), &self.options, timeout).map_err(failed)?)
+                Arc::new(bucket_store(*service, (bucket, prefix), &self.options, timeout, self.location())?)
             }
             _ => Arc::clone(&self.objects.inner),
         };
-        self.runtime.block_on(store.put_multipart(&path)).map_err(failed)
+        self.wait(store.put_multipart(&path))?.map_err(failed)
+    }
+
+    /// Gives an upload up. What cannot be removed counts for nothing, but takes room.
+    pub(crate) fn abort(&self, upload: Upload) {
+        let doing = "remove the parts of an unfinished upload";
+        let removed = async { upload.abort().await.map_err(|error| self.failed(doing, &error)) };
+        if let Err(error) = self.wait_for_change(doing, removed) {
+            tracing::warn!("{error}: {}", error.cause());
+        }
     }
 
     pub(crate) fn failed(&self, doing: &str, error: &object_store::Error) -> Error {
         self.objects.failed(doing, error)
+    }
+}
+
+/// What a task still does after a signal is not waited for.
+impl Drop for Backend {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -190,7 +260,8 @@ impl Objects {
     /// The keys under a folder, for a task; see [`Backend::list`]. In a folder they may end at a name that no object can
     /// have.
     pub(crate) async fn keys(&self, folder: &str) -> Result<Vec<String>, Error> {
-        let all = self.inner.list(Some(&self.path(folder)?)).filter(|found| std::future::ready(!is_no_key(found)));
+        let all = self.inner.list(Some(&self.path(folder)?));
+        let all = all.filter(|found| std::future::ready(!self.is_passed_over(found)));
         let all = all.take(MAX_OBJECTS).map_ok(|meta| meta.location.to_string()).try_collect().await;
         all.map_err(|error| self.failed(&format!("list `{folder}`"), &error))
     }
@@ -204,7 +275,28 @@ impl Objects {
         Ok(all.await?.into_iter().flatten().collect())
     }
 
+    /// As [`Backend::put`]. A service may do what it is asked for and say that it failed, or its answer may be lost; and a
+    /// request that is sent again finds what the first one wrote.
     pub(crate) async fn put(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), Error> {
+        if self.folder.is_some() || mode != PutMode::Create {
+            return self.put_once(key, bytes, mode).await;
+        }
+        let mut tries = 1..=CREATE_TRIES;
+        loop {
+            let Err(error) = self.put_once(key, bytes.clone(), PutMode::Create).await else { return Ok(()) };
+            if error.kind() != ErrorKind::Exists && !error.may_be_done() {
+                return Err(error);
+            }
+            tries.next();
+            match self.small(key).await {
+                Ok(Some(Ok(found))) if found == bytes => return Ok(()),
+                Ok(None) if error.may_be_done() && !tries.is_empty() => {}
+                _ => return Err(error),
+            }
+        }
+    }
+
+    pub(crate) async fn put_once(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<(), Error> {
         let path = self.path(key)?;
         let written = self.inner.put_opts(&path, bytes.into(), PutOptions::from(mode)).await;
         written.map(|_| ()).map_err(|error| self.failed(&format!("write `{key}`"), &error))
@@ -221,9 +313,13 @@ impl Objects {
     pub(crate) async fn delete(&self, key: &str) -> Result<(), Error> {
         let path = self.path(key)?;
         let failed = |error| self.failed(&format!("remove `{key}`"), &error);
-        match self.inner.delete(&path).await {
+        let remove = async || match self.inner.delete(&path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed(error)),
+        };
+        match remove().await {
+            Err(error) if error.may_be_done() => remove().await,
+            removed => removed,
         }
     }
 
@@ -243,6 +339,23 @@ impl Objects {
             return Err(Error::object(key, Fault::Length { expected, found }));
         }
         Ok(bytes.to_vec())
+    }
+
+    /// Whether a service has the whole object, under a key that nobody else writes.
+    pub(crate) async fn has(&self, key: &str, len: Bytes) -> bool {
+        self.folder.is_none() && matches!(self.len(key).await, Ok(Some(found)) if found == len.get())
+    }
+
+    /// Whether a listing is better without it: a file whose name no object can have, or a placeholder. In a bucket, a name
+    /// that cannot be understood ends the listing, so it is an error there.
+    fn is_passed_over(&self, found: &Result<ObjectMeta, object_store::Error>) -> bool {
+        (self.folder.is_some() && is_no_key(found)) || self.is_placeholder(found)
+    }
+
+    /// Whether it is what consoles and gateways put where a folder would be: an empty object, `FOLDER/`.
+    fn is_placeholder(&self, found: &Result<ObjectMeta, object_store::Error>) -> bool {
+        let empty = |meta: &ObjectMeta| meta.size == 0 && is_folder(meta.location.as_ref());
+        self.folder.is_none() && found.as_ref().is_ok_and(empty)
     }
 
     fn path(&self, key: &str) -> Result<Path, Error> {
@@ -265,50 +378,65 @@ fn bucket_store(
     (bucket, prefix): (&str, &str),
     options: &Options,
     timeout: Duration,
-) -> Result<PrefixStore<Arc<dyn ObjectStore>>, object_store::Error> {
+    location: &Location,
+) -> Result<PrefixStore<Arc<dyn ObjectStore>>, Error> {
     // For the process; whoever embeds this crate and chose another one before keeps that.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let environment = Environment::new(service, &options.environment)?;
     let client = ClientOptions::new().with_timeout(timeout);
     // A small machine may have no certificates, and whoever asks for none must not fail for want of them.
-    let client = client.with_no_system_certificates(is_without_tls(service, options));
+    let client = client.with_no_system_certificates(environment.is_without_tls());
     let retry = RetryConfig {
         backoff: BackoffConfig::default(),
         max_retries: options.retries.count,
         // What may take longer may also be tried again later.
         retry_timeout: options.retries.within + timeout.saturating_sub(REQUEST_TIMEOUT),
     };
-    let set = |prefix: &'static str| {
-        let named = options.environment.iter().filter(move |(key, _)| key.starts_with(prefix));
-        named.map(|(key, value)| (key.to_ascii_lowercase(), value.clone()))
-    };
-    // As the services' own `from_env`: what they do not know is nobody's mistake.
-    macro_rules! with_environment {
-        ($builder:expr, $prefix:literal) => {
-            set($prefix).fold($builder.with_client_options(client).with_retry(retry), |builder, (key, value)| match key
-                .parse()
-            {
-                Ok(key) => builder.with_config(key, value),
-                Err(_) => builder,
-            })
-        };
-    }
-    let store: Arc<dyn ObjectStore> = match service {
-        Service::S3 => Arc::new(with_environment!(AmazonS3Builder::new(), "AWS_").with_bucket_name(bucket).build()?),
-        Service::Google => {
-            Arc::new(with_environment!(GoogleCloudStorageBuilder::new(), "GOOGLE_").with_bucket_name(bucket).build()?)
-        }
-        Service::Azure => {
-            Arc::new(with_environment!(MicrosoftAzureBuilder::new(), "AZURE_").with_container_name(bucket).build()?)
-        }
-    };
-    Ok(PrefixStore::new(store, Path::parse(prefix)?))
+    let store = service_store(service, bucket, &environment, &client, &retry).map_err(|error| {
+        let alone = |environment: &Environment| service_store(service, bucket, environment, &client, &retry).map(drop);
+        environment.refused(&error, alone).unwrap_or_else(|| failed(location, "open a store", &error))
+    })?;
+    let prefix = Path::parse(prefix).map_err(|error| failed(location, "open a store", &error.into()))?;
+    Ok(PrefixStore::new(store, prefix))
 }
 
-/// Whether the endpoint that the environment names is one without TLS.
-fn is_without_tls(service: Service, options: &Options) -> bool {
-    let names = ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"];
-    let mut named = options.environment.iter().filter(|(key, _)| names.contains(&key.as_str())).peekable();
-    matches!(service, Service::S3) && named.peek().is_some() && named.all(|(_, value)| value.starts_with("http://"))
+fn service_store(
+    service: Service,
+    bucket: &str,
+    environment: &Environment,
+    client: &ClientOptions,
+    retry: &RetryConfig,
+) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+    // As the services' own `from_env`.
+    macro_rules! with_environment {
+        ($builder:expr) => {
+            environment.pairs().fold(
+                $builder
+                    .with_client_options(client.clone())
+                    .with_retry(retry.clone())
+                    .with_http_connector(Connector::default()),
+                |builder, (key, value)| match key.parse() {
+                    Ok(key) => builder.with_config(key, value),
+                    Err(_) => builder,
+                },
+            )
+        };
+    }
+    Ok(match service {
+        // Not all services remove many objects at once, and nothing here does.
+        Service::S3 => Arc::new(
+            with_environment!(AmazonS3Builder::new())
+                .with_bucket_name(bucket)
+                .with_disable_bulk_delete(true)
+                .build()?,
+        ),
+        Service::Google => {
+            Arc::new(with_environment!(GoogleCloudStorageBuilder::new()).with_bucket_name(bucket).build()?)
+        }
+        Service::Azure => {
+            Arc::new(with_environment!(MicrosoftAzureBuilder::new()).with_container_name(bucket).build()?)
+        }
+    })
 }
 
 /// What `object_store` said, as our error.
@@ -319,8 +447,9 @@ fn failed(location: &Location, doing: &str, error: &object_store::Error) -> Erro
     {
         return Error::FileSystem { location: location.to_string(), lacks: source.to_string() };
     }
-    let kind = kind(error, is_folder);
-    Error::Backend { doing: doing.to_owned(), location: location.to_string(), kind, source: Cause::new(error) }
+    let source = Cause::new(error);
+    let kind = source.kind().unwrap_or_else(|| kind(error, is_folder));
+    Error::Backend { doing: doing.to_owned(), location: location.to_string(), kind, source }
 }
 
 fn kind(error: &object_store::Error, is_folder: bool) -> ErrorKind {
@@ -330,6 +459,7 @@ fn kind(error: &object_store::Error, is_folder: bool) -> ErrorKind {
         E::AlreadyExists { .. } | E::Precondition { .. } => ErrorKind::Exists,
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => ErrorKind::Unreachable,
         E::UnknownConfigurationKey { .. } => ErrorKind::Usage,
+        E::InvalidPath { .. } if !is_folder => ErrorKind::Refused,
         E::Generic { source, .. } => match io_kind(source.as_ref()) {
             Some(kind) => of_io(kind, is_folder),
             None if is_folder => ErrorKind::Other,

@@ -11,6 +11,7 @@ use crate::chain::ChainError;
 use crate::limits::{FORMAT, MAX_TEXT_BYTES};
 use crate::lock::LockInfo;
 use crate::names::{MARKER, Series};
+use crate::trouble::Trouble;
 
 /// Why a store failed.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,20 @@ pub enum Error {
         location: String,
         /// What it lacks.
         lacks: String,
+    },
+    /// A variable of the environment cannot be used.
+    #[error("cannot use the environment variable {name}: {why}")]
+    Setting {
+        /// The variable.
+        name: String,
+        /// Why not; without its value, which may be secret.
+        why: String,
+    },
+    /// The service replaces objects that must only be made where there is none.
+    #[error("cannot make a store in {location}: the service ignores the condition of a write (`If-None-Match: *`)")]
+    Unconditional {
+        /// Where.
+        location: String,
     },
     /// No such layer.
     #[error("the store has no layer {layer} of {series}")]
@@ -209,6 +224,8 @@ pub enum ErrorKind {
     Full,
     /// Somebody else works on the store.
     Locked,
+    /// The environment says something that cannot be used, or the service cannot keep a store.
+    Environment,
 }
 
 /// What is wrong with an object.
@@ -299,27 +316,60 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What a service or the system said, in one line, no longer than [`MAX_TEXT_BYTES`].
+/// Why a service or the system failed: one sentence where the cause is known, else all that was said, in one line no
+/// longer than [`MAX_TEXT_BYTES`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Cause(String);
+#[error("{sentence}")]
+pub struct Cause {
+    sentence: String,
+    trouble: Option<Box<Trouble>>,
+    may_be_done: bool,
+}
 
 impl Cause {
-    /// An error and what it hides; most say their causes themselves, those of TLS do not.
-    pub(crate) fn new(error: &dyn std::error::Error) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let said = cause.to_string();
-            if !text.contains(&said) {
-                text = format!("{text}: {said}");
+    pub(crate) fn new(error: &object_store::Error) -> Self {
+        let details = line(error);
+        let errors = || std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+        let trouble = errors().find_map(|error| error.downcast_ref::<Trouble>()).cloned().map(Box::new);
+        let sentence = match (error, &trouble) {
+            (_, Some(trouble)) => {
+                tracing::debug!("{details}");
+                trouble.sentence()
             }
-            source = cause.source();
-        }
-        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let end = (0..=MAX_TEXT_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
-        Self(line[..end].to_owned())
+            (object_store::Error::InvalidPath { source }, _) => {
+                format!("there is an object with a name that no store has: {source}")
+            }
+            _ => details,
+        };
+        Self { sentence, may_be_done: trouble.as_deref().is_some_and(Trouble::may_be_done), trouble }
     }
+
+    /// The caller wanted to stop before there was an answer.
+    pub(crate) fn stopped() -> Self {
+        let sentence = "stopped before it was answered, so it may or may not be done".into();
+        Self { sentence, trouble: None, may_be_done: true }
+    }
+
+    /// What it means, where that is known of a service.
+    pub(crate) fn kind(&self) -> Option<ErrorKind> {
+        self.trouble.as_deref().map(Trouble::kind)
+    }
+}
+
+/// An error and what it hides; most say their causes themselves, those of TLS do not.
+fn line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = (0..=MAX_TEXT_BYTES.min(line.len())).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+    line[..end].to_owned()
 }
 
 impl Error {
@@ -337,6 +387,7 @@ impl Error {
             }
             Self::Backend { kind, .. } => *kind,
             Self::FileSystem { .. } => ErrorKind::Unreachable,
+            Self::Setting { .. } | Self::Unconditional { .. } => ErrorKind::Environment,
             Self::Locked(_) | Self::UnknownLock { .. } => ErrorKind::Locked,
             _ => ErrorKind::Other,
         }
@@ -376,9 +427,20 @@ impl Error {
                  own lock, of a kilobyte, can be written"
                     .into()
             }
-            Self::Backend { kind: ErrorKind::Unreachable, location, .. } => {
+            Self::Backend { kind: ErrorKind::Unreachable, location, source, .. } => {
                 let again = "nothing was lost: when the store can be reached, run the same command again";
-                account(location).map_or_else(|| again.to_owned(), |account| format!("{account}; {again}"))
+                let first = match &source.trouble {
+                    Some(trouble) => trouble.hint(scheme(location)),
+                    None => account(location).map(str::to_owned),
+                };
+                first.map_or_else(|| again.to_owned(), |first| format!("{first}; {again}"))
+            }
+            Self::Backend { kind: ErrorKind::Refused, .. } => {
+                "remove that object with the service's own tools, or use a prefix that is the store's alone".into()
+            }
+            Self::Backend { location, source, .. } => source.trouble.as_ref()?.hint(scheme(location))?,
+            Self::Unconditional { .. } => {
+                "use a service, or a version of it, that has conditional writes; no setting replaces them".into()
             }
             _ => return None,
         })
@@ -405,6 +467,16 @@ impl Error {
         io::Error::new(kind, self)
     }
 
+    /// Whether it may be done all the same.
+    pub(crate) fn may_be_done(&self) -> bool {
+        matches!(self, Self::Backend { source, .. } if source.may_be_done)
+    }
+
+    /// What lies directly below it, for a line of a log.
+    pub(crate) fn cause(&self) -> String {
+        std::error::Error::source(self).map(ToString::to_string).unwrap_or_default()
+    }
+
     /// An object that is not what it must be.
     pub(crate) fn object(key: &str, source: Fault) -> Self {
         Self::Object { key: key.to_owned(), source }
@@ -417,6 +489,10 @@ fn unopened(identities: usize) -> String {
         1 => "the identity given does not open it".into(),
         more => format!("none of the {more} identities given opens it"),
     }
+}
+
+fn scheme(location: &str) -> &str {
+    location.split_once("://").map_or("", |(scheme, _)| scheme)
 }
 
 /// Where the account and the endpoint of a service come from.

@@ -34,6 +34,20 @@ pub const PARTS_AT_ONCE: usize = 3;
 pub const PARTS_MEMORY_BYTES: u64 = 256 << 20;
 /// How long one request may take that carries no long part.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long this machine's metadata service, which is next to it, may take to give credentials.
+pub const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
+/// After how long a service that does not answer is reported; longer for what carries much data.
+pub const REPORT_SILENT: Duration = Duration::from_secs(10);
+/// After how long a service that fails all requests is reported, while they are tried again.
+pub const REPORT_FAILING: Duration = Duration::from_secs(3);
+/// How much of an answer that reports an error is read, in bytes.
+pub const MAX_ANSWER_BYTES: usize = 64 << 10;
+/// How often an object is written that must not be there before, where the answers do not say whether it was.
+pub const CREATE_TRIES: u32 = 3;
+/// How often it is looked whether the caller wants to stop, while a service is waited for.
+pub const STOP_IS_LOOKED_FOR: Duration = Duration::from_millis(50);
+/// How long after that a request is still waited for that changes something.
+pub const STOP_FOR_CHANGES: Duration = Duration::from_secs(3);
 /// How slow each of the parts that are on their way may be, in bytes a second: what takes longer has failed.
 pub const LOWEST_BYTES_PER_SECOND: u64 = 64 << 10;
 /// How much one request reads, in bytes. Memory for reading is this times [`READS_AT_ONCE`].

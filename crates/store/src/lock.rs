@@ -177,8 +177,12 @@ impl Held {
             refreshed: Arc::new(Mutex::new(created)),
         };
         look(backend, options, &pulse, None)?;
-        backend.put(&lock_key(&pulse.id), pulse.print()?, PutMode::Create)?;
-        let refresher = backend.runtime().spawn(pulse.clone().beat());
+        backend.put(&lock_key(&pulse.id), pulse.print()?, PutMode::Create).inspect_err(|error| {
+            if error.may_be_done() {
+                remove(backend, &pulse.id);
+            }
+        })?;
+        let refresher = backend.threads().spawn(pulse.clone().beat());
         let held = Self { backend: backend.clone(), pulse, refresher, attempts: AtomicU64::new(0) };
         // Another run may have written its lock at the same time. Both see both, and the drop removes ours.
         look(backend, options, &held.pulse, Some(&held))?;
@@ -187,7 +191,7 @@ impl Held {
     }
 
     pub(crate) fn refresh(&self) -> Result<(), Error> {
-        self.backend.runtime().block_on(self.pulse.refresh())
+        self.backend.wait_for_change("refresh the lock", self.pulse.refresh())
     }
 
     /// Whether the lock is certain to count still, also for a request that takes long: it was refreshed a short time ago.
@@ -210,8 +214,18 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.refresher.abort();
-        // Whoever cannot remove it leaves a lock that is dead as soon as this process is.
-        let _ = self.backend.delete(&lock_key(&self.pulse.id));
+        remove(&self.backend, &self.pulse.id);
+    }
+}
+
+/// Removes a lock of this run. One that is left is dead as soon as this process is, to those that can see that.
+fn remove(backend: &Backend, id: &LockId) {
+    if let Err(error) = backend.delete(&lock_key(id)) {
+        let location = backend.location();
+        tracing::warn!(
+            "this run's lock is left in {location} ({}); `lvbackup unlock {location} --force {id}` removes it",
+            error.cause()
+        );
     }
 }
 

@@ -128,6 +128,18 @@ pub(crate) fn lock_key(id: &LockId) -> String {
     format!("{LOCKS}/{id}.json")
 }
 
+/// Whether a key is that of a folder of a store, in which only longer keys are.
+pub(crate) fn is_folder(key: &str) -> bool {
+    let parts = key.split('/').count();
+    match key.split('/').next() {
+        Some("") => true,
+        Some(LOCKS) => parts < 2,
+        Some(LAYERS | MANIFESTS) => parts < 3,
+        Some(MARKS) => parts < 4,
+        _ => false,
+    }
+}
+
 /// What a key among the locks is called for people: the id of a lock, or whatever else lies there.
 pub(crate) fn lock_name(key: &str) -> &str {
     let name = key.strip_prefix(LOCKS).and_then(|name| name.strip_prefix('/')).unwrap_or(key);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
@@ -35,6 +36,8 @@ pub struct Options {
     pub sync: SyncFile,
     /// How often a request is tried again.
     pub retries: Retries,
+    /// Set by the caller, from any thread or a signal, to have waiting for the store end within seconds.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Options {
@@ -53,6 +56,7 @@ impl Options {
             is_alive: Arc::new(is_alive),
             sync: Arc::new(|file, _| file.sync_all()),
             retries: Retries::default(),
+            stop: Arc::default(),
         }
     }
 }

@@ -147,7 +147,7 @@ impl ObjectReader {
 
     /// The next block; `None` at the end.
     fn next_block(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let Some(block) = self.backend.runtime().block_on(self.ahead.next()).transpose()? else {
+        let Some(block) = self.backend.wait(self.ahead.next())?.transpose()? else {
             // Only an empty object was not checked with its last block.
             check_digest(&self.key, "object", self.expected, self.found.facts())?;
             return Ok(None);
@@ -176,7 +176,7 @@ impl Read for ObjectReader {
 
 /// The blocks of an object in order, the next ones already on their way.
 fn ahead(backend: &Arc<Backend>, key: &str, len: Bytes) -> BoxStream<'static, Result<Vec<u8>, Error>> {
-    let (runtime, objects, key) = (backend.runtime().handle().clone(), backend.objects.clone(), key.to_owned());
+    let (runtime, objects, key) = (backend.threads().clone(), backend.objects.clone(), key.to_owned());
     let fetch = move |range: Range<u64>| {
         // A task of its own: it goes on while nobody asks.
         let fetched = runtime.spawn(fetch(objects.clone(), key.clone(), range));
@@ -228,7 +228,7 @@ pub(crate) fn check_data(backend: &Arc<Backend>, layer: &Layer, watch: &mut Watc
 pub(crate) fn object_facts(backend: &Arc<Backend>, unlisted: &Unlisted) -> Result<Facts, Error> {
     let mut blocks = ahead(backend, &unlisted.key, unlisted.len);
     let mut found = Facted::default();
-    while let Some(block) = backend.runtime().block_on(blocks.next()).transpose()? {
+    while let Some(block) = backend.wait(blocks.next())?.transpose()? {
         found.add(&block);
     }
     Ok(found.facts())

@@ -60,8 +60,9 @@ impl Store {
         let backend = Backend::new(location, options, true)?;
         let created = (options.clock)();
         let already = || Error::AlreadyAStore { location: location.to_string() };
-        if backend.small(MARKER)?.is_some() {
-            return Err(already());
+        match read_marker(&backend) {
+            Err(Error::NotAStore { .. }) => {}
+            marker => return Err(marker.map_or_else(|error| error, |_| already())),
         }
         if let Some(found) = backend.any()? {
             return Err(Error::NotEmpty { location: location.to_string(), found });
@@ -72,11 +73,15 @@ impl Store {
         let marker = Marker { version: FORMAT, id: id.clone(), created };
         let unwritable = |e: serde_json::Error| Error::Draft { what: "marker", found: e.to_string() };
         let text = serde_json::to_vec_pretty(&marker).map_err(unwritable)?;
-        match backend.put(MARKER, text, PutMode::Create) {
-            Err(error) if error.kind() == ErrorKind::Exists => Err(already()),
-            Err(error) => Err(error),
-            Ok(()) => Ok(Self { backend: Arc::new(backend), options: options.clone(), id }),
+        match backend.put(MARKER, text.clone(), PutMode::Create) {
+            Err(error) if error.kind() == ErrorKind::Exists => return Err(already()),
+            made => made?,
         }
+        probe(&backend, text).inspect_err(|_| {
+            let left = |error| tracing::warn!("`{MARKER}` is left in {location}, remove it: {error}");
+            backend.delete(MARKER).unwrap_or_else(left);
+        })?;
+        Ok(Self { backend: Arc::new(backend), options: options.clone(), id })
     }
 
     /// Opens a store that is there.
@@ -85,17 +90,8 @@ impl Store {
     /// There is none, it is of a newer format, or it cannot be reached.
     pub fn open(location: &Location, options: &Options) -> Result<Self, Error> {
         let backend = Backend::new(location, options, false)?;
-        let text = backend.small(MARKER)?.ok_or_else(|| Error::NotAStore { location: location.to_string() })?;
-        let marker: Marker = text.and_then(|text| manifest::json(&text)).map_err(|fault| match fault {
-            Fault::Version { found } => {
-                Error::Newer { location: location.to_string(), found: u32::try_from(found).unwrap_or(u32::MAX) }
-            }
-            fault => Error::object(MARKER, fault),
-        })?;
-        if marker.id.len() != 32 || !marker.id.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(Error::object(MARKER, Fault::Malformed("`id` is not 32 hex digits".into())));
-        }
-        Ok(Self { backend: Arc::new(backend), options: options.clone(), id: marker.id })
+        let id = read_marker(&backend)?.id;
+        Ok(Self { backend: Arc::new(backend), options: options.clone(), id })
     }
 
     /// What tells this store from all others, wherever it is moved: 32 hex digits.
@@ -245,7 +241,7 @@ impl Store {
     /// The object does not reach that far or is missing, or the store cannot be reached.
     pub fn read_range(&self, stored: &Stored, range: Extent<Bytes>) -> Result<Vec<u8>, Error> {
         let range = range.start().get()..range.end().get();
-        self.backend.runtime().block_on(self.backend.objects.range(&stored.layer.key, range))
+        self.backend.wait(self.backend.objects.range(&stored.layer.key, range))?
     }
 
     /// Holds the length of an object against the manifest: one request, and no data.
@@ -494,5 +490,30 @@ impl Store {
             Some(_) => Ok(()),
             None => Err(Error::NoLayer { series: series.clone(), layer: layer.clone() }),
         }
+    }
+}
+
+/// The marker of the store that is there.
+fn read_marker(backend: &Backend) -> Result<Marker, Error> {
+    let location = || backend.location().to_string();
+    let text = backend.small(MARKER)?.ok_or_else(|| Error::NotAStore { location: location() })?;
+    let marker: Marker = text.and_then(|text| manifest::json(&text)).map_err(|fault| match fault {
+        Fault::Version { found } => {
+            Error::Newer { location: location(), found: u32::try_from(found).unwrap_or(u32::MAX) }
+        }
+        fault => Error::object(MARKER, fault),
+    })?;
+    if marker.id.len() != 32 || !marker.id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Error::object(MARKER, Fault::Malformed("`id` is not 32 hex digits".into())));
+    }
+    Ok(marker)
+}
+
+/// Finds out whether the marker, which is there now, can be made again. All locks rest on that it cannot.
+fn probe(backend: &Backend, text: Vec<u8>) -> Result<(), Error> {
+    match backend.put_once(MARKER, text, PutMode::Create) {
+        Ok(()) => Err(Error::Unconditional { location: backend.location().to_string() }),
+        Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -42,27 +42,36 @@ impl Upload {
         Ok(())
     }
 
-    /// Sends the rest and completes the object; if anything fails, removes what was sent.
-    pub(crate) async fn complete(mut self) -> Result<()> {
-        let completed = self.try_complete().await;
+    /// Sends the rest and completes the object; if anything fails, removes what was sent. A service may have completed it
+    /// and say that it failed, so `is_there` is asked before anything is removed.
+    pub(crate) async fn complete(mut self, is_there: impl AsyncFnOnce() -> bool) -> Result<()> {
+        let completed = match self.send_rest().await {
+            Ok(()) => self.upload.complete().await.map(|_| ()),
+            Err(error) => {
+                let _ = self.abort().await;
+                return Err(error);
+            }
+        };
+        if completed.is_err() && is_there().await {
+            return Ok(());
+        }
         if completed.is_err() {
-            self.abort().await;
+            let _ = self.abort().await;
         }
         completed
     }
 
-    /// Removes what was sent. What cannot be removed is garbage, which is found later.
-    pub(crate) async fn abort(mut self) {
+    /// Removes what was sent.
+    pub(crate) async fn abort(mut self) -> Result<()> {
         self.tasks.shutdown().await;
-        let _ = self.upload.abort().await;
+        self.upload.abort().await
     }
 
-    async fn try_complete(&mut self) -> Result<()> {
+    async fn send_rest(&mut self) -> Result<()> {
         if !self.part.is_empty() {
             self.send();
         }
-        self.wait_for_fewer_than(1).await?;
-        self.upload.complete().await.map(|_| ())
+        self.wait_for_fewer_than(1).await
     }
 
     async fn wait_for_fewer_than(&mut self, count: usize) -> Result<()> {

@@ -335,17 +335,21 @@ impl Object {
 
     fn complete(mut self) -> Result<Facts, Error> {
         let upload = self.upload.take().ok_or_else(|| Error::object(&self.key, Fault::Missing))?;
-        let completed = self.backend.runtime().block_on(upload.complete());
-        if completed.is_err() {
+        let doing = format!("write `{}`", self.key);
+        let (objects, len) = (&self.backend.objects, self.facts.len());
+        let completed = async {
+            let completed = upload.complete(async || objects.has(&self.key, len).await).await;
+            completed.map_err(|error| self.backend.failed(&doing, &error))
+        };
+        self.backend.wait_for_change(&doing, completed).inspect_err(|_| {
             discard(&self.backend, &self.key, self.pending.as_deref());
-        }
-        completed.map_err(|error| self.backend.failed(&format!("write `{}`", self.key), &error))?;
+        })?;
         Ok(self.facts.facts())
     }
 
     fn abort(&mut self) {
         if let Some(upload) = self.upload.take() {
-            self.backend.runtime().block_on(upload.abort());
+            self.backend.abort(upload);
             discard(&self.backend, &self.key, self.pending.as_deref());
         }
     }
@@ -358,8 +362,9 @@ impl Write for Object {
         if let Some(pace) = self.pace.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             pace(Bytes::from(bytes.len()));
         }
-        if let Err(error) = self.backend.runtime().block_on(upload.push(bytes)) {
-            let error = self.backend.failed(&format!("write `{}`", self.key), &error);
+        let pushed = self.backend.wait(upload.push(bytes));
+        let failed = |error| self.backend.failed(&format!("write `{}`", self.key), &error);
+        if let Err(error) = pushed.and_then(|pushed| pushed.map_err(failed)) {
             self.abort();
             return Err(error.into_io());
         }

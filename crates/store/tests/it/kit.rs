@@ -58,6 +58,14 @@ impl Place {
         self.server.borrow().as_ref().unwrap().address()
     }
 
+    pub(crate) fn switch_on(&self, requests: s3_server::Requests, fault: s3_server::Fault, times: u32) {
+        self.server.borrow().as_ref().unwrap().switch_on(requests, fault, times);
+    }
+
+    pub(crate) fn switch_off(&self) {
+        self.server.borrow().as_ref().unwrap().switch_off();
+    }
+
     /// Cuts all connections of the server, for good.
     pub(crate) fn kill_server(&self) {
         self.server.take();

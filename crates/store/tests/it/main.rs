@@ -12,3 +12,4 @@ mod locks;
 mod manifests;
 mod network;
 mod places;
+mod quirks;
