@@ -336,7 +336,8 @@ mod tests {
                       lv_tags={\"hyperlayer.sync=p\"}' vg0/home-1\n|   Logical volume \"home-1\" successfully removed.\n= 0\n";
         let all = found(&[&held, SYNC, SYNC]);
         let after = found(&[&held]);
-        let (reports, room) = before(&[all.as_str(), &status(960), &all, remove, &after, &status(910)].concat());
+        let (reports, room) =
+            before(&[all.as_str(), &status(960), &all, remove, &after, &after, &status(910)].concat());
         assert_eq!((room, reports[0].level), (Ok(()), PoolLevel::Warned));
         assert_eq!(reports[0].data.percent(), 91);
         // Where none may go, nothing begins; what the user made is not touched.
