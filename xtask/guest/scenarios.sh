@@ -14,7 +14,8 @@ first= boot=1
 rm -f "$RESULTS/.cut"
 sync -f "$RESULTS"
 
-[ -n "$first" ] || mkfs.ext4 -q -O ^has_journal -E nodiscard "$DISK1"
+# After a power cut too: without a journal the file system may be damaged by it.
+mkfs.ext4 -q -F -O ^has_journal -E nodiscard "$DISK1"
 mount -o discard "$DISK1" /scratch
 
 # Removes all that is left of a scenario; prints what a scenario has no right to leave.
