@@ -25,9 +25,13 @@ impl PartialFile {
     /// What it is called for this target.
     ///
     /// # Errors
-    /// The target has no name.
+    /// The target has no name, or one that only a directory can have.
     pub fn path_for(target: impl AsRef<Path>) -> Result<PathBuf, Error> {
         let target = target.as_ref();
+        if target.as_os_str().as_encoded_bytes().ends_with(b"/") {
+            let name = target.to_owned();
+            return Err(Error::Unsuitable { name, found: "the name of a directory", expected: "the name of a file" });
+        }
         let name = target.file_name();
         let name = name.ok_or_else(|| failed(Op::Create, target)(io::ErrorKind::InvalidFilename.into()))?;
         let mut partial = std::ffi::OsString::from(".");

@@ -18,8 +18,9 @@ pub(crate) enum Watch {
 /// What the kernel says of the writes to a block device, by whatever path they come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Writes {
-    /// Requests and sectors, written and discarded, and the writes under way. A device that is open keeps its counts.
-    Counted([u64; 5]),
+    /// Sectors written, sectors discarded, and the writes under way. A device that is open keeps its counts. Requests do not
+    /// count: a flush, which the umount of a read-only file system sends too, is one that writes nothing.
+    Counted([u64; 3]),
     /// The kernel does not count, and refuses writes.
     ReadOnly,
     /// The kernel does not count.
@@ -43,8 +44,9 @@ impl Watch {
 /// The counts of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Counts {
+    /// Sectors read: the kernel counts them before it reports a read as done, and requests after it.
     reads: u64,
-    writes: [u64; 5],
+    writes: [u64; 3],
 }
 
 impl Writes {
@@ -69,8 +71,8 @@ impl Counts {
     fn parse(stat: &str, in_flight: &str) -> Option<Self> {
         let stat: Vec<u64> = numbers(stat)?;
         let in_flight: Vec<u64> = numbers(in_flight)?;
-        let writes = [*stat.get(4)?, *stat.get(6)?, *stat.get(11)?, *stat.get(13)?, *in_flight.get(1)?];
-        Some(Self { reads: *stat.first()?, writes })
+        let writes = [*stat.get(6)?, *stat.get(13)?, *in_flight.get(1)?];
+        Some(Self { reads: *stat.get(2)?, writes })
     }
 }
 
@@ -87,8 +89,9 @@ mod tests {
         let before = "  100 2 3000 4  50 6 7000 8 9 10 11  12 13 14000 15 16 17";
         let counts = |stat: &str, in_flight: &str| Counts::parse(stat, in_flight).map(|counts| counts.writes);
         let found = counts(before, "  0   0").unwrap();
-        assert_eq!(found, [50, 7000, 12, 14_000, 0]);
+        assert_eq!(found, [7000, 14_000, 0]);
         assert_eq!(counts("  900 2 9000 4  50 6 7000 8 9 10 11  12 13 14000 15 16 17", " 5 0"), Some(found), "reads");
+        assert_eq!(counts("  100 2 3000 4  51 6 7000 8 9 10 11  12 13 14000 15 16 17", "0 0"), Some(found), "a flush");
         for (stat, in_flight) in [
             ("  100 2 3000 4  51 6 7008 8 9 10 11  12 13 14000 15 16 17", "0 0"),
             ("  100 2 3000 4  50 6 7000 8 9 10 11  13 13 14128 15 16 17", "0 0"),

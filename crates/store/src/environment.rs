@@ -74,7 +74,15 @@ impl Environment {
         let changed = || outcomes.iter().position(|outcome| outcome.as_ref().is_err_and(|other| *other != text));
         let (name, _) = self.0.get(cured.or_else(changed)?)?;
         let is_secret = !name.starts_with("AWS_") && ["KEY", "SECRET", "TOKEN"].iter().any(|word| name.contains(word));
-        Some(refused(name, if is_secret { "it is not a key as the service gives it".to_owned() } else { text }))
+        Some(refused(
+            name,
+            match (is_secret, name.ends_with("_PROXY_URL")) {
+                (true, _) => "it is not a key as the service gives it".to_owned(),
+                // It may hold a password.
+                (false, true) => "it is not the URL of a proxy, such as http://proxy.example:3128".to_owned(),
+                (false, false) => text,
+            },
+        ))
     }
 }
 
@@ -116,15 +124,7 @@ fn wrong(name: &str, value: &str) -> Option<&'static str> {
         return Some("it holds a character that is not ASCII");
     }
     let is_word = |more: &str| value.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
-    let ends = [
-        "_ENDPOINT",
-        "_ENDPOINT_URL",
-        "_ENDPOINT_URL_S3",
-        "_ENDPOINT_URL_STS",
-        "_FULL_URI",
-        "_AUTHORITY_HOST",
-        "_PROXY_URL",
-    ];
+    let ends = ["_ENDPOINT", "_ENDPOINT_URL", "_ENDPOINT_URL_S3", "_ENDPOINT_URL_STS", "_FULL_URI", "_AUTHORITY_HOST"];
     let is_url = ends.iter().any(|end| name.ends_with(end)) && !name.contains("_USE_");
     if is_url {
         return wrong_url(value);

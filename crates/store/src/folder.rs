@@ -25,6 +25,8 @@ use crate::options::SyncFile;
 
 /// Permissions of what lies directly in the store's root; what lies deeper has those of its directory.
 const PRIVATE: u32 = 0o700;
+/// Permissions of directories above the root, as mkdir(1) gives them, less the umask.
+const USUAL: u32 = 0o777;
 
 /// A directory whose changes are durable when they are reported as done.
 #[derive(Clone, Debug)]
@@ -84,18 +86,21 @@ impl Folder {
 impl Inner {
     /// Makes the directories up to the root, the root itself for its owner alone.
     fn make_root(&self, path: &Path) -> io::Result<()> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
-            fs::create_dir_all(parent)?;
-            for above in parent.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
-                self.sync_directory(above)?;
-            }
+        self.make_directory(path, PRIVATE)
+    }
+
+    /// Makes a directory and those above it that are missing, and syncs each directory in which one was made, but no other:
+    /// those further up may not be readable.
+    fn make_directory(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !parent.is_dir() {
+            self.make_directory(parent, USUAL)?;
         }
-        match DirBuilder::new().mode(PRIVATE).create(path) {
+        match DirBuilder::new().mode(mode).create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
             made => made?,
         }
-        self.sync_directory(parent.unwrap_or(Path::new(".")))
+        self.sync_directory(parent)
     }
 
     /// Syncs a directory. File systems that have no such operation are passed over with one warning; any other error

@@ -1,6 +1,7 @@
 //! The way to a service: an answer that is a failure becomes one with a cause, is asked for again where the service says
 //! so, and waiting is reported.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(crate) struct Connector(Arc<Waiting>);
 struct Waiting {
     /// Since when every request has failed, and whether that was reported.
     failing: Mutex<Option<(Instant, bool)>>,
+    /// Whether the machine's own address has given credentials before.
+    has_credentials: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -95,12 +98,18 @@ impl Client {
         }
     }
 
-    /// The address that answers this is the machine's own: where it does not, nobody gets credentials by waiting.
+    /// The address that answers this is the machine's own: where it never answered, waiting gives no credentials. Where it did, a
+    /// failure is passing, and is asked for again: a long upload must not end by it.
     async fn ask_for_credentials(&self, request: HttpRequest, host: String) -> Result<HttpResponse, HttpError> {
         tracing::info!("asking {host} for the credentials of this machine");
-        let none = |why: String| HttpError::new(HttpErrorKind::Unknown, Trouble::NoCredentials { host, why });
+        let kind = match self.waiting.has_credentials.load(Ordering::Relaxed) {
+            true => HttpErrorKind::Request,
+            false => HttpErrorKind::Unknown,
+        };
+        let none = |why: String| HttpError::new(kind, Trouble::NoCredentials { host, why });
         match tokio::time::timeout(METADATA_TIMEOUT, self.inner.execute(request)).await {
             Ok(Ok(response)) if response.status().is_success() || response.status() == StatusCode::FORBIDDEN => {
+                self.waiting.has_credentials.store(true, Ordering::Relaxed);
                 Ok(response)
             }
             Ok(Ok(response)) => Err(none(format!("it answers {}", response.status()))),

@@ -19,6 +19,7 @@ use crate::limits::FORMAT;
 use crate::listing::Listing;
 use crate::location::Location;
 use crate::lock::{self, ExclusiveLock, Held, LockInfo, LockKind, SharedLock};
+use crate::marks::Mark;
 use crate::names::{
     LAYERS, LayerKey, MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, lock_key, manifest_key,
 };
@@ -433,9 +434,13 @@ impl Store {
             garbage.iter().filter_map(|one| Some(LayerKey::parse(&one.key).ok()?.series)).collect();
         series.iter().try_for_each(|series| self.backend.settle(&manifests_of(series)))?;
         lock.refresh()?;
-        // Marks of an object go after it.
-        let (marks, objects): (Vec<_>, Vec<_>) = garbage.iter().partition(|one| one.key.starts_with(MARKS));
-        for Garbage { key, .. } in objects.into_iter().chain(marks) {
+        // Marks of an object go after it; the one that says that all of this is garbage goes last.
+        let mut ordered: Vec<_> = garbage.iter().collect();
+        ordered.sort_by_key(|one| {
+            let is_pending = matches!(marks::parse(&one.key), Ok((.., Mark::Pending(_))));
+            (one.key.starts_with(MARKS), is_pending)
+        });
+        for Garbage { key, .. } in ordered {
             lock.0.keep_fresh()?;
             match self.backend.folder().filter(|_| durable::final_name(key).is_some()) {
                 // Half a file has a name that `object_store` does not take.

@@ -128,11 +128,13 @@ impl LayerWriter {
         };
         let stored = Stored { held: false, tags: draft.tags, layer };
         // Ours alone: no other run gives this key, and no manifest names it.
-        let remove = || discard(&backend, &stored.layer.key, pending.as_deref());
+        // Where tags may be written, the mark stays, so that `remove_garbage` finds them.
+        let mark = pending.as_deref().filter(|_| stored.tags.is_empty());
+        let remove = || discard(&backend, &stored.layer.key, mark);
         let text = prepare(&backend, &target.held, &stored, read_back, &mut *watch).inspect_err(|_| remove())?;
         commit(&backend, &stored.layer, &text, target.replaces.is_some()).inspect_err(|error| {
             // After any other failure the manifest may be there, or be on its way.
-            if error.kind() == ErrorKind::Exists {
+            if matches!(error, Error::Exists { .. }) {
                 remove();
             }
         })?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use store::limits::{LOCK_REFRESH, LOCK_STALE, LOCK_STEPS_BACK};
 use store::{Encoding, Error, ErrorKind, LockKind, Options, ReadBack, Store};
 
-use crate::kit::{Place, begin, draft, edit, get, holder, now, on_both, put, wait};
+use crate::kit::{Place, begin, draft, edit, get, holder, id, now, on_both, put, series, wait};
 
 fn other(place: &Place, change: impl FnOnce(&mut Options)) -> Store {
     let mut options = place.options.clone();
@@ -108,6 +108,10 @@ fn who_lost_the_lock_adds_nothing() {
         assert!(matches!(refused, Error::LockLost { .. }), "{refused:?}");
         drop(exclusive);
         assert!(store.list(None).unwrap().layers().is_empty());
+        put(&store, "b", None, b"b");
+        // Whoever took the lock may have looked for marks already.
+        let marked = store.hold(&lock, &series(), &id("b"));
+        assert!(matches!(marked, Err(Error::LockLost { .. })), "{marked:?}");
         assert_eq!(store.garbage().unwrap(), []);
         let stored = put(&store, "a", None, b"again");
         assert_eq!(get(&store, &stored).unwrap(), b"again");

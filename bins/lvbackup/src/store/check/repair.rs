@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use cli::{Common, Exit, Failure, Outcome, Progress, Stop};
 use jiff::Timestamp;
-use store::{Draft, Error, Facts, Identities, SharedLock, Store, Unlisted};
+use store::{Draft, Error, ErrorKind, Facts, Identities, SharedLock, Store, Unlisted};
 use transfer::LayerInput;
 
 /// What became of the objects without manifests.
@@ -35,8 +35,14 @@ pub(super) fn run(
     for one in unlisted {
         match draft(store, one, identities, &progress) {
             Ok((stream, draft)) => {
-                store.list_again(lock, one, stream, draft)?;
-                repaired.count += 1;
+                match store.list_again(lock, one, stream, draft) {
+                    Ok(_) => repaired.count += 1,
+                    // Of two objects of one layer the first got the manifest, or there is one that names a damaged object.
+                    Err(error) if error.kind() == ErrorKind::Exists => {
+                        repaired.failed.insert(one.key.clone(), error.to_string());
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
             Err(failure) if failure.exit() == Exit::Refused && !stop.requested() => {
                 repaired.failed.insert(one.key.clone(), failure.to_string());

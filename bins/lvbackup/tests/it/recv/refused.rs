@@ -44,6 +44,14 @@ fn what_exists_is_not_replaced() {
     assert_eq!(folder.of_target(), ["got.img"]);
 }
 
+/// Found out before the first byte is written, not when the file is to get its name.
+#[test]
+fn the_name_of_a_directory() {
+    let folder = Folder::new();
+    let says = ["`got.img/` is the name of a directory", "the name of a file"];
+    refuses(&folder, "--to-file got.img/", &folder.chain(0), 1, &says);
+}
+
 #[test]
 fn what_cannot_be_meant() {
     let folder = Folder::new();

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use store::{Location, Options, Store};
@@ -23,7 +23,8 @@ struct Disk {
     broken: Option<usize>,
     /// Whether directories cannot be synced at all.
     no_directories: bool,
-    failed: bool,
+    /// What was not synced.
+    failed: Option<PathBuf>,
 }
 
 fn on(disk: &Arc<Mutex<Disk>>) -> Options {
@@ -33,7 +34,7 @@ fn on(disk: &Arc<Mutex<Disk>>) -> Options {
         let number = disk.done;
         disk.done += 1;
         if disk.broken == Some(number) {
-            disk.failed = true;
+            disk.failed = Some(path.to_owned());
             return Err(io::Error::from_raw_os_error(IO));
         }
         if disk.no_directories && path.is_dir() {
@@ -65,7 +66,7 @@ fn every_sync_fails_once() {
     let (clean, place) = (folder.path().join("clean"), folder.path().join("store"));
     let disk = Arc::new(Mutex::new(Disk::default()));
     fill(&Store::init(&Location::folder(&clean), &on(&disk)).unwrap());
-    let (mut cases, mut replaced) = (0, 0);
+    let (mut cases, mut replaced, mut manifests) = (0, 0, 0);
     for command in [
         Command::Backup("new"),
         Command::Prune,
@@ -80,15 +81,19 @@ fn every_sync_fails_once() {
             *disk.lock().unwrap() = Disk { broken: Some(number), ..Disk::default() };
             let mut first = on(&disk);
             first.holder.pid = 1;
-            let (result, ours) = {
+            let (result, failed) = {
                 let store = Store::open(&Location::folder(&place), &first).unwrap();
-                (command.run(&store), disk.lock().unwrap().failed)
+                (command.run(&store), disk.lock().unwrap().failed.take())
             };
             *disk.lock().unwrap() = Disk::default();
-            if !ours {
+            let Some(failed) = failed else {
                 assert!(result.is_ok(), "{command:?}: {result:?}");
                 break;
-            }
+            };
+            // Whatever shows: a manifest, or its absence, is durable or an error.
+            let of_manifests = failed.starts_with(place.join("manifests"));
+            assert!(result.is_err() || !of_manifests, "{command:?}: {} is not synced", failed.display());
+            manifests += u32::from(of_manifests);
             cases += 1;
             let case = format!("{command:?}, sync {number}: {result:?}");
             let judged = catch_unwind(AssertUnwindSafe(|| {
@@ -111,7 +116,7 @@ fn every_sync_fails_once() {
             assert!(judged.is_ok(), "{case}");
         }
     }
-    assert!(cases > 50 && replaced > 0, "{cases}, {replaced}");
+    assert!(cases > 50 && replaced > 0 && manifests > 2, "{cases}, {replaced}, {manifests}");
     println!("every sync failed once: {cases} cases");
 }
 
