@@ -1,6 +1,6 @@
 //! Snapshots whose records are gone: what the tags of volumes and physical volumes say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cli::{Outcome, say};
 use extents::Bytes;
@@ -50,8 +50,11 @@ fn readable(exec: &dyn Executor, groups: BTreeSet<VgName>) -> (Vec<Lv>, Vec<(VgN
 fn record(context: &Context, lv: &Lv, id: String) -> Outcome<Record> {
     let origin = lv.origin.as_ref().map_or_else(|| lv.name.clone(), |origin| lv.name.sibling(origin.clone()));
     let is_classic = lv.attr.is_classic_snapshot();
+    let file = tmp_file(context, &lv.name, &id)?;
+    // That its file was made is known by its physical volume. Where it lies may not be: then it is not lost, but unknown.
+    let made = file.is_some().then_some((Step::File, Progress::Done));
     Ok(Record {
-        file: tmp_file(context, &lv.name, &id)?,
+        file,
         id,
         snapshot: lv.name.clone(),
         origin,
@@ -61,7 +64,7 @@ fn record(context: &Context, lv: &Lv, id: String) -> Outcome<Record> {
         writable: lv.attr.permission() == lvm_cmd::Permission::ReadWrite,
         mount: None,
         phase: Phase::Made,
-        steps: BTreeMap::from([(Step::Volume, Progress::Done)]),
+        steps: made.into_iter().chain([(Step::Volume, Progress::Done)]).collect(),
     })
 }
 

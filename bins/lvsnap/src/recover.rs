@@ -50,14 +50,19 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
         }
     }
     records.extend(lost::find(&context)?);
+    let all = records.clone();
     records.retain(|record| only.as_ref().is_none_or(|only| *only == record.snapshot));
     if let (Some(only), true) = (&only, records.is_empty() && failures.is_empty()) {
         return Err(Failure::msg(Exit::Failed, format!("nothing is known of a snapshot `{only}`"))
             .hint("`lvsnap list` shows what is"));
     }
+    let mut site = HostSite::new(&context.exec, &|_| true);
+    site.note_lost(&all).map_err(of_site)?;
+    // Those that can be brought back first: until their spaces are attached, a lost one cannot be removed.
+    records.sort_by_key(|record| site.is_lost(record));
     let mut to_do = 0;
     for record in &mut records {
-        match one(args, common, &context, record) {
+        match one(args, common, &context, &site, record) {
             Ok(left) => to_do += left,
             Err(failure) => failures.push(failure),
         }
@@ -78,20 +83,19 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
 }
 
 /// Gives how much is left to do.
-fn one(args: &Args, common: Common, context: &Context, record: &mut Record) -> Outcome<usize> {
+fn one(args: &Args, common: Common, context: &Context, site: &HostSite<'_>, record: &mut Record) -> Outcome<usize> {
     let name = record.snapshot.clone();
     let _lock = context.lock(&name)?;
     // It may have been finished meanwhile, by the run that made it.
     if let Some(now) = context.journal.read(&name).map_err(|error| of_site(error.into()))? {
         *record = now;
     }
-    let site = HostSite::new(&context.exec, &|_| true);
     let mut given_up = Vec::new();
     if args.remove {
         record.phase = Phase::Removing;
-        given_up = give_up_unreachable(&site, record)?;
+        given_up = give_up_unreachable(site, record)?;
     }
-    let actions = to_recover(&site, record).map_err(of_site)?;
+    let actions = to_recover(site, record).map_err(of_site)?;
     for action in &actions {
         if !common.quiet {
             say(&format!("lvsnap: {}: {}", if args.yes { "doing" } else { "to do" }, action.says(record)));
@@ -102,7 +106,7 @@ fn one(args: &Args, common: Common, context: &Context, record: &mut Record) -> O
         return Ok(actions.len() + usize::from(actions.is_empty() && record.phase != Phase::Made));
     }
     let done =
-        if args.remove { remove(&site, record, &context.journal) } else { recover(&site, record, &context.journal) };
+        if args.remove { remove(site, record, &context.journal) } else { recover(site, record, &context.journal) };
     done.map_err(|cause| left(record, of_site(cause)))?;
     for path in given_up {
         say(&format!(

@@ -146,7 +146,7 @@ impl<'a> Activation<'a> {
             self.exec.forget();
             let Ok(group) = volumes(self.exec, self.name.vg()) else { return failed(false, source) };
             let in_use = match group.iter().find(|lv| lv.uuid == self.uuid) {
-                Some(lv) if lv.attr.is_active() => lv.attr.is_open(),
+                Some(lv) if !lv.attr.is_gone() => lv.attr.is_open(),
                 _ => return Ok(()),
             };
             if !((in_use || is_first) && tries.pause()) {
@@ -161,7 +161,7 @@ impl<'a> Activation<'a> {
 fn is_active(exec: &dyn Executor, name: &LvRef, uuid: &Uuid) -> Result<bool, ReportError> {
     exec.forget();
     let group = volumes(exec, name.vg())?;
-    Ok(group.iter().any(|lv| lv.uuid == *uuid && lv.attr.is_active()))
+    Ok(group.iter().any(|lv| lv.uuid == *uuid && lv.attr.is_live()))
 }
 
 impl Drop for Activation<'_> {

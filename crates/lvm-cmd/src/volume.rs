@@ -143,7 +143,11 @@ pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), Volu
     exec.forget();
     let group = volumes(exec, name.vg()).map_err(report)?;
     match (group.iter().find(|lv| lv.uuid == found.uuid), ended) {
-        (None, _) => Ok(()),
+        (None, Err(source)) => {
+            tracing::warn!(%name, %source, "is removed, although LVM's command failed");
+            Ok(())
+        }
+        (None, Ok(_)) => Ok(()),
         (Some(left), Err(source)) => Err(VolumeError::refused("remove", name, source, Some(left))),
         // Where nothing fits the selection, lvremove exits 0 without a word.
         (Some(left), Ok(_)) if !left.has_tag(proof) || left.name != *name => {
@@ -161,7 +165,7 @@ pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), Volu
 pub fn activate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> {
     let command = Command::new(Program::Lvchange).args(["--activate", "y", "--ignoreactivationskip"]);
     let ended = exec.run(&command.arg(name.to_string()));
-    unless_done(exec, ended, "activate", name, |group| find(group, name).is_ok_and(|lv| lv.attr.is_active()))
+    unless_done(exec, ended, "activate", name, |group| find(group, name).is_ok_and(|lv| lv.attr.is_live()))
 }
 
 /// Deactivates a volume. One that is inactive already is no error. Runs one command, and a report where that fails.
@@ -171,7 +175,7 @@ pub fn activate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> {
 pub fn deactivate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> {
     let command = Command::new(Program::Lvchange).args(["--activate", "n"]);
     let ended = exec.run(&command.arg(name.to_string()));
-    unless_done(exec, ended, "deactivate", name, |group| find(group, name).is_ok_and(|lv| !lv.attr.is_active()))
+    unless_done(exec, ended, "deactivate", name, |group| find(group, name).is_ok_and(|lv| lv.attr.is_gone()))
 }
 
 /// Renames the volume that has this UUID within its group; one that is active, open or mounted stays so. Runs one command,
@@ -182,7 +186,11 @@ pub fn deactivate(exec: &dyn Executor, name: &LvRef) -> Result<(), VolumeError> 
 pub fn rename(exec: &dyn Executor, name: &LvRef, uuid: &Uuid, to: &LvName) -> Result<(), VolumeError> {
     let command = Command::new(Program::Lvrename).args([name.vg().as_str(), name.lv().as_str(), to.as_str()]);
     let ended = exec.run(&command);
-    unless_done(exec, ended, "rename", name, |group| group.iter().any(|lv| lv.uuid == *uuid && lv.name.lv() == to))
+    unless_done(exec, ended, "rename", name, |group| {
+        // One that was renamed and is left suspended is not done.
+        let is_settled = |lv: &Lv| lv.attr.is_live() || lv.attr.is_gone();
+        group.iter().any(|lv| lv.uuid == *uuid && lv.name.lv() == to && is_settled(lv))
+    })
 }
 
 /// Gives a thin volume another size, larger or smaller, without looking at what is on it: what lies past a smaller end

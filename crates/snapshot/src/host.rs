@@ -1,5 +1,6 @@
 //! The steps on a real host.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -9,16 +10,16 @@ use std::time::Duration;
 use extents::Bytes;
 use lvm_cmd::{
     ExecError, Executor, Kind, LoopDevice, LoopError, Lv, MOUNTINFO, MountError, NameError, NewVolume, Permission, Pv,
-    ReportError, Room, VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot, detach_loop,
-    drop_missing, extend_group, grow_loop, loop_devices, mount, mounted, names_on, physical_volumes, reduce_group,
-    remove_pv, resize_pv, tag_pv, unmount, volumes,
+    ReportError, Room, Uuid, VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot,
+    detach_loop, drop_missing, extend_group, grow_loop, loop_devices, mount, mounted, names_on, physical_volumes,
+    reduce_group, remove_pv, resize_pv, tag_pv, unmount, volumes,
 };
 
 use crate::beside::{self, found};
 use crate::work::Site;
 use crate::{
     Action, Facts, FileId, FileSystem, Found, Journal, JournalError, MountPoint, Physical, PlanError, Record, Step,
-    TmpFile, tagged_id,
+    TmpFile,
 };
 
 /// What is written at once.
@@ -32,6 +33,8 @@ pub struct HostSite<'a> {
     exec: &'a dyn Executor,
     /// Told how much of the temporary file is written; says whether to go on.
     written: &'a dyn Fn(Bytes) -> bool,
+    /// Physical volumes of other snapshots whose files are known to be gone.
+    lost: BTreeSet<Uuid>,
 }
 
 impl std::fmt::Debug for HostSite<'_> {
@@ -43,7 +46,28 @@ impl std::fmt::Debug for HostSite<'_> {
 impl<'a> HostSite<'a> {
     /// The host behind an executor. `written` is told how much of a temporary file is there, and says whether to go on.
     pub fn new(exec: &'a dyn Executor, written: &'a dyn Fn(Bytes) -> bool) -> Self {
-        Self { exec, written }
+        Self { exec, written, lost: BTreeSet::new() }
+    }
+
+    /// Notes which of these snapshots have lost their space for ever. Before that, a snapshot that misses its space cannot be removed
+    /// while its group misses another physical volume: LVM would write the group, and mark as missing what is only not
+    /// attached yet.
+    ///
+    /// # Errors
+    /// A file system cannot be looked at.
+    pub fn note_lost(&mut self, records: &[Record]) -> Result<(), SiteError> {
+        for (record, file) in records.iter().filter_map(|record| Some((record, record.file.as_ref()?))) {
+            if matches!(self.file(record)?, Found::Absent | Found::Other) && self.loops(record)?.is_empty() {
+                self.lost.insert(file.pv.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its space is one of those.
+    #[must_use]
+    pub fn is_lost(&self, record: &Record) -> bool {
+        record.file.as_ref().is_some_and(|file| self.lost.contains(&file.pv))
     }
 
     /// Makes the temporary file of a snapshot longer, while it is in use, and the physical volume on it.
@@ -145,10 +169,10 @@ impl<'a> HostSite<'a> {
             (Some(_), None) => Physical::Alone,
             (Some(_), Some(_)) => Physical::InGroup,
             (None, group) => {
-                // Another snapshot's space is no hindrance: as long as that has a volume on it, LVM drops nothing.
-                let is_ours = |pv: &Pv| pv.tags.iter().any(|tag| tagged_id(tag).is_some());
-                let misses_more =
-                    |pv: &Pv| pv.device.is_none() && pv.group == *group && pv.uuid != tmp.pv && !is_ours(pv);
+                // The lost space of another snapshot is no hindrance: as long as that has a volume on it, LVM drops nothing.
+                let misses_more = |pv: &Pv| {
+                    pv.device.is_none() && pv.group == *group && pv.uuid != tmp.pv && !self.lost.contains(&pv.uuid)
+                };
                 let misses_more = all.iter().any(misses_more);
                 let others = names_on(self.exec, &tmp.pv)?;
                 let others = others.iter().any(|name| name != record.snapshot.lv().as_str());
@@ -181,6 +205,16 @@ impl<'a> HostSite<'a> {
         // Before and after: it may be mounted, or unmounted, at this moment.
         let (before, found, after) = (is_mounted()?, find()?, is_mounted()?);
         Ok(if before && after || found == Found::Ours { found } else { Found::Unreachable })
+    }
+
+    /// What is at the path of its temporary file.
+    fn file(&self, record: &Record) -> Result<Found, SiteError> {
+        let Some(tmp) = &record.file else { return Ok(Found::Absent) };
+        Ok(match self.found(&tmp.path, tmp.made, tmp.lies_on.as_ref())? {
+            // Nothing was made there, or nobody wants it back.
+            Found::Unreachable if tmp.abandoned || !record.steps.contains_key(&Step::File) => Found::Absent,
+            found => found,
+        })
     }
 
     fn detach(&self, record: &Record) -> Result<(), SiteError> {
@@ -236,11 +270,7 @@ impl Site for HostSite<'_> {
             ..Facts::default()
         };
         if let Some(tmp) = &record.file {
-            facts.file = match self.found(&tmp.path, tmp.made, tmp.lies_on.as_ref())? {
-                // Nothing was made there, or nobody wants it back.
-                Found::Unreachable if tmp.abandoned || !record.steps.contains_key(&Step::File) => Found::Absent,
-                found => found,
-            };
+            facts.file = self.file(record)?;
             facts.unfinished_file = is_there(&beside::unfinished(&tmp.path, &record.id))?;
         }
         if facts.is_active && volume == Found::Ours {

@@ -149,7 +149,7 @@ pub enum PlanError {
         file: PathBuf,
     },
     /// What was made may be there, and cannot be looked at.
-    #[error("cannot look at `{}`, which was made for the snapshot `{snapshot}`: {}", path.display(), unreachable(lies_on.as_deref()))]
+    #[error("cannot look at {}, which was made for the snapshot `{snapshot}`: {}", named(path), unreachable(lies_on.as_deref()))]
     Unreachable {
         /// The snapshot.
         snapshot: lvm_cmd::LvRef,
@@ -158,6 +158,14 @@ pub enum PlanError {
         /// The file system that it was made on, where that is recorded.
         lies_on: Option<Box<FileSystem>>,
     },
+}
+
+/// A record that was found by tags alone may not say where the file lies.
+fn named(path: &Path) -> String {
+    match path.as_os_str().is_empty() {
+        true => "the temporary file, whose name is not known".to_owned(),
+        false => format!("`{}`", path.display()),
+    }
 }
 
 fn unreachable(lies_on: Option<&FileSystem>) -> String {

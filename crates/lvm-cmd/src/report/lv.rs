@@ -152,6 +152,18 @@ impl LvAttr {
         matches!(self.letters[4], b'a' | b's' | b'I' | b'S' | b'm' | b'M' | b'd' | b'i' | b'c' | b'C')
     }
 
+    /// Whether the device mapper has it with a table, and not suspended (`a`): it can be read.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        self.letters[4] == b'a'
+    }
+
+    /// Whether the device mapper is known not to have it (`-`). LVM shows `X` where it could not ask.
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        self.letters[4] == b'-'
+    }
+
     /// Whether somebody has the device open: mounted, or a program.
     #[must_use]
     pub fn is_open(self) -> bool {

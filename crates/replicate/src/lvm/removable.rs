@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lvm_cmd::{Lv, LvRef, Tag};
 
-use super::members::{holds_a_layer, newest};
+use super::members::{holds_a_layer, is, newest};
 use super::tags;
 
 /// What becomes of a layer that no rule keeps. The only rule for `prune` and for a pool that is too full.
@@ -25,7 +25,7 @@ impl Disposal {
 /// The layers of `pool` that a full pool can lose, the oldest first, each with its pair's tag. `group` are all volumes of the
 /// pool's group.
 ///
-/// A layer stays if a pair holds it, if a session is just giving it its name, if it is the newest of its pair at the source or
+/// A layer stays if a pair holds it, if the pair's copy was made of it, if a session is just giving it its name, if it is the newest of its pair at the source or
 /// at the destination, if it belongs to two pairs, or if the user made it. The pool's transactions say which layer is older, since a clock may have been set.
 #[must_use]
 pub fn removable<'g>(group: &'g [Lv], pool: &LvRef) -> Vec<(&'g Lv, &'g Tag)> {
@@ -36,11 +36,14 @@ pub fn removable<'g>(group: &'g [Lv], pool: &LvRef) -> Vec<(&'g Lv, &'g Tag)> {
             pairs.entry((tag.as_str(), tags::is_source(layer))).or_default().push((layer, tag));
         }
     }
+    let copies: Vec<_> = group.iter().filter_map(|lv| Some((lv, tags::live_of(lv)?.0))).collect();
+    let is_copied = |layer: &Lv, pair: &Tag| copies.iter().any(|(copy, id)| copy.has_tag(pair) && is(layer, id));
     let mut found = Vec::new();
     for layers in pairs.into_values() {
         let newest = newest(&layers.iter().map(|(layer, _)| *layer).collect::<Vec<_>>()).map(|lv| &lv.name);
-        found.extend(layers.into_iter().filter(|(layer, _)| {
+        found.extend(layers.into_iter().filter(|(layer, pair)| {
             Some(&layer.name) != newest
+                && !is_copied(layer, pair)
                 && !tags::is_held(layer)
                 && !tags::is_being_named(layer)
                 && tags::pairs(layer).count() == 1
@@ -85,7 +88,8 @@ mod tests {
             ("home-newest", false, "hyperlayer.sync=p", 9),
             ("home-partial", false, "hyperlayer.sync=p,hyperlayer.partial=x", 6),
             ("home-writable", true, "hyperlayer.sync=p", 1),
-            ("home-live", false, "hyperlayer.sync=p,hyperlayer.live=x", 1),
+            ("home-live", false, "hyperlayer.sync=p,hyperlayer.live=z", 1),
+            ("home-copied", false, "hyperlayer.layer=z,hyperlayer.sync=p", 2),
             ("other-newest", false, "hyperlayer.sync=q", 2),
             ("backup", false, "hyperlayer.backup=s", 1),
             ("adopted", false, "hyperlayer.sync=p,hyperlayer.adopted", 1),

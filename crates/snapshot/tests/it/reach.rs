@@ -65,7 +65,7 @@ fn what_is_there_is_ours_wherever_it_lies() {
     assert_eq!((facts.file, facts.folder), (Found::Ours, Found::Ours));
 }
 
-/// Two snapshots whose spaces are both lost: neither waits for the other one.
+/// Two snapshots whose spaces are both lost: neither waits for the other one. A space that is only not attached is not lost.
 #[test]
 fn another_snapshots_lost_space_entangles_nothing() {
     let pv = |uuid: &str, tags: &str| {
@@ -75,16 +75,20 @@ fn another_snapshots_lost_space_entangles_nothing() {
     };
     let record = of(Path::new("/proc/space.img"), None);
     let ours = record.file.as_ref().unwrap().pv.to_string();
-    for (tags, entangled) in [("hyperlayer.snapshot=fedcba9876543210", false), ("", true), ("other", true)] {
-        let rows = [pv(&ours, ""), pv(testkit::POOL_UUID, tags)].join(",");
+    let mut other = of(Path::new("/proc/other.img"), None);
+    let space = other.file.as_mut().unwrap();
+    (space.pv, space.abandoned) = (testkit::POOL_UUID.parse().unwrap(), true);
+    for (lost, entangled) in [(Some(other), false), (None, true)] {
+        let rows = [pv(&ours, ""), pv(testkit::POOL_UUID, "hyperlayer.snapshot=fedcba9876543210")].join(",");
         let fields = "pv_name,pv_uuid,vg_name,pv_size,pv_free,pv_missing,pv_tags";
         let script = lvs_step(&[lv_row(&[])])
             + &format!("$ pvs {CONFIG} {fields}\n| {{\"report\":[{{\"pv\":[{rows}]}}]}}\n= 0\n")
             + &format!("$ pvs {CONFIG} lv_name --all --segments --select 'pv_uuid=\"{ours}\"'\n")
             + "| {\"report\":[{\"pvseg\":[{\"lv_name\":\"snap\"},{\"lv_name\":\"\"}]}]}\n= 0\n";
         let exec = Scripted::from_transcript(&script).unwrap();
-        let facts = HostSite::new(&exec, &|_| true).look(&record).unwrap();
-        assert_eq!(facts.physical, Physical::Missing { entangled }, "{tags}");
+        let mut site = HostSite::new(&exec, &|_| true);
+        site.note_lost(lost.as_slice()).unwrap();
+        assert_eq!(site.look(&record).unwrap().physical, Physical::Missing { entangled });
     }
 }
 
