@@ -29,7 +29,7 @@ fn killed_anywhere() {
     };
     let started = Instant::now();
     let _ = filled.run(PRUNE, 0, &[]);
-    let whole = started.elapsed();
+    let mut whole = started.elapsed();
     let mut killed = 0;
     for point in 0..POINTS {
         again();
@@ -37,7 +37,12 @@ fn killed_anywhere() {
         // There is nothing to wait for: any moment is as good as another.
         std::thread::sleep(whole * point / POINTS);
         running.signal(Signal::KILL);
-        killed += u32::from(running.finish().status.code().is_none());
+        if running.finish().status.code().is_none() {
+            killed += 1;
+        } else {
+            // The machine has more time for it than it had for the first one.
+            whole = whole * 3 / 4;
+        }
 
         // Nobody has to come by for the store to be whole.
         let _ = filled.run("check store --read-data --quiet", 0, &[]);
