@@ -1,6 +1,6 @@
 //! The command line: which commands there are, and what is true of all of them. The options of each stand beside it.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::daemon::{self, status};
 use crate::store::{backup, check, export, init, list, mark, prune, restore, unlock};
@@ -31,6 +31,20 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// The command line, with the settings of object stores in the help of every command that takes a store.
+    pub(crate) fn documented() -> clap::Command {
+        let command = Self::command();
+        let takes_a_store = |of: &&clap::Command| of.get_arguments().any(|argument| argument.get_id() == "store");
+        let names: Vec<_> =
+            command.get_subcommands().filter(takes_a_store).map(|of| of.get_name().to_owned()).collect();
+        names.into_iter().fold(command, |command, name| {
+            command.mut_subcommand(name, |of| {
+                let before = of.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+                of.after_long_help(format!("{before}\n\n{OBJECT_STORES}"))
+            })
+        })
+    }
+
     /// What every command takes.
     pub(crate) fn common(&self) -> cli::Common {
         cli::Common { verbose: self.verbose, quiet: self.quiet, progress: self.progress }
@@ -65,6 +79,18 @@ pub(crate) enum Command {
     Alarm(status::AlarmArgs),
 }
 
+const OBJECT_STORES: &str = "\
+Environment variables of object stores, as their own tools take them (an empty one is not set):
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY   s3: the key; without it, the role of this machine
+  AWS_SESSION_TOKEN                          s3: the token of a temporary key
+  AWS_REGION                                 s3: the bucket's region [default: us-east-1]
+  AWS_ENDPOINT                               s3: the service, such as https://minio.example:9000 [default: Amazon's]
+  AWS_ALLOW_HTTP=true                        s3: allow an endpoint without TLS, http://
+  AWS_VIRTUAL_HOSTED_STYLE_REQUEST=true      s3: the endpoint has the bucket in its host name
+  GOOGLE_SERVICE_ACCOUNT                     gs: the path of the account's key file
+  AZURE_STORAGE_ACCOUNT_NAME                 az: the account
+  AZURE_STORAGE_ACCOUNT_KEY                  az: its key";
+
 const SHORT_AFTER: &str =
     "`lvbackup --help` shows examples and the exit status; `lvbackup COMMAND --help` the options.";
 
@@ -95,10 +121,23 @@ Exit status:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Args::command().debug_assert();
+        Args::documented().debug_assert();
+    }
+
+    #[test]
+    fn every_command_on_a_store_names_the_variables() {
+        let command = Args::documented();
+        let names: Vec<_> = command
+            .get_subcommands()
+            .filter(|of| of.get_after_long_help().is_some_and(|text| text.to_string().contains("AWS_ENDPOINT")))
+            .map(clap::Command::get_name)
+            .collect();
+        let expected = [
+            "init", "backup", "restore", "list", "check", "prune", "hold", "unhold", "tag", "untag", "export", "unlock",
+        ];
+        assert_eq!(names, expected);
     }
 }

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use args::{Args, Command};
 
 fn main() -> ExitCode {
-    let args: Args = match cli::parse("lvbackup", std::env::args_os()) {
+    let args: Args = match cli::parse_as("lvbackup", Args::documented(), std::env::args_os()) {
         Ok(args) => args,
         Err(code) => return code,
     };
@@ -31,18 +31,18 @@ fn main() -> ExitCode {
     cli::main("lvbackup", args, Args::common, |args, stop| {
         let common = args.common();
         match args.command {
-            Command::Init(of) => store::init::run(&of, common),
+            Command::Init(of) => store::init::run(&of, common, stop),
             Command::Backup(of) => store::backup::run(&of, common, stop),
             Command::Restore(of) => store::restore::run(&of, common, stop),
-            Command::List(of) => store::list::run(&of, common),
+            Command::List(of) => store::list::run(&of, common, stop),
             Command::Check(of) => store::check::run(&of, common, stop),
             Command::Prune(of) => store::prune::run(&of, common, stop),
-            Command::Hold(of) => store::mark::hold(&of, common),
-            Command::Unhold(of) => store::mark::unhold(&of, common),
-            Command::Tag(of) => store::mark::tag(&of, common),
-            Command::Untag(of) => store::mark::untag(&of, common),
+            Command::Hold(of) => store::mark::hold(&of, common, stop),
+            Command::Unhold(of) => store::mark::unhold(&of, common, stop),
+            Command::Tag(of) => store::mark::tag(&of, common, stop),
+            Command::Untag(of) => store::mark::untag(&of, common, stop),
             Command::Export(of) => store::export::run(&of, common, stop),
-            Command::Unlock(of) => store::unlock::run(&of, common),
+            Command::Unlock(of) => store::unlock::run(&of, common, stop),
             Command::Send(of) => send::run(&of, common, stop),
             Command::Recv(of) => recv::run(&of, common, stop),
             Command::Sync(of) => sync::run(&of, common, stop),

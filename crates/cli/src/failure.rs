@@ -55,6 +55,10 @@ impl Failure {
 
     /// Whether it is nothing but a request to stop that was followed.
     pub(crate) fn is_stop(&self) -> bool {
+        #[cfg(feature = "store")]
+        if self.exit != Exit::Unfinished && matches!(of_a_store(self.error.as_ref()), Some(store::Error::Stopped)) {
+            return true;
+        }
         let of_a_copy = |error: &transfer::Error| error.kind() == transfer::ErrorKind::Stopped;
         self.exit != Exit::Unfinished && self.error.downcast_ref::<transfer::Error>().is_some_and(of_a_copy)
     }

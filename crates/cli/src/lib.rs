@@ -28,7 +28,7 @@ pub use failure::{Failure, OrFail, Outcome, undone};
 pub use header::{Meta, WriteFormat};
 pub use hooks::Hooks;
 pub use input::{Input, layer_input, open_input, stdin_for_data};
-pub use main_fn::{Common, main, parse, say, say_leftovers, warn};
+pub use main_fn::{Common, main, parse, parse_as, say, say_leftovers, warn};
 pub use output::{Encoding, Output, Written, stdout_for_data, sync};
 pub use plan::show_plan;
 pub use progress::{Progress, Shown};

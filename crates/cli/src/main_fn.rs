@@ -5,9 +5,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
 
 use crate::{Exit, Failure, OrFail, Outcome, Shown, Stop, stdout};
+
+/// The crates of this workspace that log.
+const OURS: [&str; 9] = ["cli", "daemon", "lvbackup", "lvdiff", "lvm_cmd", "lvsnap", "replicate", "snapshot", "store"];
 
 /// What every command takes beside its own options.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -43,7 +47,21 @@ pub fn parse<A: Parser>(
     program: &str,
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<A, ExitCode> {
-    A::try_parse_from(line).map_err(|answer| {
+    parse_as(program, A::command(), line)
+}
+
+/// As [`parse`], with a command line that was changed after it was derived.
+///
+/// # Errors
+/// As there.
+pub fn parse_as<A: Parser>(
+    program: &str,
+    mut command: clap::Command,
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<A, ExitCode> {
+    let matches = command.try_get_matches_from_mut(line);
+    let parsed = matches.and_then(|found| A::from_arg_matches(&found).map_err(|error| error.format(&mut command)));
+    parsed.map_err(|answer| {
         if answer.use_stderr() {
             let _ = answer.print();
             return Exit::Usage.into();
@@ -70,12 +88,12 @@ pub fn main<A>(
     common: impl FnOnce(&A) -> Common,
     run: impl FnOnce(A, &Stop) -> Outcome,
 ) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_max_level(common(&args).level())
-        .with_writer(std::io::stderr)
-        .without_time()
-        .with_target(false)
-        .init();
+    let level = common(&args).level();
+    // What libraries log of requests may be secret: of theirs, only what is wrong.
+    let ours = OURS.map(|name| (name, level));
+    let shown = Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(ours);
+    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_target(false);
+    tracing_subscriber::registry().with(format.with_filter(shown)).init();
     let stop = match Stop::install() {
         Ok(stop) => stop,
         Err(error) => {

@@ -63,6 +63,12 @@ impl Stop {
         self.requested.load(Ordering::Relaxed)
     }
 
+    /// The flag itself, for what waits on threads of its own.
+    #[must_use]
+    pub fn shared(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.requested)
+    }
+
     /// The flag itself, for whoever waits on one.
     #[must_use]
     pub fn flag(&self) -> &AtomicBool {

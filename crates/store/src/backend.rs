@@ -96,10 +96,13 @@ impl Backend {
         doing: &str,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        self.until_stopped(work, STOP_FOR_CHANGES).unwrap_or_else(|| {
-            let (doing, location) = (doing.to_owned(), self.location().to_string());
-            Err(Error::Backend { doing, location, kind: ErrorKind::Unreachable, source: Cause::stopped() })
-        })
+        self.until_stopped(work, STOP_FOR_CHANGES).unwrap_or_else(|| Err(self.stopped_in(doing)))
+    }
+
+    /// A stop when something may be done already.
+    pub(crate) fn stopped_in(&self, doing: &str) -> Error {
+        let (doing, location) = (doing.to_owned(), self.location().to_string());
+        Error::Backend { doing, location, kind: ErrorKind::Unreachable, source: Cause::stopped() }
     }
 
     fn until_stopped<T>(&self, work: impl Future<Output = T>, longer: Duration) -> Option<T> {

@@ -36,8 +36,10 @@ pub const PARTS_MEMORY_BYTES: u64 = 256 << 20;
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long this machine's metadata service, which is next to it, may take to give credentials.
 pub const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
+/// After how long such a wait is reported.
+pub const REPORT_METADATA: Duration = Duration::from_secs(1);
 /// After how long a service that does not answer is reported; longer for what carries much data.
-pub const REPORT_SILENT: Duration = Duration::from_secs(10);
+pub const REPORT_SILENT: Duration = Duration::from_secs(5);
 /// After how long a service that fails all requests is reported, while they are tried again.
 pub const REPORT_FAILING: Duration = Duration::from_secs(3);
 /// How much of an answer that reports an error is read, in bytes.

@@ -13,7 +13,9 @@ use object_store::client::{
 };
 use reqwest::{Method, StatusCode, header};
 
-use crate::limits::{LOWEST_BYTES_PER_SECOND, MAX_ANSWER_BYTES, METADATA_TIMEOUT, REPORT_FAILING, REPORT_SILENT};
+use crate::limits::{
+    LOWEST_BYTES_PER_SECOND, MAX_ANSWER_BYTES, METADATA_TIMEOUT, REPORT_FAILING, REPORT_METADATA, REPORT_SILENT,
+};
 use crate::trouble::{Asked, Trouble};
 
 /// Makes clients that know what services do.
@@ -101,13 +103,20 @@ impl Client {
     /// The address that answers this is the machine's own: where it never answered, waiting gives no credentials. Where it did, a
     /// failure is passing, and is asked for again: a long upload must not end by it.
     async fn ask_for_credentials(&self, request: HttpRequest, host: String) -> Result<HttpResponse, HttpError> {
-        tracing::info!("asking {host} for the credentials of this machine");
+        let mut answer = std::pin::pin!(self.inner.execute(request));
+        let answer = match tokio::time::timeout(REPORT_METADATA, &mut answer).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => {
+                tracing::warn!("waiting for {host} to give the credentials of this machine: the environment has none");
+                tokio::time::timeout(METADATA_TIMEOUT, answer).await
+            }
+        };
         let kind = match self.waiting.has_credentials.load(Ordering::Relaxed) {
             true => HttpErrorKind::Request,
             false => HttpErrorKind::Unknown,
         };
         let none = |why: String| HttpError::new(kind, Trouble::NoCredentials { host, why });
-        match tokio::time::timeout(METADATA_TIMEOUT, self.inner.execute(request)).await {
+        match answer {
             Ok(Ok(response)) if response.status().is_success() || response.status() == StatusCode::FORBIDDEN => {
                 self.waiting.has_credentials.store(true, Ordering::Relaxed);
                 Ok(response)

@@ -328,10 +328,14 @@ impl Store {
     fn mark(&self, lock: &SharedLock, series: &Series, layer: &LayerId, key: &str) -> Result<(), Error> {
         self.must_have(series, layer)?;
         self.backend.put(key, Vec::new(), PutMode::Overwrite)?;
-        lock.refresh()?;
-        self.must_have(series, layer).inspect_err(|error| {
-            if error.kind() == ErrorKind::NotFound {
-                let _ = self.backend.delete(key);
+        lock.refresh().and_then(|()| self.must_have(series, layer)).map_err(|error| match error {
+            // The mark is written: a stop here is not one before anything was done.
+            Error::Stopped => self.backend.stopped_in(&format!("look again at the layer after writing `{key}`")),
+            error => {
+                if error.kind() == ErrorKind::NotFound {
+                    let _ = self.backend.delete(key);
+                }
+                error
             }
         })
     }

@@ -343,8 +343,10 @@ impl Object {
             let completed = upload.complete(async || objects.has(&self.key, len).await).await;
             completed.map_err(|error| self.backend.failed(&doing, &error))
         };
-        self.backend.wait_for_change(&doing, completed).inspect_err(|_| {
-            discard(&self.backend, &self.key, self.pending.as_deref());
+        self.backend.wait_for_change(&doing, completed).inspect_err(|error| {
+            // A completion that is still on its way must find its mark, or nothing says that its object is garbage.
+            let mark = self.pending.as_deref().filter(|_| !error.may_be_done());
+            discard(&self.backend, &self.key, mark);
         })?;
         Ok(self.facts.facts())
     }

@@ -88,9 +88,6 @@ Examples:
   lvbackup backup vg0/data /mnt/all --series web1:vg0/data
   lvbackup backup vg0/db /backup/store --pre 'mysql -e \"flush tables\"' --freeze
 
-An object store's account and endpoint come from the environment, as its own tools take them: AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT, and so on.
-
 Two machines may have volumes of one name: without --series, one whose newest layer in the store was written on another machine,
 by its name or its machine-id(5), is refused, with exit status 2. After a change of either, name the series once:
 `--series VG/LV`.
@@ -120,7 +117,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     style.check().or_fail(Exit::Usage)?;
     cli::require_root("`lvbackup send --help`, which names what images need")?;
 
-    let store = open::store(&args.store)?;
+    let store = open::store(&args.store, stop)?;
     let lock = store.lock_shared()?;
     let lineage = Lineage::new(store.id(), series.as_str())?;
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
@@ -345,7 +342,7 @@ mod tests {
 
     /// A store with one layer, written on a machine of that name.
     fn one_layer(folder: &Path, host: Option<&str>, machine: Option<&str>) -> (Store, Stored) {
-        let store = Store::init(&Location::folder(folder), &open::options().unwrap()).unwrap();
+        let store = Store::init(&Location::folder(folder), &open::options(&Stop::default()).unwrap()).unwrap();
         let (lock, series) = (store.lock_shared().unwrap(), Series::new("vg0/a").unwrap());
         let layer = LayerId::new("monday").unwrap();
         let mut writer = store.begin(&lock, &series, &layer, &store::Encoding::default(), Bytes::new(100)).unwrap();

@@ -87,7 +87,7 @@ impl FromStr for Percent {
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let identities = open::identities(&args.identity)?;
-    let store = open::store(&args.store)?;
+    let store = open::store(&args.store, stop)?;
     let lock = if args.repair { Some(store.lock_shared()?) } else { open::lock_to_read(&store)? };
     let mut report = store.check()?;
     let mut repaired = repair::Repaired::default();

@@ -59,7 +59,7 @@ is broken or damaged, 4 where the store cannot be reached. Without 0 there is no
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let identities = open::identities(&args.identity)?;
-    let store = open::store(&args.store)?;
+    let store = open::store(&args.store, stop)?;
     let _lock = open::lock_to_read(&store)?;
     let listing = store.list(None)?;
     let layer = args.pick.layer(&listing)?;

@@ -1,6 +1,6 @@
 //! `lvbackup init`: an empty place becomes a store.
 
-use cli::{Common, Outcome, say};
+use cli::{Common, Outcome, Stop, say};
 use serde_json::json;
 use store::{Location, Store};
 
@@ -26,9 +26,6 @@ Examples:
   lvbackup init /backup/store
   AWS_ENDPOINT=https://minio.example AWS_REGION=us-east-1 lvbackup init s3://bucket/hosts/web1
 
-An object store's account and endpoint come from the environment, as its own tools take them: AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT, AWS_ALLOW_HTTP, and so on.
-
 Keys of --json: id (what tells the store from all others, wherever it is moved), location.
 
 Exit status: 0 where the store is made, 1 where there is one already or the place is not empty, 4 where it cannot be
@@ -38,11 +35,11 @@ reached.";
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if args.json {
         cli::stdout()?;
     }
-    let store = Store::init(&Location::parse(&args.store)?, &open::options()?)?;
+    let store = Store::init(&Location::parse(&args.store)?, &open::options(stop)?)?;
     let (id, location) = (store.id(), store.location().to_string());
     if args.json {
         let object = json!({ "id": id, "location": location });

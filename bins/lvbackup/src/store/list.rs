@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cli::{Common, Exit, Failure, Outcome, say};
+use cli::{Common, Exit, Failure, Outcome, Stop, say};
 use extents::{Bytes, human};
 use hyperlayer::LayerId;
 use jiff::tz::TimeZone;
@@ -60,10 +60,10 @@ Exit status: 0; or 3 where objects could not be understood or layers are missing
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let zone = when::zone(&args.zone)?;
     let series = args.series.as_deref().map(Series::new).transpose()?;
-    let store = open::store(&args.store)?;
+    let store = open::store(&args.store, stop)?;
     let listing = store.list(series.as_ref())?;
     let layers = listing.layers();
     let ids = if args.ids { BTreeMap::new() } else { short_ids(&layers) };

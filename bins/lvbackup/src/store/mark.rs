@@ -1,6 +1,6 @@
 //! `lvbackup hold`, `unhold`, `tag`, `untag`: what may change about a layer.
 
-use cli::{Common, Outcome, say};
+use cli::{Common, Outcome, Stop, say};
 use store::{SharedLock, Stored, Tag};
 
 use super::open;
@@ -90,46 +90,46 @@ pub(crate) struct UntagArgs {
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn hold(args: &HoldArgs, common: Common) -> Outcome {
-    args.which.mark(common, "is held", |store, lock, layer| store.hold(lock, &layer.series, &layer.layer))
+pub(crate) fn hold(args: &HoldArgs, common: Common, stop: &Stop) -> Outcome {
+    args.which.mark((common, stop), "is held", |store, lock, layer| store.hold(lock, &layer.series, &layer.layer))
 }
 
 /// Ends that.
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn unhold(args: &UnholdArgs, common: Common) -> Outcome {
-    args.which.mark(common, "is not held", |store, lock, layer| store.unhold(lock, &layer.series, &layer.layer))
+pub(crate) fn unhold(args: &UnholdArgs, common: Common, stop: &Stop) -> Outcome {
+    args.which.mark((common, stop), "is not held", |store, lock, layer| store.unhold(lock, &layer.series, &layer.layer))
 }
 
 /// Tags the layer.
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn tag(args: &TagArgs, common: Common) -> Outcome {
+pub(crate) fn tag(args: &TagArgs, common: Common, stop: &Stop) -> Outcome {
     let tag = Tag::new(args.tag.as_str())?;
     let done = format!("has the tag `{tag}`");
-    args.which.mark(common, &done, |store, lock, layer| store.tag(lock, &layer.series, &layer.layer, &tag))
+    args.which.mark((common, stop), &done, |store, lock, layer| store.tag(lock, &layer.series, &layer.layer, &tag))
 }
 
 /// Takes the tag off.
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn untag(args: &UntagArgs, common: Common) -> Outcome {
+pub(crate) fn untag(args: &UntagArgs, common: Common, stop: &Stop) -> Outcome {
     let tag = Tag::new(args.tag.as_str())?;
     let done = format!("does not have the tag `{tag}`");
-    args.which.mark(common, &done, |store, lock, layer| store.untag(lock, &layer.series, &layer.layer, &tag))
+    args.which.mark((common, stop), &done, |store, lock, layer| store.untag(lock, &layer.series, &layer.layer, &tag))
 }
 
 impl Which {
     fn mark(
         &self,
-        common: Common,
+        (common, stop): (Common, &Stop),
         done: &str,
         mark: impl FnOnce(&store::Store, &SharedLock, &store::Layer) -> Result<(), store::Error>,
     ) -> Outcome {
-        let store = open::store(&self.store)?;
+        let store = open::store(&self.store, stop)?;
         let lock = store.lock_shared()?;
         let listing = store.list(None)?;
         let layer = Some(self.layer.clone()).filter(|layer| layer != "latest");

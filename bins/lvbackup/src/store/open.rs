@@ -14,8 +14,8 @@ use super::when;
 ///
 /// # Errors
 /// It is none, or cannot be reached.
-pub(crate) fn store(text: &str) -> Outcome<Store> {
-    Ok(Store::open(&Location::parse(text)?, &options()?)?)
+pub(crate) fn store(text: &str, stop: &Stop) -> Outcome<Store> {
+    Ok(Store::open(&Location::parse(text)?, &options(stop)?)?)
 }
 
 /// Locks a store to read from it. One that cannot be written to, on a disk that is full or mounted read-only, is read all
@@ -74,7 +74,7 @@ pub(crate) fn doubtful(stored: &Stored) -> String {
 ///
 /// # Errors
 /// The kernel does not say when it was started.
-pub(crate) fn options() -> Outcome<Options> {
+pub(crate) fn options(stop: &Stop) -> Outcome<Options> {
     let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").or_fail(Exit::Surroundings)?;
     let holder = Holder {
         host: host(),
@@ -89,10 +89,11 @@ pub(crate) fn options() -> Outcome<Options> {
         |(name, _): &(String, String)| ["AWS_", "GOOGLE_", "AZURE_"].iter().any(|service| name.starts_with(service));
     let is_alive = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
     let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        // What is not UTF-8 is refused by the store, by its name.
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .filter(of_a_service)
         .collect();
-    Ok(Options { environment, ..Options::new(holder, SystemTime::now, is_alive) })
+    Ok(Options { environment, stop: stop.shared(), ..Options::new(holder, SystemTime::now, is_alive) })
 }
 
 /// The secrets in key files.

@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let series = args.series.as_deref().map(Series::new).transpose()?;
     let identities = (!args.identity.is_empty()).then(|| open::identities(&args.identity)).transpose()?;
     let recipients = Recipients::parse(&args.encrypt_to)?;
-    let store = open::store(&args.store)?;
+    let store = open::store(&args.store, stop)?;
     let lock =
         if args.dry_run { Lock::Shared(open::lock_to_read(&store)?) } else { Lock::Exclusive(store.lock_exclusive()?) };
 

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if args.to_file.is_none() {
         cli::require_root("`--to-file FILE`")?;
     }
-    let store = open::store(&args.store)?;
+    let store = open::store(&args.store, stop)?;
     let _lock = open::lock_to_read(&store)?;
     let listing = store.list(None)?;
     let layer = args.pick.layer(&listing)?;

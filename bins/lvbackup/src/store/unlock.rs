@@ -1,6 +1,6 @@
 //! `lvbackup unlock`: who works on a store, and who no longer does.
 
-use cli::{Common, Exit, Failure, Outcome, say};
+use cli::{Common, Exit, Failure, Outcome, Stop, say};
 use serde_json::{Value, json};
 use store::{Holder, LockInfo, Problem, Store};
 
@@ -42,9 +42,9 @@ Exit status: 0 also where locks are left that live; 1 where there is no lock of 
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     cli::stdout()?;
-    let store = open::store(&args.store)?;
+    let store = open::store(&args.store, stop)?;
     let (locks, unknown) = store.locks()?;
     let locks = locks.into_iter().map(Lock::Known).chain(unknown.into_iter().map(Lock::Unknown));
     let locks: Vec<_> = locks.collect();

@@ -6,6 +6,7 @@ mod kill;
 mod list;
 mod marks;
 mod merge;
+mod network;
 mod prune;
 mod s3;
 mod secrets;
