@@ -1,7 +1,7 @@
 # limit: 900
 # takes: 150
 # The daemon under a real systemd, as its unit ships: it mirrors over ssh, tells of trouble once and of its end once, takes a new
-# configuration and refuses a wrong one, stops at a durable point and interrupts no LVM command; its metrics, rules and dashboard are what Prometheus takes.
+# configuration and refuses a wrong one, stops at a durable point; its metrics, rules and dashboard are what Prometheus takes.
 . lib.sh
 . sync.sh
 . systemd.sh
@@ -83,25 +83,6 @@ expect_exit 2 in_systemd lvbackup alarm
 mv /root/.ssh/away /root/.ssh/authorized_keys
 within 120 told 2
 cat /var/lib/alerts/told
-
-# It is stopped while a run's LVM command waits for a lock: neither the daemon nor systemd interrupts the command, and the daemon
-# stays until it has ended.
-exec 8>/run/lock/lvm/V_src
-flock 8
-within 60 pgrep -x lvs
-in_systemd systemctl stop --no-block lvbackup-daemon
-sleep 12
-pgrep -x lvs
-[ "$(in_systemd systemctl is-active lvbackup-daemon)" = deactivating ]
-exec 8>&-
-within 30 sh -c "! pgrep -x lvs"
-inactive() {
-    [ "$(in_systemd systemctl is-active lvbackup-daemon)" = inactive ]
-}
-within 30 inactive
-[ "$(in_systemd systemctl show -P Result lvbackup-daemon)" = success ]
-in_systemd systemctl start lvbackup-daemon
-told 2
 
 # It stops in the midst of a transfer, at a durable point, and goes on there.
 configure 1s 'bwlimit = "64k"'

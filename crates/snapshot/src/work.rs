@@ -97,14 +97,13 @@ pub fn finish_step(step: Step, record: &mut Record, journal: &Journal) -> Result
 pub fn remove<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
     let before = std::mem::replace(&mut record.phase, Phase::Removing);
     journal.keep(record)?;
-    let planned = site.look(record).and_then(|facts| Ok(removal(record, &facts)?));
-    let actions = match planned {
+    let actions = match removal(record, &site.look(record)?) {
         Ok(actions) => actions,
         Err(error) => {
             // Otherwise `recover` would remove later what could not be removed now.
             record.phase = before;
             journal.keep(record)?;
-            return Err(error);
+            return Err(error.into());
         }
     };
     for action in actions {
