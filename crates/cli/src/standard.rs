@@ -45,7 +45,7 @@ pub fn print(text: &str) -> Outcome {
 /// Writes the report of what was done. `done` is put before an error: what the command did stays.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn report(text: &str, done: &str) -> Outcome {
     print(text).map_err(|failure| failure.context(format!("{done}, but the report is missing")))
 }
