@@ -22,8 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &[]),
 ];
 
-/// What a crate's tests may use besides: those of `store` need a service to talk to.
-const FOR_TESTS: &[(&str, &[&str])] = &[("store", &["s3-server"])];
+/// What tests may use besides: those of `store`, and of the commands on stores, need a service to talk to.
+const FOR_TESTS: &[(&str, &[&str])] = &[("store", &["s3-server"]), ("lvbackup", &["s3-server"])];
 
 /// A program may use every crate, but no other program.
 const CRATES: &[&str] = &[
