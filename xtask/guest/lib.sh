@@ -252,6 +252,8 @@ within() {
 # and its name in the device mapper.
 state() {
     local line
+    # udev opens a volume for a moment when somebody who wrote to it closes it, and lvs would say "open".
+    udevadm settle
     lvs --noheadings --separator ' ' --units b -o lv_name,lv_size,lv_attr,lv_tags,lv_uuid "$1" |
         sed 's/^ *//; s/ \(twi.a\)o/ \1-/' | sort
     dmsetup status --target thin-pool | while read -r line; do
