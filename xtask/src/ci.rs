@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: what a change must pass.
 
 use crate::{
-    command::{cargo, output, run},
+    command::{cargo, output, run, timed},
     setup, test,
     vm::Limits,
     workspace,
@@ -15,7 +15,7 @@ pub(crate) fn ci(with_test: bool, limits: &Limits) -> Result<()> {
     let mut failed = Vec::new();
     let mut step = |name: &'static str, task: &mut dyn FnMut() -> Result<()>| {
         println!("== {name}");
-        if let Err(error) = task() {
+        if let Err(error) = timed(name, task) {
             eprintln!("error: {name}: {error:#}");
             failed.push(name);
         }

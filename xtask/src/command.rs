@@ -5,6 +5,7 @@ use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
+    time::Instant,
 };
 
 /// Where programs for administration live that an ordinary user's `PATH` may lack.
@@ -44,6 +45,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         bail!("`{}`: {}\n{}", line(command), output.status, String::from_utf8_lossy(&output.stderr).trim_end());
     }
     String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote no UTF-8", line(command)))
+}
+
+/// Does it, and says afterwards how many seconds that part took: CI has a budget, and somebody must know what spends it.
+pub(crate) fn timed<T>(part: &str, task: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = task();
+    println!("== {part} took {} s", start.elapsed().as_secs());
+    result
 }
 
 fn ended(command: &Command, status: ExitStatus) -> Result<()> {

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, with one count at the end.
 
 use crate::{
-    command::{cargo, line},
+    command::{cargo, line, timed},
     scenarios::{self, Tally},
     setup,
     vm::{Guest, Limits},
@@ -17,13 +17,14 @@ pub(crate) fn run(fast: bool, limits: &Limits) -> Result<Tally> {
     setup::ensure()?;
     // The guest's image is mostly waiting for the network, and the tests mostly compiling.
     let guest = (!fast).then(|| std::thread::spawn(|| Guest::prepare(false)));
-    let mut tally = host_tests()?;
+    let mut tally = timed("tests on this host", host_tests)?;
     let scenarios = scenarios::select("scenarios", &[])?;
     let left_out = match guest {
         None => format!(" ({} scenarios on real LVM left out by --fast)", scenarios.len()),
         Some(guest) => {
             guest.join().map_err(|_| anyhow::anyhow!("preparing the guest panicked"))??;
-            tally += scenarios::run(&scenarios::by_turns(scenarios)?, "scenarios", limits)?;
+            let scenarios = scenarios::by_turns(scenarios)?;
+            tally += timed("scenarios", || scenarios::run(&scenarios, "scenarios", limits))?;
             String::new()
         }
     };
