@@ -6,7 +6,7 @@ use extents::{Bytes, SECTOR_BYTES};
 
 use crate::{
     Command, ExecError, Executor, Kind, Lv, LvName, LvRef, Output, Permission, Program, ReportError, Tag, Uuid, find,
-    volume, volumes,
+    volumes,
 };
 
 /// LVM's exit status for a command line that it does not understand (`EINVALID_CMD_LINE` in lvm2's `lib/commands/errors.h`).
@@ -121,18 +121,23 @@ pub fn create_thin(
 }
 
 /// Removes a volume that carries the tag `proof`, which only who made it gave it. Nothing without that tag is ever
-/// removed, whatever its name. Runs three commands: the second leaves it to LVM, under its own lock, to find that it is
-/// still the volume that was looked at, and that it still has the tag; the third is a new report. The volume is gone when
-/// that report does not have its UUID, however the removal ended.
+/// removed, whatever its name; nor a volume that LVM removes [others](Lv::removed_along) along with. Runs three commands: the
+/// second leaves it to LVM, under its own lock, to find that it is still the volume that was looked at, and that it still has
+/// the tag; the third is a new report. The volume is gone when that report does not have its UUID, however the removal ended.
 ///
 /// # Errors
-/// [`VolumeError::NotOurs`] without the tag, [`VolumeError::Report`] where it does not exist, or where nobody knows whether
-/// it is gone; or LVM refuses, as it does after some seconds for a volume that is in use ([`Kind::Busy`]).
+/// [`VolumeError::NotOurs`] without the tag, [`VolumeError::Needed`] with a volume that depends on it, [`VolumeError::Report`]
+/// where it does not exist, or where nobody knows whether it is gone; or LVM refuses, as it does after some seconds for a
+/// volume that is in use ([`Kind::Busy`]).
 pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), VolumeError> {
     let report = |source| VolumeError::Report { source };
-    let found = volume(exec, name).map_err(report)?;
+    let before = volumes(exec, name.vg()).map_err(report)?;
+    let found = find(&before, name).map_err(report)?;
     if !found.has_tag(proof) {
-        return Err(VolumeError::NotOurs { name: name.clone(), uuid: found.uuid, tag: proof.clone() });
+        return Err(VolumeError::NotOurs { name: name.clone(), uuid: found.uuid.clone(), tag: proof.clone() });
+    }
+    if let Some(by) = found.removed_along(&before).next() {
+        return Err(VolumeError::Needed { name: name.clone(), by: by.name.clone() });
     }
     let selection = format!(r#"lv_uuid="{}" && lv_tags={{"{proof}"}}"#, found.uuid);
     let command = Command::new(Program::Lvremove).args(["-f", "--select", &selection, &name.to_string()]);
@@ -151,7 +156,7 @@ pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), Volu
         (Some(left), Err(source)) => Err(VolumeError::refused("remove", name, source, Some(left))),
         // Where nothing fits the selection, lvremove exits 0 without a word.
         (Some(left), Ok(_)) if !left.has_tag(proof) || left.name != *name => {
-            Err(VolumeError::Replaced { name: name.clone(), uuid: found.uuid })
+            Err(VolumeError::Replaced { name: name.clone(), uuid: found.uuid.clone() })
         }
         (Some(_), Ok(_)) => Err(VolumeError::Stays { name: name.clone() }),
     }
@@ -362,6 +367,15 @@ pub enum VolumeError {
         /// The tag that it lacks.
         tag: Tag,
     },
+    /// LVM removes a volume along with it that this tool did not make: its classic snapshot, or a volume of another pool that
+    /// reads through to it.
+    #[error("`{name}` is not removed: LVM would remove `{by}` along with it; remove that first")]
+    Needed {
+        /// The volume.
+        name: LvRef,
+        /// The one that depends on it.
+        by: LvRef,
+    },
     /// Between a look and the removal it became another volume, or lost its tag.
     #[error("`{name}` is not removed: another program has replaced, changed or removed it (its uuid was {uuid})")]
     Replaced {
@@ -383,7 +397,7 @@ impl VolumeError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Refused { in_use: true, .. } => Kind::Busy,
+            Self::Refused { in_use: true, .. } | Self::Needed { .. } => Kind::Busy,
             Self::Refused { source, .. } => source.kind(),
             Self::Report { source } => source.kind(),
             Self::Missing { source, .. } => source.kind(),

@@ -57,6 +57,17 @@ impl Lv {
         self.pool.as_ref().map(|pool| self.name.sibling(pool.clone()))
     }
 
+    /// The volumes that `lvremove -f` of this one removes too: its classic snapshots, and the thin volumes of other pools that
+    /// have it as their external origin (`lv_remove_with_dependencies` in lvm2 `lib/metadata/lv_manip.c`). A thin snapshot in
+    /// its own pool stays. `siblings` are all volumes of the group.
+    pub fn removed_along<'a>(&'a self, siblings: &'a [Self]) -> impl Iterator<Item = &'a Self> {
+        let depends = |lv: &&Self| {
+            let is_thin_elsewhere = lv.attr.lv_type() == LvType::ThinVolume && lv.pool != self.pool;
+            lv.origin.as_ref() == Some(self.name.lv()) && (lv.attr.is_classic_snapshot() || is_thin_elsewhere)
+        };
+        siblings.iter().filter(depends)
+    }
+
     /// The external origin of a thin volume: the origin, or its origin's, and so on, that is no thin volume of the same
     /// pool. What the volume has not mapped reads as that origin's data there, not as zeros. `siblings` are all volumes
     /// of the group. (Where one in between is removed, LVM reports the external origin itself.)

@@ -211,3 +211,29 @@ fn only_what_carries_our_tag_is_removed() {
     let error = remove(&exec, &data, &tag("a")).unwrap_err();
     assert!(error.is_gone() && error.kind() == Kind::NotFound);
 }
+
+/// LVM removes a classic snapshot with its origin, and a thin volume of another pool with its external origin: whoever made
+/// those needs them.
+#[test]
+fn what_lvm_would_remove_along_stays() {
+    let proof = tag("hyperlayer=receiving");
+    let ours = row(&[("lv_tags", "hyperlayer=receiving")]);
+    let dependent = |changes: &[(&str, &str)]| {
+        let uuid = ("lv_uuid", "W3Xq3c-8bJr-aA1r-iX0T-2c8m-kYyR-x0v5Qe");
+        row(&[&[("lv_name", "users"), ("origin", "data"), uuid], changes].concat())
+    };
+    for needed in [
+        &[("lv_attr", "swi-a-s---"), ("segtype", "linear"), ("pool_lv", "")][..],
+        &[("lv_attr", "swi-I-s---"), ("segtype", "linear"), ("pool_lv", "")],
+        &[("lv_attr", "Vwi---tz--"), ("pool_lv", "other")],
+    ] {
+        let exec = Scripted::from_transcript(&lvs(&[ours.clone(), dependent(needed)])).unwrap();
+        let error = remove(&exec, &data(), &proof).unwrap_err();
+        assert!(matches!(&error, VolumeError::Needed { by, .. } if by.to_string() == "vg0/users"), "{error}");
+        assert_eq!((error.kind(), error.is_gone()), (Kind::Busy, false), "{needed:?}");
+    }
+    // A thin snapshot of it stays by itself.
+    let snapshot = dependent(&[("lv_attr", "Vwi---tz--")]);
+    let script = format!("{}{REMOVE}= 0\n{}", lvs(&[ours, snapshot.clone()]), lvs(&[snapshot]));
+    remove(&Scripted::from_transcript(&script).unwrap(), &data(), &proof).unwrap();
+}

@@ -20,6 +20,7 @@ impl LvmHost<'_> {
             }
         } else {
             end.only_live(&group)?;
+            own.map_or(Ok(()), |own| can_be_replaced(own, &group))?;
         }
         let live = match end.role {
             Role::Source => None,
@@ -87,6 +88,21 @@ pub(super) fn is_of_group(partial: &Partial, group: &[Lv]) -> bool {
     let there = |uuid: &str| group.iter().any(|lv| lv.uuid.as_str() == uuid);
     let begun = partial.begun.as_ref().is_some_and(|begun| !begun.mark.at.is_zero());
     begun && !partial.complete && partial.layers == 0 && (partial.base.is_none() || base.is_some_and(there))
+}
+
+/// LVM removes a classic snapshot, and a volume that reads through to this one, along with it when it is replaced.
+pub(super) fn can_be_replaced(copy: &Lv, group: &[Lv]) -> Result<(), Refusal> {
+    match copy.removed_along(group).next() {
+        None => Ok(()),
+        Some(by) => {
+            let text = format!(
+                "`{}` cannot be replaced: LVM would remove `{}`, which depends on it, along with it; remove that first, and make \
+                 thin snapshots in its own pool instead",
+                copy.name, by.name
+            );
+            Err(super::refuse::destination(&text, 4))
+        }
+    }
 }
 
 impl End {

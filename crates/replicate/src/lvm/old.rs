@@ -3,6 +3,7 @@
 use hyperlayer::LayerId;
 use lvm_cmd::{Change, Kind, Lv, LvName, Permission, VolumeError, activate, change, deactivate, remove, rename};
 
+use super::list::can_be_replaced;
 use super::names;
 use super::refuse::destination;
 use super::settle::Swap;
@@ -58,6 +59,7 @@ impl Swap<'_, '_> {
             let text = format!("`{}` was changed or opened just now by somebody else", self.end.volume);
             return Err(destination(&text, 4));
         };
+        can_be_replaced(own, &group)?;
         let same = self.host.is_unwritten(self.end, &group, own, made_of)?;
         if !same {
             self.refuse_written(made_of)?;

@@ -50,6 +50,8 @@ impl Thin {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) volumes: BTreeMap<String, Thin>,
+    /// Classic snapshots, each with the name of its origin.
+    pub(super) classic: BTreeMap<String, String>,
     pools: BTreeMap<String, Pool>,
     count: u64,
     pub(super) now: i64,
@@ -238,6 +240,7 @@ impl Machine {
         for other in state.volumes.values_mut().filter(|other| other.origin == old) {
             other.origin = new.to_owned();
         }
+        state.classic.values_mut().filter(|origin| **origin == from).for_each(|origin| origin.clone_from(&to));
         state.volumes.insert(to, thin);
         Ok(String::new())
     }
@@ -264,6 +267,7 @@ impl Machine {
         }
         self.set_active(state, &name, false);
         state.volumes.remove(&name);
+        state.classic.retain(|_, origin| *origin != name);
         state.transact(group(&name));
         for other in state.volumes.values_mut().filter(|other| other.origin == base_name(&name)) {
             other.origin.clear();
@@ -378,6 +382,18 @@ impl State {
                 ("transaction_id", &thin.transaction.to_string()),
                 ("lv_tags", &thin.tags.join(",")),
                 ("lv_time", &thin.created.to_string()),
+            ]));
+        }
+        for (name, origin) in self.classic.iter().filter(|(name, _)| group(name) == vg) {
+            rows.push(testkit::lv_row(&[
+                ("lv_name", base_name(name)),
+                ("vg_name", vg),
+                ("lv_uuid", "snapsn-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K"),
+                ("lv_attr", "swi-a-s---"),
+                ("segtype", "linear"),
+                ("origin", base_name(origin)),
+                ("pool_lv", ""),
+                ("thin_id", ""),
             ]));
         }
         format!("{{\"report\":[{{\"lv\":[{}]}}]}}\n", rows.join(","))

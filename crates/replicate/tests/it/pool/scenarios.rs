@@ -102,6 +102,35 @@ fn names_that_change_between_runs() {
     }
 }
 
+/// LVM removes a classic snapshot with its origin: a volume that has one stays, under its name.
+#[test]
+fn a_classic_snapshot_of_the_copy_or_of_a_layer_is_never_removed() {
+    let world = World::with_source();
+    world.sync(&want(1)).unwrap();
+    let snapshot = |of: &str| {
+        world.machine.with(|state| state.classic.insert("vg1/users".to_owned(), of.to_owned()));
+    };
+    let is_there = || world.machine.with(|state| state.classic.contains_key("vg1/users"));
+    world.write("vg0/data", 1, 8);
+    snapshot("vg1/copy");
+    let before = (world.names(""), world.content("vg1/copy"));
+    for rollback in [false, true] {
+        let refused = world.sync(&Sync { rollback, ..want(1) }).unwrap_err();
+        assert_eq!(refused.exit(), 4, "{refused}");
+        assert!(refused.to_string().contains("`vg1/users`"), "{refused}");
+        assert_eq!((world.names(""), world.content("vg1/copy")), before);
+        assert!(is_there());
+    }
+    snapshot(&world.names("vg1/copy-sync")[0]);
+    let layers = world.names("vg1/copy-sync").len();
+    world.sync(&want(1)).unwrap();
+    assert!(is_there() && world.names("vg1/copy-sync").len() == layers + 1);
+    world.is_mirrored("vg0/data", "vg1/copy");
+    world.machine.with(|state| state.classic.clear());
+    world.sync(&want(1)).unwrap();
+    assert_eq!(world.names("vg1/copy-sync").len(), layers);
+}
+
 /// Without a name of its own, the pair's is made of both places.
 #[test]
 fn a_renamed_source_is_another_pair_unless_the_pair_has_a_name() {
