@@ -31,6 +31,18 @@ pub fn spawn_dump(exec: &dyn Executor, pool: &Lv, volume: ThinId) -> Result<Box<
     spawn(exec, pool, Command::new(Program::ThinDump).arg("-m").args(id))
 }
 
+/// The transaction id in the pool's metadata snapshot, whoever reserved it; `None` where `thin_dump` does not give it. One
+/// command.
+pub(crate) fn held_transaction(exec: &dyn Executor, pool: &Lv) -> Option<u64> {
+    let command = Command::new(Program::ThinDump).args(["-m", "--skip-mappings"]).arg(metadata_device(pool)?);
+    let output = exec.run(&command).inspect_err(|error| tracing::debug!(%error, "not read")).ok()?;
+    let text = output.text();
+    let (_, superblock) = text.split_once("<superblock ")?;
+    let (attributes, _) = superblock.split_once('>')?;
+    let (_, value) = attributes.split_once(" transaction=\"")?;
+    value.split_once('"')?.0.parse().ok()
+}
+
 // `-m` alone: 0.9.0 takes a block number attached to it, later versions refuse one.
 fn spawn(exec: &dyn Executor, pool: &Lv, command: Command) -> Result<Box<dyn Running>, SpawnError> {
     let device = metadata_device(pool).ok_or_else(|| SpawnError::NoPool { name: pool.name.clone() })?;

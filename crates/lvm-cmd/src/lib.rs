@@ -90,6 +90,7 @@ pub use report::{
     physical_volumes, volume, volumes, volumes_by_group,
 };
 pub use self_test::{DEFAULT_SCRATCH_DIR, SelfTestError, self_test};
+pub use selftest_image::MetadataTool;
 pub use share::is_active_for_us;
 pub use stack::{Below, Stack};
 pub use volume::{

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use extents::Bytes;
 
+use crate::delta::held_transaction;
 use crate::pool::{message, message_command};
 use crate::record::{Proof, Record};
 use crate::report::LvType;
@@ -48,7 +49,7 @@ pub struct MetadataSnapshot<'a> {
 
 impl<'a> MetadataSnapshot<'a> {
     /// Waits until no other run of ours has this pool reserved, and reserves it. A reservation that a killed run of ours
-    /// left is released first; somebody else's never is. Runs three commands, two more where something was left.
+    /// left is released first; somebody else's never is. Runs three commands, three more where something was left.
     ///
     /// # Errors
     /// [`ReserveError`] says what was found; nothing is reserved then.
@@ -113,7 +114,7 @@ impl<'a> MetadataSnapshot<'a> {
         };
         this.held_root = Some(root);
         this.transaction_ids = before..=status.transaction_id;
-        record.complete(root).write(&record_path).map_err(written)?;
+        record.complete(root, status.transaction_id).write(&record_path).map_err(written)?;
         Ok(this)
     }
 
@@ -203,7 +204,8 @@ fn release_left_over(
     root: u64,
 ) -> Result<(), ReserveError> {
     // We hold the lock, so whoever wrote the record is gone.
-    let proof = Record::read(record_path).map_or(Proof::Nothing, |record| record.proves(&pool.uuid, state, root));
+    let held = || held_transaction(exec, pool);
+    let proof = Record::read(record_path).map_or(Proof::Nothing, |record| record.proves(&pool.uuid, state, root, held));
     if proof != Proof::Ours {
         return Err(ReserveError::held(&pool.name, root, proof));
     }

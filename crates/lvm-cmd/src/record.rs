@@ -16,7 +16,11 @@ pub(crate) struct Record {
     pool: String,
     pool_uuid: String,
     boot_id: String,
+    /// The pool's transaction id before the reservation.
     transaction_id: u64,
+    /// The same after it, where that is known: the reservation has one from here to there.
+    #[serde(default)]
+    transaction_id_after: Option<u64>,
     held_root: Option<u64>,
 }
 
@@ -38,23 +42,37 @@ impl Record {
             pool_uuid: uuid.to_string(),
             boot_id: state.boot_id().to_owned(),
             transaction_id,
+            transaction_id_after: None,
             held_root: None,
         }
     }
 
-    pub(crate) fn complete(self, held_root: u64) -> Self {
-        Self { held_root: Some(held_root), ..self }
+    pub(crate) fn complete(self, held_root: u64, transaction_id: u64) -> Self {
+        Self { held_root: Some(held_root), transaction_id_after: Some(transaction_id), ..self }
     }
 
     /// Whether the reservation with this root is the recorded one. Only a complete record of this boot proves it: an
-    /// intent may have been followed by somebody else's reservation, and since a boot there was time for anything.
-    pub(crate) fn proves(&self, uuid: &Uuid, state: &StateDir, held_root: u64) -> Proof {
+    /// intent may have been followed by somebody else's reservation, and since a boot there was time for anything. The root's
+    /// block is used again, so the transaction id in the held copy, where `held_transaction` can read it, must be the recorded
+    /// one too.
+    pub(crate) fn proves(
+        &self,
+        uuid: &Uuid,
+        state: &StateDir,
+        held_root: u64,
+        held_transaction: impl FnOnce() -> Option<u64>,
+    ) -> Proof {
         if self.pool_uuid != uuid.as_str() {
             return Proof::Nothing;
         }
+        let recorded = self.transaction_id..=self.transaction_id_after.unwrap_or(self.transaction_id);
         match self.held_root {
             Some(root) if root != held_root => Proof::Nothing,
-            Some(_) if self.boot_id == state.boot_id() => Proof::Ours,
+            Some(_) if self.boot_id == state.boot_id() => match held_transaction() {
+                Some(id) if recorded.contains(&id) => Proof::Ours,
+                Some(_) => Proof::Nothing,
+                None => Proof::Perhaps,
+            },
             _ => Proof::Perhaps,
         }
     }

@@ -1,4 +1,4 @@
-//! Testing `thin_delta` before it is trusted.
+//! Testing `thin_delta` and `thin_dump` before they are trusted.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::selftest_image::{ARGUMENTS, RUNS, is_right, write_image};
-use crate::{Command, ExecError, Executor, Kind, Program};
+use crate::selftest_image::{MetadataTool, write_image};
+use crate::{Command, ExecError, Executor, Kind};
 
 /// A folder for [`self_test`], which is on a disk nearly everywhere.
 pub const DEFAULT_SCRATCH_DIR: &str = "/var/tmp";
@@ -17,9 +17,10 @@ pub const DEFAULT_SCRATCH_DIR: &str = "/var/tmp";
 /// The file's name in the scratch folder.
 const IMAGE: &str = "thin_delta-self-test.img";
 
-/// Runs the host's `thin_delta` on a built-in metadata image and looks whether it finds the one changed chunk.
+/// Runs the host's `thin_delta` or `thin_dump` on a built-in metadata image: whether the one finds the one changed chunk, and the
+/// other all mapped chunks of one device, and no others.
 ///
-/// Versions 1.0.0 to 1.0.4 do not: they merge runs of chunks without looking at where the data lies, and so leave
+/// Versions 1.0.0 to 1.0.4 of `thin_delta` do not: they merge runs of chunks without looking at where the data lies, and so leave
 /// changes out without a word (mended by commit 2c2093b9 in 1.0.6). 1.0.5 does not understand `--snap2`. What a binary
 /// does says more than what it calls itself, since distributions mend old versions.
 ///
@@ -29,24 +30,26 @@ const IMAGE: &str = "thin_delta-self-test.img";
 ///
 /// # Errors
 /// The program is missing, fails, or gives a wrong answer; or the image cannot be written, or not be read.
-pub fn self_test(exec: &dyn Executor, scratch: &Path) -> Result<(), SelfTestError> {
+pub fn self_test(exec: &dyn Executor, scratch: &Path, tool: MetadataTool) -> Result<(), SelfTestError> {
     // Known before it is run: what replaces it meanwhile was not tested.
-    let binary = Binary::found(exec);
+    let binary = Binary::found(exec, tool);
     let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
-    if binary.is_some() && *passed == binary {
+    if binary.as_ref().is_some_and(|binary| passed.contains(binary)) {
         return Ok(());
     }
-    run_test(exec, scratch)?;
-    *passed = binary;
+    run_test(exec, scratch, tool)?;
+    passed.retain(|passed| passed.tool != tool);
+    passed.extend(binary);
     Ok(())
 }
 
-/// The `thin_delta` that answered right.
-static PASSED: Mutex<Option<Binary>> = Mutex::new(None);
+/// The programs that answered right, one of each at most.
+static PASSED: Mutex<Vec<Binary>> = Mutex::new(Vec::new());
 
 /// A file as it is now; an upgrade makes another one of it.
 #[derive(PartialEq, Eq, Debug)]
 struct Binary {
+    tool: MetadataTool,
     path: PathBuf,
     device: u64,
     inode: u64,
@@ -54,30 +57,34 @@ struct Binary {
 }
 
 impl Binary {
-    fn found(exec: &dyn Executor) -> Option<Self> {
-        let path = exec.location(Program::ThinDelta)?;
+    fn found(exec: &dyn Executor, tool: MetadataTool) -> Option<Self> {
+        let path = exec.location(tool.program())?;
         let file = fs::metadata(&path).ok()?;
-        Some(Self { device: file.dev(), inode: file.ino(), changed: (file.ctime(), file.ctime_nsec()), path })
+        Some(Self { tool, device: file.dev(), inode: file.ino(), changed: (file.ctime(), file.ctime_nsec()), path })
     }
 }
 
-fn run_test(exec: &dyn Executor, scratch: &Path) -> Result<(), SelfTestError> {
+fn run_test(exec: &dyn Executor, scratch: &Path, tool: MetadataTool) -> Result<(), SelfTestError> {
     let image = scratch.join(IMAGE);
     put_image(&image).map_err(|source| SelfTestError::Image { path: image.clone(), source })?;
-    let command = Command::new(Program::ThinDelta).args(ARGUMENTS).arg(&image);
+    let command = Command::new(tool.program()).args(tool.arguments()).arg(&image);
     match exec.run(&command) {
-        Ok(output) if is_right(&output.text()) => Ok(()),
-        Ok(output) => Err(SelfTestError::Wrong { binary: binary(exec), found: runs(&output.text()) }),
+        Ok(output) if tool.is_right(&output.text()) => Ok(()),
+        Ok(output) => {
+            let found = tool.runs(&output.text()).collect::<Vec<_>>().join(" ");
+            let found = if found.is_empty() { "nothing".to_owned() } else { found };
+            Err(SelfTestError::Wrong { binary: binary(exec, tool), found, tool })
+        }
         Err(source @ ExecError::Failed { .. }) => Err(match open_directly(&image) {
-            Ok(()) => SelfTestError::Unusable { binary: binary(exec), source },
+            Ok(()) => SelfTestError::Unusable { binary: binary(exec, tool), tool, source },
             // The folder's fault.
-            Err(source) => SelfTestError::Scratch { path: image, source },
+            Err(source) => SelfTestError::Scratch { path: image, tool, source },
         }),
-        Err(source) => Err(SelfTestError::Run { source }),
+        Err(source) => Err(SelfTestError::Run { tool, source }),
     }
 }
 
-/// Opens a file as `thin_delta` does.
+/// Opens a file as the programs do.
 fn open_directly(path: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECT | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty()).map(drop)?)
@@ -95,30 +102,39 @@ fn put_image(path: &Path) -> io::Result<()> {
 }
 
 /// Where it lies and what version it says it is, as far as that can be known.
-fn binary(exec: &dyn Executor) -> String {
-    let path = exec.location(Program::ThinDelta).unwrap_or_else(|| Program::ThinDelta.name().into());
+fn binary(exec: &dyn Executor, tool: MetadataTool) -> String {
+    let name = tool.program().name();
+    let path = exec.location(tool.program()).unwrap_or_else(|| name.into());
     let path = path.display();
-    match exec.run(&Command::new(Program::ThinDelta).arg("-V")) {
+    match exec.run(&Command::new(tool.program()).arg("-V")) {
         Ok(output) => {
             let text = output.text();
             let version = text.lines().next().unwrap_or_default().trim();
-            let version = version.strip_prefix("thin_delta ").unwrap_or(version);
+            let version = version.strip_prefix(name).map_or(version, str::trim_start);
             format!("`{path}` (version `{}`)", version.escape_debug())
         }
         Err(_) => format!("`{path}`"),
     }
 }
 
-/// What a wrong answer says of the chunks, on one line.
-fn runs(answer: &str) -> String {
-    let runs: Vec<_> = answer.lines().map(str::trim).filter(|line| line.contains("begin=")).collect();
-    if runs.is_empty() { "nothing".to_owned() } else { runs.join(" ") }
+const fn does(tool: MetadataTool) -> &'static str {
+    match tool {
+        MetadataTool::ThinDelta => "compare two volumes",
+        MetadataTool::ThinDump => "list the chunks of a volume",
+    }
 }
 
-const ADVICE: &str = "versions 1.0.0 to 1.0.5 are known to be faulty; install thin-provisioning-tools 1.0.6 or newer \
-                      (0.9.0 is right too)";
+const fn advice(tool: MetadataTool) -> &'static str {
+    match tool {
+        MetadataTool::ThinDelta => {
+            "versions 1.0.0 to 1.0.5 are known to be faulty; install thin-provisioning-tools 1.0.6 or newer (0.9.0 is \
+             right too)"
+        }
+        MetadataTool::ThinDump => "install another version of thin-provisioning-tools",
+    }
+}
 
-/// Why `thin_delta` cannot be trusted.
+/// Why `thin_delta` or `thin_dump` cannot be trusted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelfTestError {
@@ -132,32 +148,43 @@ pub enum SelfTestError {
     },
     /// It cannot read the image where that lies.
     #[error(
-        "`thin_delta` cannot read the test image `{}`; it must lie on a file system with direct I/O, not on tmpfs",
-        path.display()
+        "`{}` cannot read the test image `{}`; it must lie on a file system with direct I/O, not on tmpfs",
+        tool.program(), path.display()
     )]
     Scratch {
+        /// The program.
+        tool: MetadataTool,
         /// The image.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
     /// It was not run.
-    #[error("cannot test `thin_delta`")]
+    #[error("cannot test `{}`", tool.program())]
     Run {
+        /// The program.
+        tool: MetadataTool,
         /// Why not.
         source: ExecError,
     },
     /// It does not do what it is for.
-    #[error("{binary} cannot compare two volumes; {ADVICE}")]
+    #[error("{binary} cannot {}; {}", does(*tool), advice(*tool))]
     Unusable {
+        /// The program.
+        tool: MetadataTool,
         /// Where it lies and the version that it says it is.
         binary: String,
         /// What it said.
         source: ExecError,
     },
     /// It says what is not so: with its answers, changes would be lost.
-    #[error("{binary} is faulty: of the built-in test image it says `{found}` instead of `{}`; {ADVICE}", RUNS.join(" "))]
+    #[error(
+        "{binary} is faulty: of the built-in test image it says `{found}` instead of `{}`; {}",
+        tool.expected().join(" "), advice(*tool)
+    )]
     Wrong {
+        /// The program.
+        tool: MetadataTool,
         /// Where it lies and the version that it says it is.
         binary: String,
         /// What it said.

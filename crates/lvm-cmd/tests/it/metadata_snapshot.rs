@@ -22,6 +22,14 @@ fn status(root: &str) -> String {
     status_of(&format!("3 114/1024 18/1600 {root} rw discard_passdown queue_if_no_space - 256"))
 }
 
+/// What the held copy says of itself.
+fn held_copy(transaction: u64) -> String {
+    format!(
+        "$ thin_dump -m --skip-mappings /dev/mapper/vg0-pool_tmeta\n| <superblock uuid=\"\" time=\"1\" \
+         transaction=\"{transaction}\" data_block_size=\"128\" nr_data_blocks=\"0\">\n| </superblock>\n= 0\n"
+    )
+}
+
 fn script(steps: &[&str]) -> Scripted {
     Scripted::from_transcript(&steps.concat()).unwrap()
 }
@@ -146,7 +154,8 @@ fn somebody_elses_is_left_alone() {
 fn our_own_stale_one_is_released_first() {
     let folder = Folder::new();
     folder.killed_run();
-    let exec = script(&[&status("58"), RELEASE, &status("-"), RESERVE, &status("61"), &status("61"), RELEASE]);
+    let exec =
+        script(&[&status("58"), &held_copy(3), RELEASE, &status("-"), RESERVE, &status("61"), &status("61"), RELEASE]);
     MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap().release().unwrap();
 }
 
@@ -185,6 +194,39 @@ fn only_a_complete_matching_record_is_a_proof() {
     }
 }
 
+/// The block of a root is used again: another program's reservation may lie where ours did.
+#[test]
+fn the_same_root_with_another_transaction_is_not_ours() {
+    let later = status_of("5 114/1024 18/1600 58 rw discard_passdown queue_if_no_space - 256");
+    for (answer, whose) in [
+        (held_copy(5), "made by another program"),
+        (held_copy(2), "made by another program"),
+        (
+            "$ thin_dump -m --skip-mappings /dev/mapper/vg0-pool_tmeta\n= missing\n".to_owned(),
+            "perhaps left by a run of ours",
+        ),
+        (
+            "$ thin_dump -m --skip-mappings /dev/mapper/vg0-pool_tmeta\n| <\n= 0\n".to_owned(),
+            "perhaps left by a run of ours",
+        ),
+    ] {
+        let folder = Folder::new();
+        folder.killed_run();
+        // No release in the script: whoever sends one fails here.
+        let exec = script(&[&later, &answer]);
+        let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+        assert!(error.to_string().contains(whose), "{answer}: {error}");
+        assert!(folder.record().exists());
+    }
+    // The pool went on, and its held copy is still the one of then.
+    let folder = Folder::new();
+    folder.killed_run();
+    let after = status_of("5 114/1024 18/1600 - rw discard_passdown queue_if_no_space - 256");
+    let again = status_of("5 114/1024 18/1600 61 rw discard_passdown queue_if_no_space - 256");
+    let exec = script(&[&later, &held_copy(3), RELEASE, &after, RESERVE, &again, &again, RELEASE]);
+    drop(MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap());
+}
+
 #[test]
 fn what_another_released_is_reported_and_not_touched() {
     for (found, shown) in [("-", "none found"), ("77", "77 found")] {
@@ -205,7 +247,8 @@ fn a_failed_release_leaves_the_record_for_the_next_run() {
     let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap();
     let error = held.release().unwrap_err();
     assert!(chain(&error).ends_with("release_metadata_snap` exited with status 1: Operation not supported"), "{error}");
-    let next = script(&[&status("58"), RELEASE, &status("-"), RESERVE, &status("61"), &status("61"), RELEASE]);
+    let next =
+        script(&[&status("58"), &held_copy(3), RELEASE, &status("-"), RESERVE, &status("61"), &status("61"), RELEASE]);
     drop(MetadataSnapshot::reserve(&next, &pool(), &folder.state(), NOW).unwrap());
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use extents::Bytes;
 use lvm_cmd::{
     Activation, ActivationOptions, Change, Command, Executor, Host, Kind, LvName, LvRef, LvType, MetadataSnapshot,
-    NewVolume, Patience, Permission, Program, Recording, ReserveError, Scripted, StateDir, Tag, change,
+    MetadataTool, NewVolume, Patience, Permission, Program, Recording, ReserveError, Scripted, StateDir, Tag, change,
     create_snapshot, create_thin, find, groups, pool_status, remove, rename, resize, self_test, spawn_delta,
     spawn_dump, thin_target, volume, volumes,
 };
@@ -161,7 +161,7 @@ fn vm_record() {
     let out = std::env::var_os("TRANSCRIPT").expect("where to write the transcript");
     // Not in /tmp, which may be a tmpfs.
     let folder = tempfile::tempdir_in(lvm_cmd::DEFAULT_SCRATCH_DIR).unwrap();
-    self_test(&Host::new(), folder.path()).unwrap();
+    self_test(&Host::new(), folder.path(), MetadataTool::ThinDelta).unwrap();
     let exec = Recording::new(Host::new());
     let state = StateDir::new(folder.path().join("state")).unwrap();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

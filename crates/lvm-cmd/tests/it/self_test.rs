@@ -1,16 +1,20 @@
 use std::path::Path;
 
 use lvm_cmd::{
-    Command, ExecError, Executor, Kind, Output, Program, Running, Scripted, SelfTestError, ThinId, self_test,
-    spawn_delta, spawn_dump,
+    Command, ExecError, Executor, Kind, MetadataTool, Output, Program, Running, Scripted, SelfTestError, ThinId,
+    self_test, spawn_delta, spawn_dump,
 };
 
 use crate::{chain, parsed, pool_row, row};
 
 fn answer(scratch: &Path, steps: &str) -> Result<(), SelfTestError> {
+    answer_of(MetadataTool::ThinDelta, scratch, steps)
+}
+
+fn answer_of(tool: MetadataTool, scratch: &Path, steps: &str) -> Result<(), SelfTestError> {
     let image = scratch.join("thin_delta-self-test.img");
     let exec = Scripted::from_transcript(&steps.replace("IMAGE", image.to_str().unwrap())).unwrap();
-    let result = self_test(&exec, scratch);
+    let result = self_test(&exec, scratch, tool);
     assert_eq!(image.metadata().unwrap().len(), 2 << 20);
     result
 }
@@ -76,6 +80,31 @@ fn a_folder_without_direct_io_is_not_the_programs_fault() {
     }
 }
 
+const DUMP: &str = "$ thin_dump --dev-id 2 IMAGE\n";
+
+/// `thin_dump`, of whose faults nothing is known, is asked all the same before a full stream relies on it.
+#[test]
+fn thin_dump_is_tested_too() {
+    let scratch = tempfile::tempdir().unwrap();
+    let right = "| <superblock uuid=\"\" time=\"1\" transaction=\"3\" data_block_size=\"128\" nr_data_blocks=\"1024\">\n\
+                 |   <device dev_id=\"2\" mapped_blocks=\"10\" transaction=\"1\" creation_time=\"1\" snap_time=\"1\">\n\
+                 |     <range_mapping origin_begin=\"0\" data_begin=\"100\" length=\"5\" time=\"0\"/>\n\
+                 |     <single_mapping origin_block=\"5\" data_block=\"500\" time=\"1\"/>\n\
+                 |     <range_mapping origin_begin=\"6\" data_begin=\"106\" length=\"4\" time=\"0\"/>\n\
+                 |   </device>\n|~</superblock>\n= 0\n";
+    let dump = |steps: &str| answer_of(MetadataTool::ThinDump, scratch.path(), steps);
+    dump(&format!("{DUMP}{right}")).unwrap();
+    let short = right.replace("length=\"4\"", "length=\"3\"");
+    let error = dump(&format!("{DUMP}{short}$ thin_dump -V\n| thin_dump 9.9\n= 0\n")).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    assert!(
+        error.to_string().starts_with("`thin_dump` (version `9.9`) is faulty: of the built-in test image"),
+        "{error}"
+    );
+    let error = dump(&format!("{DUMP}= 64\n$ thin_dump -V\n= 1\n")).unwrap_err();
+    assert!(error.to_string().starts_with("`thin_dump` cannot list the chunks of a volume; install"), "{error}");
+}
+
 #[test]
 fn a_symlink_in_the_scratch_folder_is_not_followed() {
     let scratch = tempfile::tempdir().unwrap();
@@ -122,7 +151,8 @@ fn a_program_that_answered_right_is_not_asked_again() {
     let program = scratch.path().join("thin_delta");
     let ask = |steps: &str| {
         let steps = steps.replace("IMAGE", image.to_str().unwrap());
-        self_test(&Located(Scripted::from_transcript(&steps).unwrap(), program.clone()), scratch.path())
+        let exec = Located(Scripted::from_transcript(&steps).unwrap(), program.clone());
+        self_test(&exec, scratch.path(), MetadataTool::ThinDelta)
     };
     let right = format!(
         "{ASK}|   <diff left=\"1\" right=\"2\">\n|     <same begin=\"0\" length=\"5\"/>\n\
@@ -142,8 +172,11 @@ fn a_program_that_answered_right_is_not_asked_again() {
 #[test]
 fn the_real_one_where_it_is_installed() {
     let host = lvm_cmd::Host::new();
-    if host.location(lvm_cmd::Program::ThinDelta).is_some() {
-        self_test(&host, tempfile::tempdir().unwrap().path()).unwrap();
+    for (program, tool) in [(Program::ThinDelta, MetadataTool::ThinDelta), (Program::ThinDump, MetadataTool::ThinDump)]
+    {
+        if host.location(program).is_some() {
+            self_test(&host, tempfile::tempdir().unwrap().path(), tool).unwrap();
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use block_copy::Progress;
 use lvm_cmd::{
-    ExecError, Exit, Lv, MetadataSnapshot, Patience, Running, ThinId, find, self_test, spawn_delta, spawn_dump, volumes,
+    ExecError, Exit, Lv, MetadataSnapshot, MetadataTool, Patience, Running, ThinId, find, self_test, spawn_delta,
+    spawn_dump, volumes,
 };
 use thin_delta::{DeltaReader, DumpReader, Side, Superblock};
 
@@ -22,17 +23,22 @@ const SIGPIPE: i32 = 13;
 /// What each new volume has that its base has not; without a base, what it has mapped. All of one pool, so that they
 /// are compared in one metadata snapshot: that of the moment in which it is reserved.
 ///
-/// Tests `thin_delta` first. The metadata snapshot is released before this returns.
+/// Tests `thin_delta`, or `thin_dump` for those without a base, first. The metadata snapshot is released before this returns.
 ///
 /// # Errors
-/// They are of several pools, `thin_delta` is missing or faulty, the metadata snapshot cannot be had, an answer is not
+/// They are of several pools, the program is missing or faulty, the metadata snapshot cannot be had, an answer is not
 /// about these volumes, or `progress` asks to stop.
 pub fn deltas(lvm: &Lvm<'_>, selections: &[Selection], progress: &dyn Progress) -> Result<Vec<Delta>, Error> {
     let Some(first) = selections.first() else { return Ok(Vec::new()) };
     if let Some(other) = selections.iter().find(|other| other.pool.uuid != first.pool.uuid) {
         return Err(LvmError::TwoPools { new: first.new.name.clone(), base: other.new.name.clone() }.into());
     }
-    self_test(lvm.exec, lvm.scratch)?;
+    let tools = [(MetadataTool::ThinDelta, true), (MetadataTool::ThinDump, false)];
+    for (tool, has_base) in tools {
+        if selections.iter().any(|selection| selection.base.is_some() == has_base) {
+            self_test(lvm.exec, lvm.scratch, tool)?;
+        }
+    }
     // Another run of ours ends, however long its pool takes to be compared.
     let patience = Patience::new(Duration::MAX).cancelled_by(lvm.stop);
     let snapshot = MetadataSnapshot::reserve(lvm.exec, &first.pool, lvm.state, patience)?;

@@ -60,7 +60,8 @@ pub(super) struct State {
 #[derive(Clone, Copy, Debug, Default)]
 struct Pool {
     transaction: u64,
-    held: Option<u64>,
+    /// The root of the metadata snapshot, and the pool's transaction id when that was reserved.
+    held: Option<(u64, u64)>,
 }
 
 /// What a program wrote, or its exit status and what it said.
@@ -299,7 +300,7 @@ impl Machine {
             match words.names.last().map(String::as_str) {
                 Some("reserve_metadata_snap") => {
                     *count += 1;
-                    pool.held = Some(*count);
+                    pool.held = Some((*count, pool.transaction));
                     return Ok(String::new());
                 }
                 Some("release_metadata_snap") => {
@@ -308,7 +309,7 @@ impl Machine {
                 }
                 _ => {}
             }
-            let held = pool.held.map_or_else(|| "-".to_owned(), |root| root.to_string());
+            let held = pool.held.map_or_else(|| "-".to_owned(), |(root, _)| root.to_string());
             return Ok(format!(
                 "0 20480000 thin-pool {} 114/10240 180/100000 {held} rw discard_passdown queue_if_no_space - 256\n",
                 pool.transaction
@@ -405,7 +406,8 @@ impl State {
 
     fn superblock(&self, device: &str, within: &str) -> String {
         let vg = base_name(device).split('-').next().unwrap_or_default();
-        let transaction = self.pools[vg].transaction;
+        let pool = &self.pools[vg];
+        let transaction = pool.held.map_or(pool.transaction, |(_, transaction)| transaction);
         format!(
             "<superblock uuid=\"\" time=\"1\" transaction=\"{transaction}\" flags=\"0\" version=\"2\" \
              data_block_size=\"128\" nr_data_blocks=\"0\">\n{within}</superblock>\n"
@@ -437,18 +439,24 @@ impl State {
     }
 
     fn dump(&self, words: &Words) -> Answer {
-        let id = words.option("--dev-id").unwrap_or_default();
+        let device = words.names.last().cloned().unwrap_or_default();
+        if device.ends_with(".img") {
+            return Ok(
+                "<device dev_id=\"2\">\n<range_mapping origin_begin=\"0\" data_begin=\"0\" length=\"10\"/>\n".into()
+            );
+        }
+        let Some(id) = words.option("--dev-id") else { return Ok(self.superblock(&device, "")) };
         let thin = self.thin(&id);
         let maps = thin.chunks.iter().map(|(n, (block, _))| {
             format!("<single_mapping origin_block=\"{n}\" data_block=\"{block}\" time=\"1\"/>\n")
         });
-        let device = format!(
+        let within = format!(
             "<device dev_id=\"{id}\" mapped_blocks=\"{}\" transaction=\"{}\" creation_time=\"1\" snap_time=\"1\">\n{}</device>\n",
             thin.chunks.len(),
             thin.transaction,
             maps.collect::<String>()
         );
-        Ok(self.superblock(&words.names.last().cloned().unwrap_or_default(), &device))
+        Ok(self.superblock(&device, &within))
     }
 }
 
@@ -472,8 +480,17 @@ struct Words {
 
 impl Words {
     fn of(command: &Command) -> Self {
-        const FLAGS: [&str; 8] =
-            ["--snapshot", "--ignoreactivationskip", "-f", "-K", "-m", "--nosuffix", "--yes", "--quiet"];
+        const FLAGS: [&str; 9] = [
+            "--snapshot",
+            "--ignoreactivationskip",
+            "-f",
+            "-K",
+            "-m",
+            "--nosuffix",
+            "--yes",
+            "--quiet",
+            "--skip-mappings",
+        ];
         let mut words = command.arguments().iter().map(|word| word.to_string_lossy().into_owned());
         let (mut options, mut names) = (Vec::new(), Vec::new());
         while let Some(word) = words.next() {

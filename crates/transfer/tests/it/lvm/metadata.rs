@@ -27,6 +27,14 @@ fn self_test(machine: &Machine) -> String {
     format!("$ thin_delta --snap1 1 --snap2 2 {}\n{right}= 0\n", image.display())
 }
 
+/// `thin_dump` on the same.
+fn dump_self_test(machine: &Machine) -> String {
+    let image = machine.folder.path().join("thin_delta-self-test.img");
+    let right =
+        "| <device dev_id=\"2\">\n| <range_mapping origin_begin=\"0\" data_begin=\"100\" length=\"10\" time=\"0\"/>\n";
+    format!("$ thin_dump --dev-id 2 {}\n{right}= 0\n", image.display())
+}
+
 fn status(transaction: u64, held_root: &str) -> String {
     format!(
         "$ dmsetup status --target thin-pool vg0-pool-tpool\n\
@@ -83,7 +91,7 @@ fn what_is_mapped() {
     let device = "<device dev_id=\"4\" mapped_blocks=\"2\" transaction=\"0\" creation_time=\"0\" snap_time=\"0\">\
                   <range_mapping origin_begin=\"1\" data_begin=\"0\" length=\"2\" time=\"0\"/></device>";
     let machine = Machine::new();
-    let steps = [self_test(&machine), reserved(3), answer(DUMP, 3, "", 128, device), released()];
+    let steps = [dump_self_test(&machine), reserved(3), answer(DUMP, 3, "", 128, device), released()];
     let found = delta(&machine, None, &steps).unwrap();
     assert_eq!(ranges(&found.data), [(65_536, 196_608)]);
 }
@@ -127,12 +135,15 @@ fn a_pool_that_changed_meanwhile() {
     between(&[reserved(4), renumbered, released()]).unwrap_err();
 }
 
-/// A faulty `thin_delta` is never asked about volumes, and no metadata snapshot is made for it.
+/// A faulty program is never asked about volumes, and no metadata snapshot is made for it.
 #[test]
-fn a_faulty_thin_delta() {
+fn a_faulty_program() {
     let machine = Machine::new();
     let wrong = self_test(&machine).replace("length=\"5\"", "length=\"10\"");
     let error = delta(&machine, Some("data"), &[wrong, ok("thin_delta -V")]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Surroundings, "{error:?}");
+    let wrong = dump_self_test(&machine).replace("length=\"10\"", "length=\"9\"");
+    let error = delta(&machine, None, &[wrong, ok("thin_dump -V")]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Surroundings, "{error:?}");
 }
 
