@@ -43,6 +43,7 @@ pub(crate) fn ci(with_test: bool, limits: &Limits) -> Result<()> {
 
 /// The crates that others embed, and the features that each is compiled with here.
 const EMBEDDED: &[(&str, &[&str])] = &[
+    ("durable", &[""]),
     ("extents", &[""]),
     ("hyperlayer", &["", "ddxml", "lvbackup-v1", "lvmsync", "thin-send"]),
     ("retention", &[""]),

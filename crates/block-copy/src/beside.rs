@@ -8,7 +8,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use extents::Bytes;
-use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::{Error, Op, Volume};
@@ -75,7 +74,7 @@ impl BesideFile {
             .prefix(&prefix(name))
             .suffix(Self::PARTIAL_SUFFIX)
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder(&place))
+            .tempfile_in(durable::parent(&place))
             .map_err(failed)?;
         if let Some(permissions) = permissions {
             temporary.as_file().set_permissions(permissions).map_err(failed)?;
@@ -111,19 +110,15 @@ impl BesideFile {
             Existing::Refuse => temporary.persist_noclobber(&target),
         }
         .map_err(|e| Error::system(Op::Rename, &target, None, e.error))?;
-        let folder = folder(&target);
-        match File::open(folder).and_then(|f| f.sync_all()) {
-            Err(e) if !matches!(Errno::from_io_error(&e), Some(Errno::INVAL | Errno::OPNOTSUPP)) => {
-                Err(Error::NotDurable { name: target.clone(), folder: folder.to_owned(), source: e })
-            }
-            // CIFS and others know no fsync of a directory: their server keeps names by itself.
-            _ => Ok(()),
-        }
+        sync_name(&target)
     }
 }
 
-pub(crate) fn folder(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// Makes the name of a complete file durable.
+pub(crate) fn sync_name(target: &Path) -> Result<(), Error> {
+    let folder = durable::parent(target);
+    let not_durable = |source| Error::NotDurable { name: target.to_owned(), folder: folder.to_owned(), source };
+    durable::sync_directory(folder).map_err(not_durable)
 }
 
 /// A name has 255 bytes on every usual file system, and the rest of ours needs some of them.

@@ -18,35 +18,13 @@ use crate::{Error, ReadAt, WriteAt};
 /// with the chunk. Until it is finished, nobody else may read or write the target.
 ///
 /// **Limitations.** A process that is killed leaves chunks whose rest may be stale, without a mark on them: who writes
-/// the same again, from the last [`flush`](Self::flush) on, must do so [`over`](Self::over) what was there before.
+/// the same again must first make the target equal to what it was at the last [`flush`](Self::flush).
 #[derive(Debug)]
 #[must_use = "the last chunk is completed by `finish`"]
 pub struct ChunkWriter<'a, T: WriteAt + ?Sized> {
     target: &'a T,
     chunk: ChunkSize,
-    before: Before<'a>,
     current: Option<Current>,
-}
-
-/// What tells whether a chunk was mapped before the first write.
-#[derive(Clone, Copy)]
-enum Before<'a> {
-    /// The target: nobody wrote to it yet.
-    Target,
-    /// What the target was made of.
-    Parent(&'a dyn ReadAt),
-    /// Nothing was.
-    Empty,
-}
-
-impl std::fmt::Debug for Before<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Target => "Target",
-            Self::Parent(_) => "Parent",
-            Self::Empty => "Empty",
-        })
-    }
 }
 
 /// The chunk that was last touched in part.
@@ -81,14 +59,7 @@ struct Cut {
 impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
     /// A writer to `target`, whose pool has chunks of this size. For a target without a pool take the smallest chunk.
     pub fn new(target: &'a T, chunk: ChunkSize) -> Self {
-        Self { target, chunk, before: Before::Target, current: None }
-    }
-
-    /// For a target on which somebody already wrote, in chunks from a border on, what is now written again: whether a
-    /// chunk was mapped before that, its `parent` tells, or `None` where the target was empty. Each chunk must then be
-    /// written in one go.
-    pub fn over(self, parent: Option<&'a dyn ReadAt>) -> Self {
-        Self { before: parent.map_or(Before::Empty, Before::Parent), ..self }
+        Self { target, chunk, current: None }
     }
 
     pub(crate) fn chunk(&self) -> ChunkSize {
@@ -181,14 +152,7 @@ impl<'a, T: WriteAt + ?Sized> ChunkWriter<'a, T> {
                 self.current = other;
                 self.leave()?;
                 let chunk = self.chunk_around(part);
-                let blank = match self.before {
-                    Before::Target => reads_zeros(self.target, chunk)?,
-                    Before::Empty => true,
-                    Before::Parent(parent) => {
-                        let inside = Extent::whole(parent.size()).and_then(|all| all.intersection(chunk));
-                        inside.map_or(Ok(true), |inside| reads_zeros(parent, inside))?
-                    }
-                };
+                let blank = reads_zeros(self.target, chunk)?;
                 Current { chunk, rest: blank.then_some(chunk).into_iter().collect() }
             }
         };

@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use extents::Bytes;
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::beside::folder;
+use crate::beside::sync_name;
 use crate::{BesideFile, Error, Op, Volume};
 
 /// A file `.NAME.partial` beside its target, which it becomes by [`commit`](Self::commit). Unlike a [`BesideFile`] it
@@ -114,7 +114,8 @@ impl PartialFile {
     /// not replaced.
     ///
     /// # Errors
-    /// What the system said. Unless it names the folder, the partial file is still there.
+    /// [`Error::NotDurable`]: the file has its name, and may lose it in a power failure. Otherwise the partial file is as
+    /// it was.
     pub fn commit(self) -> Result<(), Error> {
         let Self { file, path, target } = self;
         file.sync_all().map_err(failed(Op::Sync, &path))?;
@@ -134,20 +135,15 @@ impl PartialFile {
 /// Gives a file another name in the same folder, durably. What has that name already is not replaced.
 ///
 /// # Errors
-/// What the system said. Unless it names the folder, the file has its old name.
+/// [`Error::NotDurable`]: the file has its new name, and may lose it in a power failure. Otherwise it has its old name.
 pub fn rename_new(path: &Path, target: &Path) -> Result<(), Error> {
-    let renamed = match renameat_with(CWD, path, CWD, target, RenameFlags::NOREPLACE) {
-        // Not on every file system.
-        Err(Errno::INVAL | Errno::NOSYS) => fs::hard_link(path, target).and_then(|()| fs::remove_file(path)),
-        renamed => renamed.map_err(Into::into),
-    };
-    renamed.map_err(failed(Op::Rename, target))?;
-    sync_folder(target)
+    durable::rename_new(path, target).map_err(failed(Op::Rename, target))?;
+    sync_name(target)
 }
 
 fn sync_folder(of: &Path) -> Result<(), Error> {
-    let folder = folder(of);
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(Op::Sync, folder))
+    let folder = durable::parent(of);
+    durable::sync_directory(folder).map_err(failed(Op::Sync, folder))
 }
 
 fn failed(op: Op, name: &Path) -> impl Fn(io::Error) -> Error {

@@ -1,7 +1,7 @@
 //! What a reservation leaves on disk, so that the next run knows whose it is.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -87,12 +87,9 @@ impl Record {
 
     /// Replaces what is there, whole or not at all.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let beside = path.with_extension("new");
-        let mut file = fs::File::create(&beside)?;
-        serde_json::to_writer(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
+        let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
+        durable::replace(path, durable::PRIVATE_FILE, &text)
     }
 
     pub(crate) fn remove(path: &Path) {

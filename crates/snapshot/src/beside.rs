@@ -6,8 +6,6 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags};
-
 use crate::{FileId, Found};
 
 /// What is to become `path`, under a name that nobody else has: `.NAME.hyperlayer-ID`.
@@ -33,28 +31,12 @@ pub(crate) fn make_folder(unfinished: &Path) -> io::Result<FileId> {
 
 /// Gives it its name, durably; fails where anything has that.
 pub(crate) fn name(unfinished: &Path, path: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, unfinished, CWD, path, RenameFlags::NOREPLACE) {
-        Ok(()) => {}
-        // A file system that cannot (NFS): a second name fails where there is one, for files.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if unfinished.is_file() => {
-            fs::hard_link(unfinished, path)?;
-            fs::remove_file(unfinished)?;
-        }
-        // For folders: only an empty folder could be replaced, and it is looked that there is none.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) if fs::symlink_metadata(path).is_err() => {
-            fs::rename(unfinished, path)?;
-        }
-        Err(error) => return Err(error.into()),
-    }
+    durable::rename_new(unfinished, path)?;
     sync_parent(path)
 }
 
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    sync_folder(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-}
-
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    durable::sync_directory(durable::parent(path))
 }
 
 /// What has this name.

@@ -1,12 +1,10 @@
 //! What a journal needs of a file system.
 
 use std::fmt::Debug;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-use crate::beside::sync_folder;
 
 /// Far more than any record has.
 const MAX_BYTES: u64 = 1 << 20;
@@ -62,9 +60,7 @@ pub(crate) struct HostDisk;
 
 impl Disk for HostDisk {
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
-        let missing: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        missing.into_iter().filter_map(Path::parent).try_for_each(sync_folder)
+        durable::make_directory(folder, 0o700)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -99,6 +95,6 @@ impl Disk for HostDisk {
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        sync_folder(folder)
+        durable::sync_directory(folder)
     }
 }

@@ -18,8 +18,6 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
 
 use crate::options::SyncFile;
 
@@ -38,8 +36,6 @@ struct Inner {
     sync: SyncFile,
     /// Directories that are durable by name, up to the root: synced by this process.
     settled: Mutex<BTreeSet<PathBuf>>,
-    /// Whether the file system was found not to sync directories.
-    unsynced: Mutex<bool>,
 }
 
 impl fmt::Debug for Inner {
@@ -52,13 +48,7 @@ impl Folder {
     /// The directory at `root`, which is absolute and without symbolic links; made durably where it is missing and `make`
     /// is set.
     pub(crate) fn new(path: &Path, make: bool, sync: SyncFile) -> io::Result<Self> {
-        let none = Inner {
-            root: PathBuf::new(),
-            reader: LocalFileSystem::new(),
-            sync,
-            settled: Mutex::default(),
-            unsynced: Mutex::default(),
-        };
+        let none = Inner { root: PathBuf::new(), reader: LocalFileSystem::new(), sync, settled: Mutex::default() };
         if make && !path.is_dir() {
             none.make_root(path)?;
         }
@@ -92,7 +82,7 @@ impl Inner {
     /// Makes a directory and those above it that are missing, and syncs each directory in which one was made, but no other:
     /// those further up may not be readable.
     fn make_directory(&self, path: &Path, mode: u32) -> io::Result<()> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = durable::parent(path);
         if !parent.is_dir() {
             self.make_directory(parent, USUAL)?;
         }
@@ -103,24 +93,13 @@ impl Inner {
         self.sync_directory(parent)
     }
 
-    /// Syncs a directory. File systems that have no such operation are passed over with one warning; any other error
-    /// counts.
+    /// Syncs a directory.
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         let synced = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => (self.sync)(&opened?, path),
         };
-        match synced {
-            Err(error) if is_no_operation(&error) => {
-                let mut warned = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
-                if !std::mem::replace(&mut *warned, true) {
-                    let path = path.display().to_string();
-                    tracing::warn!(path, %error, "the file system cannot sync directories: a power cut may lose new files");
-                }
-                Ok(())
-            }
-            synced => synced.map_err(|error| in_sync(path, &error)),
-        }
+        durable::directory_synced(path, synced).map_err(|error| in_sync(path, &error))
     }
 
     /// Syncs a file's directory, and the first time the directories above it, which another process may have made.
@@ -192,32 +171,11 @@ impl Staged {
     fn publish(mut self, mode: &PutMode) -> io::Result<()> {
         (self.folder.0.sync)(&self.file, &self.path).map_err(|error| in_sync(&self.path, &error))?;
         match mode {
-            PutMode::Create => self.name_new()?,
-            _ => {
-                fs::rename(&self.path, &self.target)?;
-                self.renamed = true;
-            }
+            PutMode::Create => durable::rename_new(&self.path, &self.target)?,
+            _ => fs::rename(&self.path, &self.target)?,
         }
-        let (folder, target) = (self.folder.clone(), self.target.clone());
-        // Before the sync, which makes that durable too.
-        drop(self);
-        folder.0.settle_parent(&target)
-    }
-
-    /// Gives the file a name that no other file has.
-    fn name_new(&mut self) -> io::Result<()> {
-        match fs::hard_link(&self.path, &self.target) {
-            // On a network file system the answer to the first request may have been lost.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_same_file(&self.path, &self.target) => {
-                Ok(())
-            }
-            Err(error) if is_without_links(&error) => {
-                rename_new(&self.path, &self.target)?;
-                self.renamed = true;
-                Ok(())
-            }
-            linked => linked,
-        }
+        self.renamed = true;
+        self.folder.0.settle_parent(&self.target)
     }
 }
 
@@ -227,33 +185,6 @@ impl Drop for Staged {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// Renames where nothing is replaced, for file systems without hard links.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "its file system has neither hard links nor renames that replace nothing (RENAME_NOREPLACE)",
-        )),
-        renamed => Ok(renamed?),
-    }
-}
-
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    let id = |path: &Path| fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
-    id(a).is_some_and(|of_a| Some(of_a) == id(b))
-}
-
-fn is_without_links(error: &io::Error) -> bool {
-    let code = Errno::from_io_error(error);
-    code.is_some_and(|code| [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::MLINK].contains(&code))
-}
-
-/// Whether a file system says that it has no such operation, as CIFS does for a directory's sync.
-fn is_no_operation(error: &io::Error) -> bool {
-    let code = Errno::from_io_error(error);
-    code.is_some_and(|code| [Errno::INVAL, Errno::OPNOTSUPP, Errno::NOSYS].contains(&code))
 }
 
 fn in_sync(path: &Path, error: &io::Error) -> io::Error {
@@ -374,35 +305,5 @@ impl MultipartUpload for Upload {
     async fn abort(&mut self) -> Result<()> {
         self.staged = None;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_name_replaces_nothing_with_and_without_links() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        for name in ["a", "b"] {
-            fs::write(path(name), name).unwrap();
-        }
-        assert_eq!(rename_new(&path("a"), &path("b")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        rename_new(&path("a"), &path("c")).unwrap();
-        assert_eq!((fs::read(path("b")).unwrap(), fs::read(path("c")).unwrap()), (b"b".to_vec(), b"a".to_vec()));
-        fs::hard_link(path("b"), path("d")).unwrap();
-        assert!(is_same_file(&path("b"), &path("d")) && !is_same_file(&path("b"), &path("c")));
-        // What link(2) says on FAT, on some FUSE file systems, and where a name is taken.
-        for (code, without) in
-            [(Errno::PERM, true), (Errno::OPNOTSUPP, true), (Errno::NOSYS, true), (Errno::EXIST, false)]
-        {
-            assert_eq!(is_without_links(&code.into()), without, "{code}");
-        }
-        for (code, passed) in
-            [(Errno::INVAL, true), (Errno::OPNOTSUPP, true), (Errno::IO, false), (Errno::NOSPC, false)]
-        {
-            assert_eq!(is_no_operation(&code.into()), passed, "{code}");
-        }
     }
 }

@@ -5,16 +5,17 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 
 /// What each crate may depend on within the workspace, and in its tests on `testkit` besides.
 const ALLOWED: &[(&str, &[&str])] = &[
+    ("durable", &[]),
     ("extents", &[]),
     ("retention", &[]),
     ("hyperlayer", &["extents"]),
     ("thin-delta", &["extents"]),
-    ("lvm-cmd", &["extents"]),
-    ("block-copy", &["extents"]),
-    ("transfer", &["extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy"]),
-    ("store", &["extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy", "retention", "transfer"]),
+    ("lvm-cmd", &["durable", "extents"]),
+    ("block-copy", &["durable", "extents"]),
+    ("transfer", &["durable", "extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy"]),
+    ("store", &["durable", "extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy", "retention", "transfer"]),
     ("replicate", &["extents", "hyperlayer", "thin-delta", "lvm-cmd", "block-copy", "retention", "transfer"]),
-    ("snapshot", &["extents", "lvm-cmd"]),
+    ("snapshot", &["durable", "extents", "lvm-cmd"]),
     ("daemon", &["extents", "lvm-cmd", "retention"]),
     ("cli", &["extents", "hyperlayer", "lvm-cmd", "block-copy", "transfer", "store"]),
     ("testkit", &["extents"]),
@@ -27,6 +28,7 @@ const FOR_TESTS: &[(&str, &[&str])] = &[("store", &["s3-server"]), ("lvbackup", 
 
 /// A program may use every crate, but no other program.
 const CRATES: &[&str] = &[
+    "durable",
     "extents",
     "retention",
     "hyperlayer",

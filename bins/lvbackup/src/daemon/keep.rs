@@ -1,8 +1,7 @@
 //! Files that are replaced as a whole.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Whom a file is for.
@@ -19,26 +18,15 @@ pub(super) enum For {
 /// # Errors
 /// What the system said; then it is the old one, or, where that is only about durability, one of both.
 pub(super) fn replace(path: &Path, text: &str, whom: For) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    if whom == For::Us {
-        make_folder(folder)?;
-    }
-    let beside = folder.join(format!(".{}.new", name.to_string_lossy()));
-    // Of a run that was killed while it wrote; or a link that somebody made.
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    match whom {
-        For::Us => file.sync_all()?,
+    let mode = match whom {
+        For::Us => {
+            make_folder(durable::parent(path))?;
+            durable::PRIVATE_FILE
+        }
         // Whatever the service's mask is.
-        For::Others => file.set_permissions(Permissions::from_mode(0o644))?,
-    }
-    fs::rename(&beside, path)?;
-    if whom == For::Us { File::open(folder)?.sync_all() } else { Ok(()) }
+        For::Others => 0o644,
+    };
+    durable::replace(path, mode, text.as_bytes())
 }
 
 /// Makes a folder that nobody else can read, and those above it that are missing.
@@ -46,7 +34,7 @@ pub(super) fn replace(path: &Path, text: &str, whom: For) -> io::Result<()> {
 /// # Errors
 /// What the system said.
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    durable::make_directory(folder, 0o700)
 }
 
 /// What a file says, at most one byte more than `most_bytes`; `None` where there is none.
@@ -66,6 +54,8 @@ pub(super) fn read(path: &Path, most_bytes: usize) -> io::Result<Option<String>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn the_old_one_or_the_new_one() {
@@ -82,7 +72,7 @@ mod tests {
         // What a killed run left, as a link to something that is not to be written.
         let other = folder.path().join("other");
         fs::write(&other, "mine").unwrap();
-        std::os::unix::fs::symlink(&other, folder.path().join("a/b/.state.json.new")).unwrap();
+        std::os::unix::fs::symlink(&other, durable::staged(&path)).unwrap();
         replace(&path, "three", For::Us).unwrap();
         assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
         assert_eq!(read(&path, 2).unwrap().as_deref(), Some("thr"));

@@ -229,12 +229,13 @@ impl Folder {
     /// Makes a dump that is whole durable, and gives it its name.
     ///
     /// # Errors
-    /// It has not its name; nothing that had it is replaced.
+    /// Exit 5: the dump has its name, and may lose it in a power failure. Otherwise it has its unfinished name; no other dump
+    /// is replaced.
     pub(crate) fn finish(&self, dump: DumpName) -> Outcome {
         let unfinished = self.unfinished(dump);
         let synced = File::open(&unfinished).and_then(|file| file.sync_all());
         synced.or_fail(Exit::Failed).map_err(|failure| failure.context("cannot make the dump durable"))?;
-        rename_new(&unfinished, &self.file(dump)).or_fail(Exit::Failed)
+        Ok(rename_new(&unfinished, &self.file(dump)).map_err(transfer::Error::from)?)
     }
 }
 
@@ -243,13 +244,8 @@ impl Folder {
 /// # Errors
 /// It is not there.
 pub(crate) fn make_dest(dest: &Path) -> Outcome {
-    let missing: Vec<_> = dest.ancestors().take_while(|folder| !folder.exists()).collect();
-    let made = fs::create_dir_all(dest).or_fail(Exit::Failed);
-    made.map_err(|failure| failure.context(format!("cannot make `{}`", dest.display())))?;
-    missing
-        .iter()
-        .filter_map(|folder| folder.parent())
-        .try_for_each(|parent| sync(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }))
+    let made = durable::make_directory(dest, 0o777).or_fail(Exit::Failed);
+    made.map_err(|failure| failure.context(format!("cannot make `{}`", dest.display())))
 }
 
 /// Removes a file that may be gone already.
@@ -266,7 +262,7 @@ pub(crate) fn remove(path: &Path) -> Outcome {
 }
 
 fn sync(folder: &Path) -> Outcome {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    let synced = durable::sync_directory(folder);
     synced.or_fail(Exit::Failed).map_err(|failure| failure.context(format!("cannot sync `{}`", folder.display())))
 }
 

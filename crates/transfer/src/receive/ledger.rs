@@ -1,8 +1,7 @@
 //! Where a partial chain is kept, so that a power cut takes nothing away that it says.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use block_copy::Op;
@@ -87,41 +86,17 @@ impl LedgerFile {
     /// What the system said.
     pub fn remove(&self) -> Result<(), block_copy::Error> {
         // Of a run that was killed while it wrote.
-        let _ = fs::remove_file(self.beside());
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.and_then(|()| self.sync_folder()).map_err(|source| self.failed(source)),
-        }
+        let _ = std::fs::remove_file(durable::staged(&self.path));
+        durable::remove_file(&self.path).map_err(|source| self.failed(source))
     }
 
     fn replace(&self, partial: &Partial) -> io::Result<()> {
         let digest = digest(partial).ok_or(io::ErrorKind::InvalidData)?;
         let document = Document { version: VERSION, partial: partial.clone(), digest };
-        make_folders(self.folder())?;
-        let beside = self.beside();
-        // Of a run that was killed while it wrote; or, in a shared folder, a link that somebody made.
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = File::create_new(&beside)?;
-        serde_json::to_writer_pretty(&mut file, &document)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
-        self.sync_folder()
-    }
-
-    fn sync_folder(&self) -> io::Result<()> {
-        sync_folder(self.folder())
-    }
-
-    fn beside(&self) -> PathBuf {
-        self.path.with_extension("new")
-    }
-
-    fn folder(&self) -> &Path {
-        folder_of(&self.path)
+        durable::make_directory(durable::parent(&self.path), 0o700)?;
+        let mut text = serde_json::to_vec_pretty(&document)?;
+        text.push(b'\n');
+        durable::replace(&self.path, durable::PRIVATE_FILE, &text)
     }
 
     fn failed(&self, source: io::Error) -> block_copy::Error {
@@ -133,28 +108,6 @@ impl Ledger for LedgerFile {
     fn keep(&self, partial: &Partial) -> Result<(), block_copy::Error> {
         self.replace(partial).map_err(|source| self.failed(source))
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes a folder for us alone and those above it that are missing, so that a power cut takes none of them away.
-fn make_folders(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let above = folder_of(folder);
-    make_folders(above)?;
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        // Made by another run just now, it may not be durable yet.
-        _ => sync_folder(above),
-    }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn digest(partial: &Partial) -> Option<String> {
