@@ -84,7 +84,7 @@ make_pool() {
     shift 4
     # Room for the pool, its metadata twice, and LVM's own.
     local file loops=() files=("$vg.pv")
-    [ -z "${POOL_RAID:-}" ] || files+=("$vg-2.pv")
+    [ -z "${POOL_RAID:-}${POOL_CACHE:-}" ] || files+=("$vg-2.pv")
     for file in "${files[@]}"; do
         truncate -s $(($(bytes "$size") + (96 << 20))) "/scratch/$file"
         loop=$(losetup --find --show --direct-io=on ${LOOP_OPTIONS[@]+"${LOOP_OPTIONS[@]}"} "/scratch/$file")
@@ -96,6 +96,10 @@ make_pool() {
     else
         lvcreate -q -q -y --type raid1 -m1 --nosync -L "$size" -n "$pool" "$vg"
         lvconvert -q -q -y --type thin-pool -c "$chunk" "$@" "$vg/$pool"
+    fi
+    if [ -n "${POOL_CACHE:-}" ]; then
+        lvcreate -q -q -y -L 16m -n cache "$vg" "${loops[1]}"
+        lvconvert -q -q -y --type cache --cachevol "$vg/cache" "$vg/$pool"
     fi
 }
 

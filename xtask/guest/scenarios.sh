@@ -4,8 +4,8 @@
 # Prints `ok NAME (12 s)`, or the log and `FAILED NAME (12 s): reason`. Leaves results.tsv (name, ok or FAILED, seconds, reason)
 # and NAME.log under $RESULTS. A scenario says `# limit: 600` when the usual 300 s are too few for it,
 # and `# takes: 130` when it takes much more, or less, than a minute, for whoever shares scenarios out.
-# NAME@VARIANT.sh is the scenario NAME.sh on a host that variants/VARIANT.sh makes another one. `# variants: NOISE...` names those
-# under which it runs by turns.
+# NAME@VARIANT.sh is the scenario NAME.sh on a host that variants/VARIANT.sh changes. A scenario runs under all variants by turns;
+# `# not under VARIANT...: WHY` excludes some.
 
 # A scenario that cuts the power (`power_cut` in lib.sh) is run again in the next boot, with $BOOT one more. Its disks are then
 # as the cut left them.

@@ -1,3 +1,4 @@
+# not under noise otherwise settings: they change LVM for the programs, and none runs here
 # takes: 20
 # The guest itself, without any program of ours: thin pools, snapshots, metadata snapshots, thin_delta, names with hyphens.
 . lib.sh

@@ -1,3 +1,4 @@
+# not under noise otherwise settings: they change LVM for the programs, and none runs here
 # takes: 20
 # The helpers of lib.sh notice what they are there for.
 . lib.sh

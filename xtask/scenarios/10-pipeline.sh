@@ -1,4 +1,3 @@
-# variants: noise otherwise raid1 sectors-4k settings
 # The main job: a full layer and a delta through a pipe into another group, and the same delta by way of files.
 . lib.sh
 

@@ -1,4 +1,5 @@
 # takes: 180
+# not under cached-origin: LVM extends no pool whose data is cached
 # A receive that is killed, cut or out of space is continued or removed, and nothing is lost on the way.
 . lib.sh
 

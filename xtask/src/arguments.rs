@@ -20,8 +20,8 @@ Usage: cargo xtask TASK
   bench                   how fast the tools are, as ratios against dd, cat and sha1sum in the same run
   setup                   install the Debian packages that are missing (as root), or print the command that does
   soak NAME...            long scenarios of xtask/soak, in a guest
-  soak variants [WORD...] the scenarios whose names contain one of the words, or all, under each variant of the host
-                          in xtask/guest/variants, in a guest
+  soak variants [WORD...] each scenario under each variant of the host (xtask/guest/variants) that it can bear, or those
+                          of which NAME@VARIANT contains one of the words, such as 10-pipeline or @noise, in a guest
   soak adversaries        the tests named `adversary` with many more cases, on this machine
 
 A guest is a virtual machine with LVM, thin pools, and the release binaries in PATH:

@@ -49,8 +49,7 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Adversaries => adversaries::soak()?,
         Task::Variants { words, limits } => {
-            let scenarios = scenarios::under_all(&scenarios::select("scenarios", &words)?)?;
-            return scenarios::run(&scenarios, "variants", &limits).map(verdict);
+            return scenarios::run(&scenarios::under_variants(&words)?, "variants", &limits).map(verdict);
         }
         Task::Soak { names, limits } => {
             // Each with folders of its own: several run at once, and their logs hold the figures.

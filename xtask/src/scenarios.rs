@@ -69,34 +69,52 @@ pub(crate) fn plain(files: Vec<PathBuf>) -> Vec<Scenario> {
     files.into_iter().map(|file| Scenario { file, variant: None }).collect()
 }
 
-/// Each once: as it is, or under one of the variants that it names in `# variants: NAME...`, by turns. Which one a commit's
-/// number and the scenario's place decide, so that the same commit does the same again.
+/// Each once: as it is, or under one of the variants that it can bear, by turns. A commit's number and the scenario's place decide
+/// which one, so that the same commit does the same again.
 pub(crate) fn by_turns(files: Vec<PathBuf>) -> Result<Vec<Scenario>> {
     let commits = output(command("git").current_dir(workspace::root()).args(["rev-list", "--count", "HEAD"]));
     // Without git, as in an unpacked archive, it is always the same turn.
     let turn = commits.ok().and_then(|count| count.trim().parse::<usize>().ok()).unwrap_or(0);
     let in_turn = |(place, file): (usize, PathBuf)| {
-        let text = fs::read_to_string(&file)?;
-        let variant = turns(&text).nth((turn + place) % turns(&text).count()).flatten().map(str::to_owned);
+        let variants = variants(&file)?;
+        // As many turns as variants, and one as it is.
+        let variant = ((turn + place) % (variants.len() + 1)).checked_sub(1).map(|index| variants[index].clone());
         Ok(Scenario { file, variant })
     };
     files.into_iter().enumerate().map(in_turn).collect()
 }
 
-/// What a scenario may run under: nothing first.
-fn turns(text: &str) -> impl Iterator<Item = Option<&str>> {
-    let named = text.lines().find_map(|line| line.strip_prefix("# variants: ")).unwrap_or_default();
-    std::iter::once(None).chain(named.split_whitespace().map(Some))
+/// The variants that a scenario can bear: all of `xtask/guest/variants` but those that it excludes.
+fn variants(scenario: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(scenario).with_context(|| format!("cannot read {}", scenario.display()))?;
+    let all = select("guest/variants", &[])?.iter().map(|file| name(file)).collect();
+    without_excluded(all, &text).with_context(|| scenario.display().to_string())
 }
 
-/// Each under every variant.
-pub(crate) fn under_all(files: &[PathBuf]) -> Result<Vec<Scenario>> {
-    let variants: Vec<_> = select("guest/variants", &[])?.iter().map(|file| name(file)).collect();
-    let under = |file: &PathBuf| {
-        let file = file.clone();
-        variants.iter().map(move |variant| Scenario { file: file.clone(), variant: Some(variant.clone()) })
-    };
-    Ok(files.iter().flat_map(under).collect())
+/// All variants but those that a scenario's text names in lines such as `# not under raid1 noise: why`.
+fn without_excluded(mut variants: Vec<String>, text: &str) -> Result<Vec<String>> {
+    for line in text.lines().filter_map(|line| line.strip_prefix("# not under ")) {
+        let (excluded, _) = line.split_once(": ").with_context(|| format!("`{line}` does not say why"))?;
+        for name in excluded.split_whitespace() {
+            let place = variants.iter().position(|variant| variant == name);
+            variants.remove(place.with_context(|| format!("there is no variant `{name}`"))?);
+        }
+    }
+    Ok(variants)
+}
+
+/// Each scenario under each variant that it can bear, where `NAME@VARIANT` contains one of the words; all of them without words.
+pub(crate) fn under_variants(words: &[String]) -> Result<Vec<Scenario>> {
+    let mut scenarios = Vec::new();
+    for file in select("scenarios", &[])? {
+        let under = |variant| Scenario { file: file.clone(), variant: Some(variant) };
+        scenarios.extend(variants(&file)?.into_iter().map(under));
+    }
+    scenarios.retain(|one| words.is_empty() || words.iter().any(|word| one.name().contains(word.as_str())));
+    if scenarios.is_empty() {
+        bail!("no scenario has a name and a variant that contain {}", words.join(" or "));
+    }
+    Ok(scenarios)
 }
 
 /// Guests at once at most. LVM's commands run one after another, so that one guest keeps one processor busy.
@@ -226,13 +244,28 @@ fn name(file: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tally, count, shares, takes_seconds, turns};
+    use super::{Scenario, Tally, count, shares, takes_seconds, under_variants, without_excluded};
 
     #[test]
-    fn a_scenario_says_under_which_variants_it_may_run() {
-        let found: Vec<_> = turns("# limit: 5\n# variants: noise settings\n. lib.sh\n").collect();
-        assert_eq!(found, [None, Some("noise"), Some("settings")]);
-        assert_eq!(turns(". lib.sh\n").collect::<Vec<_>>(), [None]);
+    fn a_scenario_excludes_variants_and_says_why() {
+        let left = |text| {
+            let all = ["noise", "raid1", "settings"].map(str::to_owned).to_vec();
+            without_excluded(all, text).map(|variants| variants.join(" ")).map_err(|error| error.to_string())
+        };
+        assert_eq!(left(". lib.sh\n").unwrap(), "noise raid1 settings");
+        assert_eq!(left("# limit: 5\n# not under noise raid1: it cuts the power\n. lib.sh\n").unwrap(), "settings");
+        assert_eq!(left("# not under noise: one\n# not under settings: another\n").unwrap(), "raid1");
+        assert_eq!(left("# not under nois: why\n").unwrap_err(), "there is no variant `nois`");
+        assert_eq!(left("# not under noise\n").unwrap_err(), "`noise` does not say why");
+    }
+
+    #[test]
+    fn every_scenario_excludes_variants_that_exist() {
+        let scenarios = under_variants(&[]).unwrap();
+        assert!(scenarios.len() > 100, "{}", scenarios.len());
+        let names: Vec<_> = under_variants(&["@noise".into()]).unwrap().iter().map(Scenario::name).collect();
+        assert!(names.contains(&"10-pipeline@noise".to_owned()), "{names:?}");
+        assert!(names.iter().all(|name| name.ends_with("@noise")), "{names:?}");
     }
 
     #[test]
