@@ -1,6 +1,6 @@
 //! What the tests of several crates share: content that proves its place ([`stamped`]), thin volumes as a model
 //! ([`ThinVolume`], [`Pair`], [`histories`]), what LVM says ([`lv_row`]), and the workspace's binaries in a cleared environment ([`Tool`], [`Folder`], [`contract!`]),
-//! and how long a test searches ([`adversary()`]).
+//! how long a test searches ([`adversary()`]), and damage to the streams that it gives ([`damage()`]).
 //!
 //! A dev-dependency only. **Panics.** All over: a test that cannot go on fails.
 
@@ -9,6 +9,7 @@
 
 mod adversary;
 mod contract;
+mod damage;
 mod folder;
 mod lvs;
 mod patience;
@@ -18,6 +19,7 @@ mod tool;
 
 pub use adversary::{Totals, adversary, adversary_cases};
 pub use contract::{check_help, check_refused, check_standard_output};
+pub use damage::{Damage, damage};
 pub use folder::Folder;
 pub use lvs::{LVS, POOL_UUID, lv_row, lvs_step, pool_row, pool_row_with};
 pub use patience::{LIMIT, eventually, within_limit};

@@ -54,6 +54,12 @@ impl Faults {
         self.failure == Failure::Kill && self.asked() > self.at
     }
 
+    /// Whether the last operation that was asked for was the first one to fail.
+    #[must_use]
+    pub fn has_just_failed(&self) -> bool {
+        self.asked() == self.at.saturating_add(1)
+    }
+
     /// Counts an operation, which is to be done where this succeeds.
     ///
     /// # Errors
@@ -87,6 +93,11 @@ impl<T> Faulted<T> {
     /// The volume inside.
     pub fn inner(&self) -> &T {
         &self.inner
+    }
+
+    /// The volume inside, which fails no more.
+    pub fn into_inner(self) -> T {
+        self.inner
     }
 }
 

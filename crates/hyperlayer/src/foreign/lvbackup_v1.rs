@@ -126,6 +126,8 @@ impl Codec for LvbackupV1 {
             State::Header => cut(position, "within the header"),
             State::Data(..) => cut(position, "within the data of a block"),
             State::Digest(..) => cut(position, "within the digest of a block"),
+            // Only right behind the header: after a block the end is seen at once.
+            State::Index(body) if body.left == 0 => Ok((Completeness::Counted, body.totals)),
             State::Index(_) | State::Busy => cut(position, "before all of its blocks"),
         }
     }

@@ -137,7 +137,8 @@ fn refused_blocks() {
 
 #[test]
 fn no_blocks() {
-    let events = accept(&Fields { count: 0, layer: [0; 36], ..fields() }.bytes());
+    let stream = Fields { count: 0, layer: [0; 36], ..fields() }.bytes();
+    let events = accept(&stream);
     let header = Header {
         volume_size: Some(Bytes::new(4096)),
         chunk_size: Some(chunk_size(512)),
@@ -146,4 +147,14 @@ fn no_blocks() {
     };
     assert_eq!(events[0], hyperlayer::fuzzing::Owned::Header(Box::new(header)));
     assert_eq!(events.len(), 2);
+    // A reader says that the input ends, and so do two streams in a row.
+    let two = stream.repeat(2);
+    for (input, ends) in [(&stream, 1), (&two, 2)] {
+        let mut reader = hyperlayer::Reader::new(&input[..]);
+        let mut found = 0;
+        while let Some(event) = reader.next_event().unwrap() {
+            found += usize::from(matches!(event, hyperlayer::Event::End(_)));
+        }
+        assert_eq!(found, ends);
+    }
 }

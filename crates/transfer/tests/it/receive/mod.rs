@@ -11,7 +11,7 @@ use std::io::BufReader;
 use std::sync::Mutex;
 
 use block_copy::testing::{Failure, Faulted, Faults, Faulty, ThinModel, Volatile};
-use block_copy::{Op, Progress, Queue, ReadAt, WriteAt};
+use block_copy::{Op, Queue, ReadAt, WriteAt};
 use extents::{Bytes, ChunkSize};
 use hyperlayer::{Header, LayerId, ReadOptions};
 use testkit::{Pair, ThinVolume, chunk_runs};
@@ -22,6 +22,7 @@ use crate::Layer;
 use crate::stop::StopAt;
 
 /// A chain's layers; the volume before the first one, where that is a delta.
+#[derive(Debug)]
 struct History {
     base: Option<Vec<u8>>,
     layers: Vec<Layer>,
@@ -71,22 +72,44 @@ struct Machine {
     file: bool,
     base: Option<ThinModel>,
     volumes: BTreeMap<u64, ThinModel>,
-    ledger: Mutex<Option<Partial>>,
+    ledger: LedgerInMemory,
+    reading: Reading,
 }
 
-/// The room that a machine has for a volume, in bytes.
-const SIZE_MAX: u64 = 1 << 20;
-
-struct Book {
-    partial: Mutex<Option<Partial>>,
-    faults: Faults,
+/// What a user says of streams that do not say it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reading {
+    options: ReadOptions,
+    /// Whether a stream is taken that has no end.
+    open_end: bool,
+    size: Option<Bytes>,
 }
 
-impl Ledger for Book {
+#[derive(Default)]
+struct LedgerInMemory(Mutex<Option<Partial>>);
+
+impl Ledger for LedgerInMemory {
     fn keep(&self, partial: &Partial) -> Result<(), block_copy::Error> {
-        self.faults.pass(Op::Rename)?;
-        *self.partial.lock().unwrap() = Some(partial.clone());
+        *self.0.lock().unwrap() = Some(partial.clone());
         Ok(())
+    }
+}
+
+/// A ledger whose writing is one of the operations that may fail.
+struct FaultyLedger<L> {
+    inner: L,
+    faults: Faults,
+    /// Whether the one that fails is kept all the same, as where the directory's sync fails.
+    is_kept: bool,
+}
+
+impl<L: Ledger> Ledger for FaultyLedger<L> {
+    fn keep(&self, partial: &Partial) -> Result<(), block_copy::Error> {
+        let passed = self.faults.pass(Op::Rename);
+        if passed.is_ok() || self.is_kept && self.faults.has_just_failed() {
+            self.inner.keep(partial)?;
+        }
+        passed
     }
 }
 
@@ -103,6 +126,8 @@ struct Fate {
     reach: u64,
     /// How many operations of all kinds pass, and what happens then.
     fails: (u64, Failure),
+    /// Whether the ledger has what failed to be written to it.
+    is_kept: bool,
     /// How often it is asked whether to stop before that is so.
     stop: u64,
 }
@@ -113,10 +138,21 @@ const UNHARMED: Fate = Fate {
     due: 4096,
     reach: 20_000,
     fails: (u64::MAX, Failure::Kill),
+    is_kept: false,
     stop: u64::MAX,
 };
 
+impl Fate {
+    fn want<'a>(&self, due: &'a (dyn Fn(Bytes) -> bool + Sync), reading: &Reading) -> Want<'a> {
+        let queue = Queue { piece: Bytes::new(4096), depth: 2, readers: 1 };
+        Want { check_base: true, size: reading.size, due, reach: Reach(Bytes::new(self.reach)), seen: None, queue }
+    }
+}
+
 impl Machine {
+    /// The room that it has for a volume, in bytes.
+    const SIZE_MAX: usize = 1 << 20;
+
     fn new(history: &History, chunk: ChunkSize, file: bool) -> Self {
         let chunk = if file { ChunkSize::SECTOR } else { chunk };
         let base = history.base.as_ref().map(|base| {
@@ -124,12 +160,13 @@ impl Machine {
             volume.write_at(Bytes::ZERO, base).unwrap();
             volume
         });
-        Self { chunk, file, base, volumes: BTreeMap::new(), ledger: Mutex::default() }
+        let (volumes, ledger, reading) = (BTreeMap::new(), LedgerInMemory::default(), Reading::default());
+        Self { chunk, file, base, volumes, ledger, reading }
     }
 
     fn partial(&self) -> Partial {
         let base = self.base.as_ref().map(|base| PartialBase { name: "base".into(), uuid: None, size: base.size() });
-        self.ledger.lock().unwrap().clone().unwrap_or_else(|| Partial::new("target", "2026-11-21T03:00:00Z", base))
+        self.ledger.0.lock().unwrap().clone().unwrap_or_else(|| Partial::new("target", "2026-11-21T03:00:00Z", base))
     }
 
     /// One run on these streams, one behind the other. Where it fails the power is cut, and of what was not synced that
@@ -137,16 +174,14 @@ impl Machine {
     fn run(&mut self, streams: &[Vec<u8>], fate: Fate, survives: &mut dyn FnMut() -> bool) -> Result<(), Error> {
         let partial = self.partial();
         let faults = Faults::new(fate.fails.0, fate.fails.1);
-        let ledger = Book { partial: std::mem::take(&mut self.ledger), faults: faults.clone() };
+        let inner = std::mem::take(&mut self.ledger);
+        let ledger = FaultyLedger { inner, faults: faults.clone(), is_kept: fate.is_kept };
         let due = move |since: Bytes| since.get() >= fate.due;
-        let queue = Queue { piece: Bytes::new(4096), depth: 2, readers: 1 };
-        let reach = Reach(Bytes::new(fate.reach));
-        let want = Want { check_base: true, size: None, due: &due, reach, seen: None, queue };
+        let reading = self.reading;
+        let want = fate.want(&due, &reading);
         let mut receiver =
             Receiver::new(Volumes { machine: self, fate, faults, open: None, parent: None }, &ledger, partial, want);
-        let input = streams.concat();
-        let input = &input[..fate.input.min(input.len())];
-        let ended = hand_over(&mut receiver, input, &StopAt::after(fate.stop));
+        let ended = hand_over(&mut receiver, streams, &fate, &reading);
         let ended = match ended {
             Ok(()) => receiver.complete().map(drop),
             Err(error) => {
@@ -155,7 +190,7 @@ impl Machine {
                 Err(error)
             }
         };
-        self.ledger = ledger.partial;
+        self.ledger = ledger.inner;
         ended
     }
 
@@ -165,11 +200,18 @@ impl Machine {
     }
 }
 
-fn hand_over(receiver: &mut Receiver<'_, Volumes<'_>>, input: &[u8], progress: &dyn Progress) -> Result<(), Error> {
-    let input = BufReader::with_capacity(1500, input);
-    let mut next = Some(LayerReader::open_rest("in", input, ReadOptions::default())?);
+fn hand_over<S: Site>(
+    receiver: &mut Receiver<'_, S>,
+    streams: &[Vec<u8>],
+    fate: &Fate,
+    reading: &Reading,
+) -> Result<(), Error> {
+    let (input, progress) = (streams.concat(), StopAt::after(fate.stop));
+    let input = BufReader::with_capacity(1500, &input[..fate.input.min(input.len())]);
+    let layer = LayerReader::open_rest("in", input, reading.options)?;
+    let mut next = Some(layer.accept_open_end(reading.open_end));
     while let Some(mut layer) = next {
-        receiver.receive(&mut layer, progress)?;
+        receiver.receive(&mut layer, &progress)?;
         next = layer.next_layer()?;
     }
     Ok(())
@@ -228,9 +270,9 @@ impl Site for Volumes<'_> {
 
     fn begin(&mut self, number: u64, header: &Header, size: Bytes) -> Result<Option<Identity>, Error> {
         let identity = self.identify(number, header)?;
-        if size.get() > SIZE_MAX {
+        if size > Machine::SIZE_MAX.into() {
             // Of a header that was altered.
-            return Err(Error::TargetTooSmall { size: Bytes::new(SIZE_MAX), needed: size });
+            return Err(Error::TargetTooSmall { size: Machine::SIZE_MAX.into(), needed: size });
         }
         let parent = match self.parent_of(number) {
             Some(parent) => parent,
