@@ -6,6 +6,12 @@ use std::str::FromStr;
 
 /// LVM's `NAME_LEN` less its final zero: the longest name of a group or a volume, in bytes.
 const MAX_NAME: usize = 127;
+/// The kernel's `DM_NAME_LEN` less its final zero (`include/uapi/linux/dm-ioctl.h`): the longest name that an active volume can
+/// have in the device mapper, in bytes.
+const MAX_DM_NAME: usize = 127;
+/// The longest that the names of a group and of a volume in it may be together, in bytes: `lvrename` wants room for `/dev/`
+/// and three bytes more in `NAME_LEN` (lvm2 `tools/lvrename.c`).
+const MAX_BOTH_NAMES: usize = 120;
 /// lvm(8), "TAGS": the longest tag, in bytes.
 const MAX_TAG: usize = 1024;
 /// Thin device ids have 24 bits (`MAX_DEV_ID` in the kernel's dm-thin.c).
@@ -272,6 +278,46 @@ impl LvRef {
     #[must_use]
     pub fn sibling(&self, lv: LvName) -> Self {
         Self::new(self.vg.clone(), lv)
+    }
+
+    /// Checks that a volume can be renamed to this name and be active under it. LVM itself checks neither when it makes a
+    /// volume that stays inactive.
+    ///
+    /// # Errors
+    /// The names of group and volume are too long together: 120 bytes at most, and 127 in the device mapper, where every
+    /// hyphen counts twice and one more stands between them.
+    pub fn check_length(&self) -> Result<(), NameError> {
+        let refused = |len, most, what| {
+            Err(NameError::new("volume", &self.to_string(), format!("{what} {len} bytes, at most {most} are allowed")))
+        };
+        match (self.vg.0.len() + self.lv.0.len(), self.dm_name().len()) {
+            (both, _) if both > MAX_BOTH_NAMES => refused(both, MAX_BOTH_NAMES, "group and name have together"),
+            (_, dm) if dm > MAX_DM_NAME => refused(dm, MAX_DM_NAME, "its name in the device mapper has"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first of `LV-SUFFIX`, `LV-SUFFIX-2`, `LV-SUFFIX-3`, ... that is not taken: a name for a volume that belongs to this
+    /// one. Where that is [too long](Self::check_length), it begins with less of this volume's name.
+    ///
+    /// # Errors
+    /// Not even the first byte of this volume's name leaves room for the suffix, or no volume may have the suffix in its name.
+    pub fn with_suffix(&self, suffix: &str, taken: impl Fn(&LvName) -> bool) -> Result<Self, NameError> {
+        let mut end = format!("-{suffix}");
+        let mut count = 1;
+        loop {
+            let fitting = |len| {
+                let named = self.sibling(format!("{}{end}", &self.lv.0[..len]).parse()?);
+                named.check_length().map(|()| named)
+            };
+            // The shortest one says why none fits.
+            let found = (2..=self.lv.0.len()).rev().find_map(|len| fitting(len).ok()).map_or_else(|| fitting(1), Ok)?;
+            if !taken(&found.lv) {
+                return Ok(found);
+            }
+            count += 1;
+            end = format!("-{suffix}-{count}");
+        }
     }
 
     /// The device mapper's name: `VG-LV`, every hyphen within a name doubled.

@@ -42,6 +42,9 @@ pub(super) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     };
     let (base, pool) = (in_group(&args.base)?, in_group(&args.pool)?);
     let keep_old = args.keep_old.as_deref().map(str::parse::<LvName>).transpose().or_fail(Exit::Usage)?;
+    if !args.discard_partial {
+        name.check_length().or_fail(Exit::Usage)?;
+    }
     cli::require_root("`--to-file IMAGE`")?;
 
     let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
@@ -187,6 +190,7 @@ impl Job<'_> {
         partial.pool = self.pool.as_ref().map(LvRef::to_string);
         if let Some(there) = there {
             let keep_as = self.keep_as(there)?;
+            name.sibling(keep_as.clone()).check_length().or_fail(Exit::Usage)?;
             if group.iter().any(|lv| lv.name == name.sibling(keep_as.clone())) {
                 let text = format!("the old state of `{name}` cannot be kept as `{keep_as}`: there is such a volume");
                 return Err(Failure::msg(Exit::Failed, text).hint("give another name: `--keep-old NAME`"));
@@ -203,8 +207,11 @@ impl Job<'_> {
         }
         let layer: LayerId = layer_of(there)?;
         let first: String = layer.as_str().chars().filter(char::is_ascii_alphanumeric).take(6).collect();
-        let named = format!("{}-{first}", there.name.lv()).parse::<LvName>().or_fail(Exit::Failed);
-        named.map_err(|failure| failure.hint("give the old state a name: `--keep-old NAME`"))
+        // One that is taken is refused: a second receive of the same chain is a mistake.
+        let named = there.name.with_suffix(&first, |_| false).or_fail(Exit::Usage);
+        named
+            .map(|named| named.lv().clone())
+            .map_err(|failure| failure.hint("give the old state a name: `--keep-old NAME`"))
     }
 
     /// Where a chain goes on. By the base's UUID: names change.

@@ -134,8 +134,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     let kept: Vec<Lv> = lineage.snapshots(&source.group, &source.new).into_iter().cloned().collect();
     let parent = if args.full { None } else { parent(&store, &listing, &series, &kept, args.full_every)? };
-    // A volume whose name leaves no room is refused before anything is made.
-    snapshot_name(&args.volume, store.id(), Timestamp::now())?;
+    // A group whose name leaves no room is refused before anything is made.
+    snapshot_name(&source, store.id(), Timestamp::now())?;
 
     let snapshot = args.hooks.around(&args.volume.to_string(), || {
         let frozen = args.freeze.then(|| this.freeze_above(&lvm, [&args.volume], &cli::written_to())).transpose()?;
@@ -154,7 +154,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         Err(failure) => return undone(Err(failure), snapshot.remove()),
     };
     // From here on the layer counts. What follows only decides what the next one is made against.
-    let name = snapshot_name(&args.volume, store.id(), created)?;
+    let name = snapshot_name(&source, store.id(), created)?;
     let done = |failure: Failure| failure.context(format!("layer {} is in the store, but", layer.layer.layer));
     let new = lineage.keep(&lvm, snapshot, &name).map_err(|error| done(error.into()))?;
     for old in &kept {
@@ -227,10 +227,12 @@ fn of_this_machine(listing: &Listing, series: &Series, host: &str, machine: Opti
         .hint(format!("to go on with those layers here: `--series {series}`")))
 }
 
-/// `LV-YYYYMMDDTHHMMSSZ-STORE`, which a person finds again.
-fn snapshot_name(volume: &LvRef, store: &str, created: Timestamp) -> Outcome<LvName> {
+/// `LV-YYYYMMDDTHHMMSSZ-STORE`, which a person finds again; shorter where that is too long.
+fn snapshot_name(source: &Selection, store: &str, created: Timestamp) -> Outcome<LvName> {
     let short: String = store.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    format!("{}-{}-{short}", volume.lv(), created.strftime("%Y%m%dT%H%M%SZ")).parse().or_fail(Exit::Failed)
+    let suffix = format!("{}-{short}", created.strftime("%Y%m%dT%H%M%SZ"));
+    let taken = |name: &LvName| source.group.iter().any(|lv| lv.name.lv() == name);
+    Ok(source.new.name.with_suffix(&suffix, taken).or_fail(Exit::Usage)?.lv().clone())
 }
 
 struct Job<'a> {

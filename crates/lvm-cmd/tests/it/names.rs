@@ -129,3 +129,52 @@ proptest! {
         }
     }
 }
+
+/// `lvrename`'s limit on both names together, and the device mapper's on its name for them, where hyphens count twice.
+#[test]
+fn how_long_names_may_be() {
+    for (vg, letters, hyphens, fits) in [
+        (3, 5, 0, true),
+        (45, 60, 0, true),
+        (45, 75, 0, true),
+        (45, 76, 0, false),
+        (1, 119, 0, true),
+        (1, 120, 0, false),
+        (60, 54, 6, true),
+        (60, 53, 7, false),
+        (45, 31, 25, true),
+        (45, 32, 25, false),
+        (126, 1, 0, false),
+    ] {
+        let name = format!("{}/l{}{}", "g".repeat(vg), "-".repeat(hyphens), "l".repeat(letters - 1));
+        let volume: LvRef = name.parse().unwrap();
+        let checked = volume.check_length();
+        assert_eq!(checked.is_ok(), fits, "{vg} {letters} {hyphens}: {checked:?}");
+        assert_eq!(volume.dm_name().len() <= 127 && vg + letters + hyphens <= 120, fits, "{vg} {letters} {hyphens}");
+    }
+}
+
+#[test]
+fn names_of_what_belongs_to_a_volume() {
+    let suffix = "sync-20261121T181000Z";
+    for (vg, lv, expected) in [
+        (3, "data".to_owned(), "data-sync-20261121T181000Z".to_owned()),
+        (45, "x".repeat(53), format!("{}-{suffix}", "x".repeat(53))),
+        (45, "x".repeat(60), format!("{}-{suffix}", "x".repeat(53))),
+        // Its own hyphens count twice in the device mapper.
+        (45, format!("vm{}", "-x".repeat(30)), format!("vm{}-{suffix}", "-x".repeat(18))),
+    ] {
+        let volume: LvRef = format!("{}/{lv}", "g".repeat(vg)).parse().unwrap();
+        let mut taken: Vec<LvName> = Vec::new();
+        for _ in 0..12 {
+            let found = volume.with_suffix(suffix, |name| taken.contains(name)).unwrap();
+            found.check_length().unwrap();
+            assert!(!taken.contains(found.lv()) && found.vg() == volume.vg());
+            taken.push(found.lv().clone());
+        }
+        assert_eq!(taken[0].as_str(), expected);
+    }
+    let long: LvRef = format!("{}/data", "g".repeat(98)).parse().unwrap();
+    let refused = long.with_suffix(suffix, |_| false).unwrap_err().to_string();
+    assert!(refused.contains("121 bytes, at most 120"), "{refused}");
+}

@@ -19,6 +19,8 @@ impl LvmHost<'_> {
                 return Err(transfer::Error::from(LvmError::NotThin { name: own.name.clone() }).into());
             }
         } else {
+            // Before anything is made for a first layer.
+            end.volume.check_length()?;
             end.only_live(&group)?;
             own.map_or(Ok(()), |own| can_be_replaced(own, &group))?;
         }

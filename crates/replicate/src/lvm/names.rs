@@ -13,24 +13,17 @@ pub(super) fn stamp(moment: UnixSeconds) -> String {
     moment.to_string().replace(['-', ':'], "")
 }
 
-/// The first of `LV-WHAT-STAMP`, `LV-WHAT-STAMP-2`, `LV-WHAT-STAMP-3`, ... that is not taken.
+/// The first of `LV-WHAT-STAMP`, `LV-WHAT-STAMP-2`, `LV-WHAT-STAMP-3`, ... that is not taken, shorter where that is too long.
 ///
 /// # Errors
-/// The volume's name leaves no room for that.
+/// The group's name leaves no room for that.
 pub(super) fn free(
     volume: &LvRef,
     what: &str,
     moment: UnixSeconds,
     taken: impl Fn(&LvName) -> bool,
 ) -> Result<LvName, NameError> {
-    let first = format!("{}-{what}-{}", volume.lv(), stamp(moment));
-    let mut name = first.parse::<LvName>()?;
-    let mut count = 1;
-    while taken(&name) {
-        count += 1;
-        name = format!("{first}-{count}").parse::<LvName>()?;
-    }
-    Ok(name)
+    Ok(volume.with_suffix(&format!("{what}-{}", stamp(moment)), taken)?.lv().clone())
 }
 
 /// What a new live volume is called before it has its own name. The name itself may be as long as a name can be.
@@ -45,7 +38,8 @@ pub(super) fn old_live(volume: &LvRef) -> Result<LvRef, NameError> {
 
 fn keyed(prefix: &str, volume: &LvRef) -> Result<LvRef, NameError> {
     let key = blake3::hash(volume.lv().as_str().as_bytes()).to_hex();
-    Ok(volume.sibling(format!("{prefix}{}", &key[..12]).parse::<LvName>()?))
+    let name = volume.sibling(format!("{prefix}{}", &key[..12]).parse::<LvName>()?);
+    name.check_length().map(|()| name)
 }
 
 /// What the volumes of a layer that is being received are to become, as `lvbackup recv --list-partial` shows them; the layer
@@ -72,8 +66,11 @@ mod tests {
             assert_eq!(name.as_str(), expected);
             taken.push(name);
         }
-        let long: LvRef = format!("vg0/{}", "x".repeat(120)).parse().unwrap();
-        assert!(free(&long, "sync", moment, |_| false).is_err());
+        let long: LvRef = format!("vg0/{}", "x".repeat(117)).parse().unwrap();
+        let name = free(&long, "sync", moment, |_| false).unwrap();
+        assert!(name.as_str().ends_with("x-sync-20261121T181000Z") && long.sibling(name).check_length().is_ok());
         assert!(new_live(&long).is_ok(), "the swap needs no room in the name");
+        let long_group: LvRef = format!("{}/data", "x".repeat(100)).parse().unwrap();
+        assert!(new_live(&long_group).is_err(), "what could not be renamed is not made");
     }
 }

@@ -23,6 +23,8 @@ use crate::{Error, Identity, needs_no_base};
 
 const PARTIAL_TAG: &str = "hyperlayer.partial=";
 const NAME: &str = "hyperlayer-partial-";
+/// No chain is longer in practice: names leave room for this number.
+const MAX_NUMBER: u64 = 99_999;
 
 /// The volumes of ours that are to become one target. Only one run has them at a time.
 #[derive(Debug)]
@@ -71,12 +73,14 @@ impl<'a> PartialVolumes<'a> {
     /// Takes those of a target. Runs no command.
     ///
     /// # Errors
-    /// Another run has them.
+    /// Another run has them, or the group's name leaves no room for theirs.
     pub fn lock(lvm: Lvm<'a>, target: &LvRef) -> Result<Self, Error> {
         let proof = format!("{PARTIAL_TAG}{}", target.lv()).parse::<Tag>()?;
         let name = format!("receive-{}", target.dm_name());
         let lock = ProcessLock::acquire(lvm.state, &name, Patience::new(std::time::Duration::ZERO))?;
-        Ok(Self { lvm, target: target.clone(), proof, _lock: lock })
+        let this = Self { lvm, target: target.clone(), proof, _lock: lock };
+        this.name(MAX_NUMBER)?.check_length()?;
+        Ok(this)
     }
 
     /// What they are to become.

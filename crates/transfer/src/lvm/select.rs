@@ -143,12 +143,13 @@ impl Destination {
     /// Looks the base and its pool up, or the pool alone, and whether the new volume's name is free. Runs one command.
     ///
     /// # Errors
-    /// There is no such volume, or it is not of that kind; or there is one of the new name.
+    /// There is no such volume, or it is not of that kind; or there is one of the new name, or that is too long.
     pub fn find(lvm: &Lvm<'_>, base: Option<&LvRef>, pool: &LvRef, new: &LvName) -> Result<Self, Error> {
         let on = base.unwrap_or(pool);
         let found = Self::among(volumes(lvm.exec, on.vg())?, base, pool)?;
         let (pool, group) = (&found.pool, &found.group);
         let name = pool.name.sibling(new.clone());
+        name.check_length()?;
         if let Some(there) = group.iter().find(|volume| volume.name == name) {
             let tag = receiving_tag(new)?;
             let error = if there.has_tag(&tag) { LvmError::Finished { name, tag } } else { LvmError::Exists { name } };

@@ -218,6 +218,7 @@ impl Machine {
             thin.skip = skip == "y";
         }
         match words.option("--activate").or_else(|| words.option("-a")).as_deref() {
+            Some("y") if is_long(&name) => return refused("Name too long"),
             Some("y") => self.set_active(state, &name, true),
             Some("n") => self.set_active(state, &name, false),
             _ => {}
@@ -227,7 +228,14 @@ impl Machine {
 
     fn rename(&self, state: &mut State, words: &Words) -> Answer {
         let [vg, from, to] = &words.names[..] else { return refused("usage") };
+        // lvm2 `tools/lvrename.c`, and the kernel's `DM_NAME_LEN`.
+        if vg.len() + to.len() > 120 {
+            return refused("New logical volume path exceeds maximum length");
+        }
         let (from, to) = (format!("{vg}/{from}"), format!("{vg}/{to}"));
+        if is_long(&to) && state.volumes.get(&from).is_some_and(|thin| thin.active) {
+            return refused("Name too long");
+        }
         if state.volumes.contains_key(&to) {
             return refused(format!("Logical volume \"{to}\" already exists"));
         }
@@ -458,6 +466,11 @@ impl State {
         );
         Ok(self.superblock(&device, &within))
     }
+}
+
+/// Whether the device mapper has no room for the name.
+fn is_long(name: &str) -> bool {
+    name.parse::<LvRef>().unwrap().dm_name().len() > 127
 }
 
 fn group(name: &str) -> &str {

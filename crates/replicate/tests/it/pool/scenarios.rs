@@ -3,7 +3,7 @@
 use lvm_cmd::Program;
 use replicate::{LineageError, Sync, SyncError};
 
-use super::lvm::{Actor, Fault};
+use super::lvm::{Actor, Fault, SIZE};
 use super::{World, between, want};
 use crate::model;
 
@@ -129,6 +129,30 @@ fn a_classic_snapshot_of_the_copy_or_of_a_layer_is_never_removed() {
     world.machine.with(|state| state.classic.clear());
     world.sync(&want(1)).unwrap();
     assert_eq!(world.names("vg1/copy-sync").len(), layers);
+}
+
+/// Names as long as LVM allows: what is made beside a volume has a shorter one, and what cannot be named is refused before
+/// anything is made.
+#[test]
+fn long_names() {
+    let world = World::new();
+    let source = format!("{}/{}", "g".repeat(45), "x".repeat(60));
+    world.machine.make(&source, &[7; SIZE]);
+    let hyphens = "-y".repeat(40);
+    let copies = [format!("vg1/{}", "y".repeat(117)), format!("vg1/y{hyphens}"), format!("{}/copy", "g".repeat(80))];
+    for copy in copies {
+        for n in 1..3 {
+            world.write(&source, n, 9);
+            world.sync(&between(&source, &copy, 1)).unwrap();
+            world.is_mirrored(&source, &copy);
+        }
+    }
+    let before = world.names("");
+    for copy in [format!("vg1/{}", "z".repeat(118)), format!("vg1/z{hyphens}-z"), format!("{}/copy", "g".repeat(101))] {
+        let refused = world.sync(&between(&source, &copy, 1)).unwrap_err();
+        assert!(refused.exit() == 2 && refused.to_string().contains("at most"), "{refused}");
+        assert_eq!(world.names(""), before, "{copy}");
+    }
 }
 
 /// Without a name of its own, the pair's is made of both places.
