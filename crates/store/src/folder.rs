@@ -104,13 +104,17 @@ impl Inner {
 
     /// Syncs a file's directory, and the first time the directories above it, which another process may have made.
     fn settle_parent(&self, path: &Path) -> io::Result<()> {
+        let settled = || self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut new = Vec::new();
         for directory in path.ancestors().skip(1).take_while(|above| above.starts_with(&self.root)) {
             self.sync_directory(directory)?;
-            let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-            if !settled.insert(directory.to_owned()) {
+            if settled().contains(directory) {
                 break;
             }
+            new.push(directory.to_owned());
         }
+        // Each of them stands for all above it, so none counts before the last sync has succeeded.
+        settled().extend(new);
         Ok(())
     }
 
@@ -305,5 +309,40 @@ impl MultipartUpload for Upload {
     async fn abort(&mut self) -> Result<()> {
         self.staged = None;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory counts as durable by name only once all directories above it are.
+    #[test]
+    fn a_sync_above_that_failed_is_done_again() {
+        let root = tempfile::tempdir().unwrap();
+        let failing = Arc::new(Mutex::new(None::<PathBuf>));
+        let synced = Arc::new(Mutex::new(Vec::new()));
+        let (fails, log) = (Arc::clone(&failing), Arc::clone(&synced));
+        let sync: SyncFile = Arc::new(move |file, path| {
+            if fails.lock().unwrap().as_deref() == Some(path) {
+                return Err(io::Error::other("EIO"));
+            }
+            log.lock().unwrap().push(path.to_owned());
+            file.sync_all()
+        });
+        let folder = Folder::new(root.path(), true, sync).unwrap();
+        let path = |below: &str| folder.root().join(below);
+        fs::create_dir_all(path("a/b/c")).unwrap();
+        for above in ["", "a", "a/b", "a/b/c"] {
+            *failing.lock().unwrap() = Some(path(above).components().collect());
+            folder.0.settle_parent(&path("a/b/c/file")).unwrap_err();
+        }
+        *failing.lock().unwrap() = None;
+        synced.lock().unwrap().clear();
+        folder.0.settle_parent(&path("a/b/c/file")).unwrap();
+        assert!(synced.lock().unwrap().contains(&folder.root().to_owned()), "{synced:?}");
+        synced.lock().unwrap().clear();
+        folder.0.settle_parent(&path("a/b/c/file")).unwrap();
+        assert_eq!(*synced.lock().unwrap(), [path("a/b/c")], "nothing above it again");
     }
 }
