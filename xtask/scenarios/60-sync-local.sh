@@ -1,6 +1,5 @@
 # limit: 900
-# takes: 120
-# variants: noise sectors-4k
+# takes: 150
 # A volume and its copy on one machine, kept in step: the first time, what changed, with rules that keep more, grown and shrunk; in
 # groups with extents and chunks of other lengths.
 . lib.sh
@@ -43,3 +42,7 @@ lvreduce -q -q -y -f -L -16m src/data
 size=$((size - (16 << 20)))
 expect_exit 0 sync
 whole
+
+# An LVM command fails with its work done. `soak positions-sync` tries each command in each way.
+. positions.sh
+positions sync done 5
