@@ -21,11 +21,11 @@ pub enum Existing {
     Refuse,
 }
 
-/// A temporary file in the same folder as its target, called `.NAME.XXXXXX.partial`. Dropped without
+/// A temporary file in the same folder as its target, called `.NAME.XXXXXX.partial`, and locked. Dropped without
 /// [`commit`](Self::commit), it is removed.
 ///
-/// **Limitations.** A process that is killed cannot remove it: what is called so and belongs to no running process may
-/// go. (A [`PartialFile`](crate::PartialFile), `.NAME.partial`, is there to be continued.)
+/// **Limitations.** A process that is killed cannot remove it. The next one that creates a file of that name warns of it,
+/// and [`stale`](Self::stale) lists it. (A [`PartialFile`](crate::PartialFile), `.NAME.partial`, is there to be continued.)
 #[derive(Debug)]
 #[must_use = "what is not committed is removed"]
 pub struct BesideFile {
@@ -70,16 +70,51 @@ impl BesideFile {
             Err(e) => return Err(failed(e)),
         }
         let name = place.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
+        // A directory that cannot be listed may still take a file.
+        for stale in Self::stale(&place).unwrap_or_default() {
+            let quoted = stale.display().to_string().replace('\'', r"'\''");
+            tracing::warn!(
+                "a killed process left a temporary file of `{}`; remove it: `rm -- '{quoted}'`",
+                place.display()
+            );
+        }
         let temporary = tempfile::Builder::new()
             .prefix(&prefix(name))
+            .rand_bytes(RANDOM_LETTERS)
             .suffix(Self::PARTIAL_SUFFIX)
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(durable::parent(&place))
             .map_err(failed)?;
+        // Says that a process has it; a file system without locks has no stale files that are known.
+        let _ = temporary.as_file().try_lock_shared();
         if let Some(permissions) = permissions {
             temporary.as_file().set_permissions(permissions).map_err(failed)?;
         }
         Ok(Self { temporary, target: place, existing })
+    }
+
+    /// The temporary files for `target` that no process has locked: those of killed processes. Not known where the file
+    /// system has no locks.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn stale(target: &Path) -> io::Result<Vec<PathBuf>> {
+        let prefix = prefix(target.file_name().unwrap_or_default());
+        let is_ours = |name: &OsStr| {
+            let middle = name.as_bytes().strip_prefix(prefix.as_bytes());
+            let letters = middle.and_then(|middle| middle.strip_suffix(Self::PARTIAL_SUFFIX.as_bytes()));
+            letters
+                .is_some_and(|letters| letters.len() == RANDOM_LETTERS && letters.iter().all(u8::is_ascii_alphanumeric))
+        };
+        let mut stale = Vec::new();
+        for entry in std::fs::read_dir(durable::parent(target))? {
+            let entry = entry?;
+            if is_ours(&entry.file_name()) && entry.file_type()?.is_file() && is_unlocked(&entry.path()) {
+                stale.push(entry.path());
+            }
+        }
+        stale.sort();
+        Ok(stale)
     }
 
     /// The temporary file, open for reading and writing.
@@ -119,6 +154,14 @@ pub(crate) fn sync_name(target: &Path) -> Result<(), Error> {
     let folder = durable::parent(target);
     let not_durable = |source| Error::NotDurable { name: target.to_owned(), folder: folder.to_owned(), source };
     durable::sync_directory(folder).map_err(not_durable)
+}
+
+/// How many random letters and digits stand in a temporary file's name.
+const RANDOM_LETTERS: usize = 6;
+
+/// Whether a file can be locked, so that no process writes it.
+fn is_unlocked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 /// A name has 255 bytes on every usual file system, and the rest of ours needs some of them.

@@ -41,6 +41,22 @@ fn while_a_file_is_written() {
     assert_eq!(folder.read("out.hl"), b"the old one");
 }
 
+/// The next run for that file names the temporary file of the one that was killed, and not that of a living one.
+#[test]
+fn killed_while_a_file_is_written() {
+    let folder = Folder::large();
+    let temporary = || folder.names().into_iter().find(|name| name.ends_with(".partial"));
+    let running = folder.lvdiff("--full ./large.img --bwlimit 64k -o out.hl").spawn();
+    let left = eventually("the temporary file", temporary);
+    let said = folder.lvdiff("--full ./large.img -o out.hl").run().says(0, &["SHA1"]);
+    assert!(!said.stderr.contains(&left), "{}", said.stderr);
+    running.signal(Signal::KILL);
+    drop(running);
+    let name = format!("remove it: `rm -- '{}'`", folder.path(&left).canonicalize().unwrap().display());
+    folder.lvdiff("--full ./large.img -o out.hl").run().says(0, &["a killed process left", &name]);
+    assert_eq!(temporary(), Some(left));
+}
+
 fn touch(folder: &Folder, name: &str) {
     let mut file = File::options().write(true).open(folder.path(name)).unwrap();
     file.write_all(b"changed").unwrap();

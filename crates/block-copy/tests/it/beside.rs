@@ -42,6 +42,22 @@ fn it_leaves_nothing_when_dropped() {
 }
 
 #[test]
+fn temporary_files_of_dead_processes_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("image");
+    let living = BesideFile::create(&target, Existing::Replace).unwrap();
+    for name in
+        [".image.a1B2c3.partial", ".image.partial", ".image.long-name.partial", ".image2.a1B2c3.partial", "image"]
+    {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    std::os::unix::fs::symlink("image", folder.path().join(".image.a1B2c4.partial")).unwrap();
+    assert_eq!(BesideFile::stale(&target).unwrap(), [folder.path().join(".image.a1B2c3.partial")]);
+    drop(living);
+    assert_eq!(BesideFile::stale(&target).unwrap(), [folder.path().join(".image.a1B2c3.partial")]);
+}
+
+#[test]
 fn it_refuses_what_exists_and_what_came_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("image");
