@@ -13,7 +13,9 @@ use crate::disk::{Disk, HostDisk};
 /// Where the tools keep their records. All runs must use the same folder, or they do not see each other's snapshots.
 pub const DEFAULT_JOURNAL_DIR: &str = "/var/lib/hyperlayer/snapshots";
 
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
+/// The oldest version that can be read: records of 1 have no file systems.
+const OLDEST: u64 = 1;
 /// The extension of a record that is being written.
 const HALF: &str = "new";
 
@@ -142,7 +144,7 @@ fn parsed(path: &Path, text: &[u8]) -> Result<Record, JournalError> {
     // Its version first: a later one may look otherwise.
     let any: serde_json::Value = serde_json::from_slice(text).map_err(|error| damaged(error.to_string()))?;
     match any.get("version").and_then(serde_json::Value::as_u64) {
-        Some(VERSION) => {}
+        Some(OLDEST..=VERSION) => {}
         Some(version) => return Err(JournalError::Version { path: path.to_owned(), version }),
         None => return Err(damaged("it has no version".to_owned())),
     }
@@ -178,7 +180,11 @@ pub enum JournalError {
         why: String,
     },
     /// A later version of the tools wrote it.
-    #[error("the record `{}` has version {version}, this program knows version {VERSION}", path.display())]
+    #[error(
+        "the record `{}` has version {version}, this program knows versions {OLDEST} to {VERSION}: use the version of lvsnap \
+         that made it",
+        path.display()
+    )]
     Version {
         /// The record.
         path: PathBuf,

@@ -258,6 +258,12 @@ pub enum Error {
         /// Where the receive was interrupted.
         at: Bytes,
     },
+    /// The target no longer holds what was received: its pool was rolled back, or another program wrote to it.
+    #[error("what was received up to byte {at} of the volume is no longer in it: it was rolled back or written to")]
+    RolledBack {
+        /// Where the receive was interrupted.
+        at: Bytes,
+    },
     /// A layer that cannot begin again where it is, since what was there before it is overwritten.
     #[error(
         "what was received up to byte {at} of the volume is not of the stream that comes now, and the state before this \
@@ -493,13 +499,14 @@ impl Error {
                 "`lvbackup recv --list-partial` shows the token for `lvbackup send --resume TOKEN`".into()
             }
             Self::Overwritten { .. } => "receive the whole chain again, from its first layer on".into(),
+            Self::RolledBack { .. } => "send the whole layer: `lvbackup recv --resume` begins it again".into(),
             Self::OtherBeginning { .. } => {
                 "send the whole layer: `lvbackup recv --resume` then begins it again where it must".into()
             }
             Self::OtherChain { .. } | Self::ShortChain { .. } => {
                 "hand over the same layers as before, or remove what was received with `--discard-partial`".into()
             }
-            Self::Ledger(LedgerError::Damaged { .. }) => {
+            Self::Ledger(LedgerError::Damaged { .. } | LedgerError::Older { .. }) => {
                 "what was received can only be removed: `lvbackup recv --discard-partial`".into()
             }
             Self::InputChanged { .. } => "run the same command again when nobody writes to it".into(),

@@ -313,7 +313,11 @@ fn check_header(header: &Header, plan: &Plan, begin: &Begin) -> Result<(), Error
 fn interrupted(host: &LvmHost<'_>, end: &End, place: &Place<'_>, partial: &Partial, error: Error) -> Refusal {
     let hopeless = matches!(
         error,
-        Error::OtherBeginning { .. } | Error::OtherRest { .. } | Error::OtherLayer { .. } | Error::Rest { .. }
+        Error::OtherBeginning { .. }
+            | Error::RolledBack { .. }
+            | Error::OtherRest { .. }
+            | Error::OtherLayer { .. }
+            | Error::Rest { .. }
     );
     let refusal = Refusal::from(error);
     if !partial.is_empty() && !hopeless {

@@ -7,7 +7,7 @@ use extents::{Bytes, ChunkSize, Extent};
 use hyperlayer::{Content, End, Event, Kind, Outline};
 
 use super::mend::{Agreed, Mend};
-use super::{Mark, Reach};
+use super::{Mark, Reach, Samples};
 use crate::assembler::{Arrival, Assembler};
 use crate::patch::BaseReader;
 use crate::{Error, LayerReader};
@@ -99,6 +99,10 @@ struct Course<'j, 'q, 'w> {
     coming: Option<Extent<Bytes>>,
     /// Its data below `from`.
     known: Vec<u8>,
+    /// The first of its data.
+    first: Vec<u8>,
+    /// Of the records so far.
+    samples: Samples,
     /// Data since the last mark.
     since: Bytes,
     /// That mark.
@@ -131,6 +135,8 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             begun: false,
             coming: None,
             known: Vec::new(),
+            first: Vec::new(),
+            samples: from.samples.clone(),
             since: Bytes::ZERO,
             marked: from.clone(),
             from,
@@ -141,6 +147,7 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         self.arrival.start(extent);
         self.coming = Some(extent);
         self.known.clear();
+        self.first.clear();
         if !self.arrival.is_checked() {
             return self.record(Content::Data, extent);
         }
@@ -154,6 +161,8 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
     fn data(&mut self, at: Bytes, bytes: &[u8]) -> Result<(), Error> {
         let known = self.from.at.saturating_sub(at).to_usize().unwrap_or(bytes.len()).min(bytes.len());
         self.known.extend_from_slice(&bytes[..known]);
+        let wanted = Samples::BYTES_MAX.saturating_sub(self.first.len()).min(bytes.len() - known);
+        self.first.extend_from_slice(&bytes[known..known + wanted]);
         self.assembler.data(at.saturating_add(known.into()), &bytes[known..])?;
         if !self.arrival.is_certain(at, bytes.len().into()) {
             return Ok(());
@@ -202,8 +211,12 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         }
         self.outline.0.add(content, new);
         self.outline.1 = new.end();
-        if content == Content::Data {
-            self.since = self.since.saturating_add(new.len());
+        match content {
+            Content::Zero => self.samples.add_zeros(new),
+            Content::Data => {
+                self.samples.add(new.start(), &self.first);
+                self.since = self.since.saturating_add(new.len());
+            }
         }
         Ok(())
     }
@@ -225,6 +238,10 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             None if due.is_some() => {
                 self.marked.reach = self.reach_from(Bytes::ZERO);
                 self.queue.mark(self.marked.clone())?;
+            }
+            // What a rest leaves out does not come again, so that nothing else is compared with the target.
+            Some(mark) if self.is_rest && !mark.samples.are_in(*target)? => {
+                return Err(Error::RolledBack { at: mark.at });
             }
             // Whatever was written after the mark may have been of another stream.
             Some(mark) if self.can_mend() => {
@@ -271,6 +288,7 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             "what was received up to byte {below} is not of the stream that comes now: the layer begins again"
         );
         self.is_compared = true;
+        self.samples = Samples::default();
         // First of all nobody may count on what is in.
         self.marked = Mark { reach: self.from.reach.max(below), ..Mark::default() };
         self.queue.mark(self.marked.clone())?;
@@ -329,7 +347,8 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         let Some((at, outline)) = border.and_then(|border| Some((border, outline.until(border)?))) else {
             return false;
         };
-        (self.marked, self.since) = (Mark { at, outline, reach: self.marked.reach }, Bytes::ZERO);
+        let samples = self.samples.below(at);
+        (self.marked, self.since) = (Mark { at, outline, reach: self.marked.reach, samples }, Bytes::ZERO);
         true
     }
 

@@ -27,7 +27,8 @@ pub struct LedgerFile {
     path: PathBuf,
 }
 
-const VERSION: u64 = 1;
+/// 1 had no reach, chunk size and samples in its mark.
+const VERSION: u64 = 2;
 /// Far more than any has.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -70,6 +71,7 @@ impl LedgerFile {
         let any: serde_json::Value = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         match any.get("version").and_then(serde_json::Value::as_u64) {
             Some(VERSION) => {}
+            Some(1) => return Err(LedgerError::Older { path: self.path.clone() }),
             Some(version) => return Err(LedgerError::Version { path: self.path.clone(), version }),
             None => return Err(damaged("it has no version".to_owned())),
         }
@@ -133,6 +135,12 @@ pub enum LedgerError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// An older version of this program wrote it.
+    #[error("`{}` was made by an older version, which this one cannot continue", path.display())]
+    Older {
+        /// The ledger.
+        path: PathBuf,
     },
     /// A later version of this program wrote it.
     #[error("`{}` has version {version}, this program knows version {VERSION}", path.display())]

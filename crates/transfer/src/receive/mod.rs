@@ -35,7 +35,7 @@ mod token;
 pub use file::FileSite;
 pub use file::identify_image;
 pub use ledger::{DEFAULT_PARTIAL_DIR, Ledger, LedgerError, LedgerFile};
-pub use mark::{Mark, Reach};
+pub use mark::{Mark, Reach, Samples};
 pub use partial::{Begun, Partial, PartialBase, Whole};
 pub use receiver::{Received, Receiver, Site, Want};
 pub use rehearse::Rehearsal;

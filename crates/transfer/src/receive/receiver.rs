@@ -287,7 +287,7 @@ impl<'a, S: Site> Receiver<'a, S> {
 fn condemns(error: &Error) -> bool {
     match error {
         Error::In { source, .. } => condemns(source),
-        Error::Overwritten { .. } => true,
+        Error::Overwritten { .. } | Error::RolledBack { .. } => true,
         Error::Stream { source } => {
             matches!(source.kind, ErrorKind::StreamAltered { .. } | ErrorKind::Rule(RuleError::WrongTotal { .. }))
         }

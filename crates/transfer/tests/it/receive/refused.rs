@@ -1,3 +1,4 @@
+use block_copy::WriteAt;
 use extents::Bytes;
 use hyperlayer::{Format, Header, Resumes};
 use transfer::{DetectLevel, Error, ErrorKind};
@@ -165,6 +166,26 @@ fn another_beginning() {
     });
     // Of the same volume, told in another way.
     begins_again(&[streams[0].clone(), streams[1].clone(), with_zeros.stream()], &with_zeros);
+}
+
+/// The pool was rolled back to what it held before the layer, or somebody wrote to the volume: the rest does not complete
+/// it, and the ledger no longer counts on what was there.
+#[test]
+fn a_rest_on_a_volume_that_was_rolled_back() {
+    let (history, mut machine) = interrupted();
+    let (third, token) = (&history.layers[2], machine.partial().token().unwrap());
+    let before = machine.volumes[&1].to_vec();
+    let (number, volume) = machine.volumes.last_key_value().map(|(number, volume)| (*number, volume.to_vec())).unwrap();
+    let below = &before[..token.at.to_usize().unwrap()];
+    assert!(volume[..below.len()] != *below, "nothing of the layer is in");
+    machine.volumes[&number].write_at(Bytes::ZERO, below).unwrap();
+    let error = machine.run(&[rest(third, &token).stream()], UNHARMED, &mut || true).unwrap_err();
+    assert!(matches!(error, Error::RolledBack { .. }), "{error:?}");
+    assert_eq!((error.kind(), machine.partial().begun), (ErrorKind::Refused, None));
+    assert_eq!(machine.partial().layers, 2);
+    assert!(machine.volumes[&number].to_vec()[..below.len()] == *below, "written to");
+    machine.run(&history.streams(), UNHARMED, &mut || true).unwrap();
+    assert!(machine.result() == history.last());
 }
 
 #[test]
