@@ -38,6 +38,10 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
 
+    /// Read this side as an image, even if its first bytes look like a stream: a, b or both
+    #[arg(long, value_name = "SIDE")]
+    image: Option<Sides>,
+
     /// How many ranges that differ are shown
     #[arg(long, value_name = "N", default_value = "16")]
     ranges: usize,
@@ -50,11 +54,20 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Which sides an option is about.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum Sides {
+    A,
+    B,
+    Both,
+}
+
 const AFTER: &str = "\
 Examples:
   lvbackup compare vg0/monday vg1/monday
   lvbackup compare vg1/monday monday.hl
   lvbackup compare old.img new.img --ranges 100
+  lvbackup compare old.img new.img --image both
 
 The first ranges that differ are shown as offset and length in bytes, whole sectors. Neither side may change meanwhile: a \
 thin volume must be read-only, inactive, or a snapshot that is not in use. Thin volumes need root, images do not.
@@ -95,8 +108,15 @@ struct Job<'j, 'a> {
 impl<'a> Job<'_, 'a> {
     fn compare(&self, left: &Name, right: &Name) -> Outcome<Found> {
         let progress = Progress::new("opening", None, Common { quiet: true, ..self.common }, self.stop.clone());
-        let open = |name| Side::open(name, self.lvm, self.args.reading, &progress);
-        match (open(left)?, open(right)?) {
+        let open = |name, side| {
+            let is_image = self.args.image.is_some_and(|sides| [side, Sides::Both].contains(&sides));
+            if is_image {
+                Side::volume(name, self.lvm)
+            } else {
+                Side::open(name, self.lvm, self.args.reading, &progress)
+            }
+        };
+        match (open(left, Sides::A)?, open(right, Sides::B)?) {
             (Side::Volume(left), Side::Volume(right)) => {
                 let found = match self.args.full {
                     true => Err(Failure::msg(Exit::Usage, "`--full` is said of a stream, and neither side is one")),

@@ -11,7 +11,7 @@ use rustix::fs::{FallocateFlags, OFlags, fallocate, fcntl_getfl, ioctl_blksszget
 
 use crate::watch::{Watch, Writes};
 use crate::zeros::{inside, overwrite};
-use crate::{AlignedBuf, Error, Op, ReadAt, WriteAt, discard};
+use crate::{AlignedBuf, BesideFile, Error, Op, ReadAt, WriteAt, discard};
 
 /// What a volume is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,12 @@ pub struct Volume {
     completing: Mutex<()>,
 }
 
+/// Whether a file has the name of one that is still being written: `.NAME.partial`.
+fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(BesideFile::PARTIAL_SUFFIX.as_bytes())
+}
+
 /// What is the same for two paths to one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Identity {
@@ -65,10 +71,16 @@ impl Volume {
     /// Opens a block device or a regular file. Creates nothing.
     ///
     /// # Errors
-    /// Where there is none, or none of that kind, or it may not be opened so.
+    /// Where there is none, or none of that kind, or it may not be opened so; to be read, also the unfinished file of a
+    /// [`PartialFile`](crate::PartialFile) or a [`BesideFile`](crate::BesideFile), by its name.
     pub fn open(path: impl AsRef<Path>, access: Access) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |source| Error::system(Op::Open, path, None, source);
+        if matches!(access, Access::Read | Access::ReadExclusive) && is_unfinished(path) {
+            let (found, expected) =
+                ("an unfinished image, which was not received or written completely", "a complete one");
+            return Err(Error::Unsuitable { name: path.to_owned(), found, expected });
+        }
         // Before opening: to open a pipe waits for its other end.
         let device = Identity::of(path, &std::fs::metadata(path).map_err(failed)?)?.is_device();
         let mut flags = OFlags::empty();

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use block_copy::{Access, Progress, ReadAt};
-use cli::{Exit, OrFail, Outcome};
+use cli::{Exit, Failure, OrFail, Outcome};
 use extents::ExtentSet;
 use lvm_cmd::LvRef;
 use transfer::lvm::{Lvm, Selection, Source};
@@ -60,6 +60,23 @@ impl<'a> Side<'a> {
         reading: cli::ReadArgs,
         progress: &'a dyn Progress,
     ) -> Outcome<Self> {
+        match name {
+            Name::File(path) if fs::metadata(path).is_ok_and(|found| found.is_file()) => {
+                let input = reading.of(cli::layer_input(Path::new(path), "", progress)?);
+                match input.open() {
+                    Ok(layer) => Ok(Self::Stream(Box::new(layer))),
+                    Err(error) if error.is_no_stream() => Self::image(path),
+                    Err(error) => {
+                        Err(Failure::from(error).hint("if it is an image, say so: `--image a`, `b` or `both`"))
+                    }
+                }
+            }
+            _ => Self::volume(name, lvm),
+        }
+    }
+
+    /// Opens what the name stands for, and never as a stream. A thin volume must not change meanwhile.
+    pub(super) fn volume(name: &Name, lvm: Option<&Lvm<'a>>) -> Outcome<Self> {
         match (name, lvm) {
             (Name::Thin(name), Some(lvm)) => {
                 let selection = Box::new(Selection::find(lvm, name, None, None)?);
@@ -68,14 +85,6 @@ impl<'a> Side<'a> {
                 Ok(Self::Volume(Volume::Thin { selection, source }))
             }
             (Name::Thin(name), None) => Self::image(&name.to_string()),
-            (Name::File(path), _) if fs::metadata(path).is_ok_and(|found| found.is_file()) => {
-                let input = reading.of(cli::layer_input(Path::new(path), "", progress)?);
-                match input.open() {
-                    Ok(layer) => Ok(Self::Stream(Box::new(layer))),
-                    Err(error) if error.is_no_stream() => Self::image(path),
-                    Err(error) => Err(error.into()),
-                }
-            }
             (Name::File(path), _) => Self::image(path),
         }
     }

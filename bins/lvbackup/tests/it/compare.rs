@@ -85,6 +85,38 @@ fn a_stream_that_is_damaged() {
     let _ = lvbackup(&folder, "compare mon.img cut.hl", 3, &["`cut.hl`: the stream is refused", "cut"]);
 }
 
+/// An image may begin with the bytes that another format's streams begin with.
+#[test]
+fn images_that_look_like_streams() {
+    let folder = folder();
+    for magic in [&[1, 1][..], &[1, 2], b"<?xml", &[0x28, 0xb5, 0x2f, 0xfd], b"HYPERLAYER/1.1\n"] {
+        let mut image = folder.read("mon.img");
+        image[..magic.len()].copy_from_slice(magic);
+        folder.write("a.img", &image);
+        folder.write("b.img", &image);
+        let hint = lvbackup(&folder, "compare a.img mon.img", 3, &["`a.img`"]).stderr;
+        assert!(hint.contains("hint: if it is an image, say so: `--image a`"), "{magic:?}: {hint}");
+        let _ = lvbackup(&folder, "compare a.img b.img --image both", 0, &["are the same: 1.0 MiB"]);
+        let _ = lvbackup(&folder, "compare a.img mon.img --image a", 3, &["differ: in 512 B"]);
+        let _ = lvbackup(&folder, "compare mon.img a.img --image b", 3, &["differ: in 512 B"]);
+    }
+}
+
+/// What a receive left is no source: it may be half of an image.
+#[test]
+fn an_image_that_is_half_received() {
+    let folder = folder();
+    std::fs::copy(folder.path("mon.img"), folder.path(".new.img.partial")).unwrap();
+    let says = ["`.new.img.partial` is an unfinished image", "expected a complete one"];
+    let _ = lvbackup(&folder, "compare mon.img .new.img.partial", 1, &says);
+    let _ = lvbackup(&folder, "recv --to-file x.img --base .new.img.partial -i tue.hl", 1, &says[1..]);
+    folder.tool("lvdiff", "--full ./.new.img.partial -o x.hl").run().says(1, &says[1..]);
+    folder.tool("lvpatch", "--base .new.img.partial -o x.img -i tue.hl").run().says(1, &says[1..]);
+    for left in ["x.img", "x.hl"] {
+        assert!(!folder.path(left).exists(), "{left}");
+    }
+}
+
 #[test]
 fn what_cannot_be_compared() {
     let folder = folder();
