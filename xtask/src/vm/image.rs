@@ -14,7 +14,7 @@ use std::{
 
 /// What the scenarios need, beside the kernel.
 const PACKAGES: &str = "lvm2,thin-provisioning-tools,e2fsprogs,xfsprogs,udev,kmod,procps,strace,zstd,util-linux,mount,\
-    python3-minimal,diffutils,coreutils,iproute2,openssh-server,openssh-client,fsarchiver,systemd,prometheus";
+    python3-minimal,diffutils,coreutils,iproute2,openssh-server,openssh-client,fsarchiver,btrfs-progs,systemd,prometheus";
 
 /// Its first program: the least that finds the payload, where the rest is, so that the image need not be made anew for it.
 const FIRST_PROGRAM: &str = include_str!("../../guest/first.sh");
