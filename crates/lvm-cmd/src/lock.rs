@@ -19,6 +19,8 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 pub struct StateDir {
     path: PathBuf,
     boot_id: String,
+    /// `None` for that of the folder itself.
+    folder_id: Option<String>,
 }
 
 impl StateDir {
@@ -28,13 +30,13 @@ impl StateDir {
     /// `/proc` does not tell the boot's id.
     pub fn new(path: impl Into<PathBuf>) -> Result<Self, LockError> {
         let boot_id = fs::read_to_string(BOOT_ID).map_err(|source| LockError::io(BOOT_ID, source))?;
-        Ok(Self::with_boot_id(path, boot_id.trim()))
+        Ok(Self { path: path.into(), boot_id: boot_id.trim().to_owned(), folder_id: None })
     }
 
-    /// The same in a boot of another name, for tests.
+    /// The same in a boot of another name, and as a folder that is always called the same, for tests.
     #[must_use]
     pub fn with_boot_id(path: impl Into<PathBuf>, boot_id: impl Into<String>) -> Self {
-        Self { path: path.into(), boot_id: boot_id.into() }
+        Self { path: path.into(), boot_id: boot_id.into(), folder_id: Some("folder".to_owned()) }
     }
 
     /// The folder.
@@ -47,6 +49,19 @@ impl StateDir {
     #[must_use]
     pub fn boot_id(&self) -> &str {
         &self.boot_id
+    }
+
+    /// The id of the folder among all folders of the boot, of letters, digits and dots: its device and inode. A process that has
+    /// another folder under this path, as in a container, cannot see the locks in this one. Makes the folder if needed.
+    ///
+    /// # Errors
+    /// The folder cannot be used.
+    pub fn folder_id(&self) -> Result<String, LockError> {
+        if let Some(id) = &self.folder_id {
+            return Ok(id.clone());
+        }
+        let found = fs::metadata(self.file("")?).map_err(|source| LockError::io(&self.path, source))?;
+        Ok(format!("{:x}.{:x}", found.dev(), found.ino()))
     }
 
     /// The path of a file in the folder, which is made if needed.
@@ -163,6 +178,17 @@ impl LockError {
 mod tests {
     use super::LockError;
     use std::time::Duration;
+
+    #[test]
+    fn folders_of_one_path_differ() {
+        let at = tempfile::tempdir().unwrap();
+        let state = super::StateDir::new(at.path().join("state")).unwrap();
+        let first = state.folder_id().unwrap();
+        assert_eq!(state.folder_id().unwrap(), first);
+        std::fs::rename(state.path(), at.path().join("other")).unwrap();
+        assert_ne!(state.folder_id().unwrap(), first);
+        assert!(first.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'), "{first}");
+    }
 
     #[test]
     fn who_did_not_wait_is_not_told_for_how_long() {

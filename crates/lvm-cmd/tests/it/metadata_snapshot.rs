@@ -12,6 +12,8 @@ const BOOT: &str = "2d9a3cbe-30d1-4e43-a9a6-56d0f7c9a4a1";
 const RESERVE: &str = "$ dmsetup message vg0-pool-tpool 0 reserve_metadata_snap\n= 0\n";
 const RELEASE: &str = "$ dmsetup message vg0-pool-tpool 0 release_metadata_snap\n= 0\n";
 const NOW: Patience<'static> = Patience::new(Duration::ZERO);
+/// A lock that was just given up is held on for a moment by a child that another test has forked and that is not its program yet.
+const SOON: Patience<'static> = Patience::new(Duration::from_secs(60));
 
 fn status_of(words: &str) -> String {
     format!("$ dmsetup status --target thin-pool vg0-pool-tpool\n| 0 204800 thin-pool {words}\n= 0\n")
@@ -56,7 +58,7 @@ impl Folder {
     /// A run that is killed while it holds root 58: its guard is never dropped, its lock is gone with it.
     fn killed_run(&self) {
         let reserving = script(&[&status("-"), RESERVE, &status("58"), &status("58"), RELEASE]);
-        let held = MetadataSnapshot::reserve(&reserving, &pool(), &self.state(), NOW).unwrap();
+        let held = MetadataSnapshot::reserve(&reserving, &pool(), &self.state(), SOON).unwrap();
         let record = fs::read(self.record()).unwrap();
         drop(held);
         fs::write(self.record(), record).unwrap();
@@ -67,7 +69,7 @@ impl Folder {
 fn reserves_and_releases() {
     let folder = Folder::new();
     let exec = script(&[&status("-"), RESERVE, &status("58"), &status("58"), RELEASE]);
-    let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap();
+    let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap();
     assert_eq!(held.transaction_ids(), 3..=3);
     assert!(MetadataSnapshot::is_in_use(&pool(), &folder.state()).unwrap());
     let record = fs::read_to_string(folder.record()).unwrap();
@@ -84,7 +86,7 @@ fn two_transaction_ids_where_lvm_came_between() {
     let folder = Folder::new();
     let after = status_of("4 114/1024 18/1600 58 rw discard_passdown queue_if_no_space - 256");
     let exec = script(&[&status("-"), RESERVE, &after, &after, RELEASE]);
-    let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap();
+    let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap();
     assert_eq!(held.transaction_ids(), 3..=4);
 }
 
@@ -93,7 +95,7 @@ fn panic_releases() {
     let folder = Folder::new();
     let exec = script(&[&status("-"), RESERVE, &status("58"), &status("58"), RELEASE]);
     let caught = catch_unwind(AssertUnwindSafe(|| {
-        let _held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap();
+        let _held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap();
         panic!("in the middle");
     }));
     assert!(caught.is_err());
@@ -106,7 +108,7 @@ fn failing_after_the_reservation_releases_it() {
     let broken = "$ dmsetup status --target thin-pool vg0-pool-tpool\n! Out of memory\n= 1\n";
     let there = "$ dmsetup info --columns --noheadings --options name\n| vg0-pool-tpool\n= 0\n";
     let exec = script(&[&status("-"), RESERVE, broken, there, RELEASE]);
-    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap_err();
     assert!(chain(&error).contains("Out of memory"), "{}", chain(&error));
     assert!(!folder.record().exists());
 }
@@ -117,12 +119,12 @@ fn a_refused_reservation_is_not_released() {
     let refused =
         RESERVE.replace("= 0", "! device-mapper: message ioctl on vg0-pool-tpool failed: Device or resource busy\n= 1");
     let exec = script(&[&status("-"), &refused, &status("-")]);
-    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap_err();
     assert!(matches!(error, ReserveError::Reserve { .. }), "{error}");
     assert!(!folder.record().exists());
     // Killed, perhaps, after the kernel had the message: the record says whose it may be.
     let exec = script(&[&status("-"), &refused, &status("58")]);
-    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap_err();
     assert!(error.to_string().contains("perhaps left by a run of ours"), "{error}");
     assert_eq!(error.kind(), Kind::Environment);
     assert!(folder.record().exists());
@@ -132,7 +134,7 @@ fn a_refused_reservation_is_not_released() {
 fn a_reservation_that_is_not_there_is_not_released() {
     let folder = Folder::new();
     let exec = script(&[&status("-"), RESERVE, &status("-")]);
-    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap_err();
     assert!(matches!(error, ReserveError::Vanished { .. }), "{error}");
 }
 
@@ -140,7 +142,7 @@ fn a_reservation_that_is_not_there_is_not_released() {
 fn somebody_elses_is_left_alone() {
     let folder = Folder::new();
     let exec = script(&[&status("58")]);
-    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+    let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
     assert_eq!(
         error.to_string(),
@@ -156,7 +158,7 @@ fn our_own_stale_one_is_released_first() {
     folder.killed_run();
     let exec =
         script(&[&status("58"), &held_copy(3), RELEASE, &status("-"), RESERVE, &status("61"), &status("61"), RELEASE]);
-    MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap().release().unwrap();
+    MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap().release().unwrap();
 }
 
 #[test]
@@ -164,7 +166,7 @@ fn a_stale_record_of_what_is_gone_does_not_matter() {
     let folder = Folder::new();
     folder.killed_run();
     let exec = script(&[&status("-"), RESERVE, &status("61"), &status("61"), RELEASE]);
-    drop(MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap());
+    drop(MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap());
 }
 
 #[test]
@@ -188,7 +190,7 @@ fn only_a_complete_matching_record_is_a_proof() {
         fs::write(folder.record(), change(record)).unwrap();
         // No release in the script: whoever sends one fails here.
         let exec = script(&[&status(root)]);
-        let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+        let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap_err();
         assert!(error.to_string().contains(whose), "{what}: {error}");
         assert!(folder.record().exists(), "{what}");
     }
@@ -214,7 +216,7 @@ fn the_same_root_with_another_transaction_is_not_ours() {
         folder.killed_run();
         // No release in the script: whoever sends one fails here.
         let exec = script(&[&later, &answer]);
-        let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+        let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap_err();
         assert!(error.to_string().contains(whose), "{answer}: {error}");
         assert!(folder.record().exists());
     }
@@ -224,7 +226,7 @@ fn the_same_root_with_another_transaction_is_not_ours() {
     let after = status_of("5 114/1024 18/1600 - rw discard_passdown queue_if_no_space - 256");
     let again = status_of("5 114/1024 18/1600 61 rw discard_passdown queue_if_no_space - 256");
     let exec = script(&[&later, &held_copy(3), RELEASE, &after, RESERVE, &again, &again, RELEASE]);
-    drop(MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap());
+    drop(MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap());
 }
 
 #[test]
@@ -232,7 +234,7 @@ fn what_another_released_is_reported_and_not_touched() {
     for (found, shown) in [("-", "none found"), ("77", "77 found")] {
         let folder = Folder::new();
         let exec = script(&[&status("-"), RESERVE, &status("58"), &status(found)]);
-        let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap();
+        let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap();
         let error = held.release().unwrap_err();
         assert!(matches!(error, ReleaseError::Lost { expected: 58, .. }), "{error}");
         assert!(error.to_string().contains(shown), "{error}");
@@ -244,12 +246,12 @@ fn a_failed_release_leaves_the_record_for_the_next_run() {
     let folder = Folder::new();
     let refused = RELEASE.replace("= 0", "! Operation not supported\n= 1");
     let exec = script(&[&status("-"), RESERVE, &status("58"), &status("58"), &refused]);
-    let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap();
+    let held = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap();
     let error = held.release().unwrap_err();
     assert!(chain(&error).ends_with("release_metadata_snap` exited with status 1: Operation not supported"), "{error}");
     let next =
         script(&[&status("58"), &held_copy(3), RELEASE, &status("-"), RESERVE, &status("61"), &status("61"), RELEASE]);
-    drop(MetadataSnapshot::reserve(&next, &pool(), &folder.state(), NOW).unwrap());
+    drop(MetadataSnapshot::reserve(&next, &pool(), &folder.state(), SOON).unwrap());
 }
 
 #[test]
@@ -273,7 +275,7 @@ fn unhealthy_pools_are_refused_before_anything_is_reserved() {
     ] {
         let folder = Folder::new();
         let exec = script(&[&status_of(words)]);
-        let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap_err();
+        let error = MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap_err();
         assert_eq!(error.kind(), Kind::Environment, "{words}");
         assert!(error.to_string().contains(expected), "{words}: {error}");
     }
@@ -282,7 +284,7 @@ fn unhealthy_pools_are_refused_before_anything_is_reserved() {
     let held = full.replace("1600/1600 -", "1600/1600 58");
     let folder = Folder::new();
     let exec = script(&[&status_of(full), RESERVE, &status_of(&held), &status_of(&held), RELEASE]);
-    drop(MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), NOW).unwrap());
+    drop(MetadataSnapshot::reserve(&exec, &pool(), &folder.state(), SOON).unwrap());
 }
 
 #[test]
@@ -297,7 +299,7 @@ fn a_volume_is_no_pool() {
 fn a_second_guard_waits_for_the_first() {
     let folder = Folder::new();
     let first = script(&[&status("-"), RESERVE, &status("58"), &status("58"), RELEASE]);
-    let held = MetadataSnapshot::reserve(&first, &pool(), &folder.state(), NOW).unwrap();
+    let held = MetadataSnapshot::reserve(&first, &pool(), &folder.state(), SOON).unwrap();
 
     let none = script(&[]);
     let error = MetadataSnapshot::reserve(&none, &pool(), &folder.state(), NOW).unwrap_err();
@@ -321,7 +323,7 @@ fn a_second_guard_waits_for_the_first() {
 fn waiting_ends_when_it_is_cancelled() {
     let folder = Folder::new();
     let first = script(&[&status("-"), RESERVE, &status("58"), &status("58"), RELEASE]);
-    let _held = MetadataSnapshot::reserve(&first, &pool(), &folder.state(), NOW).unwrap();
+    let _held = MetadataSnapshot::reserve(&first, &pool(), &folder.state(), SOON).unwrap();
     let cancel = std::sync::atomic::AtomicBool::new(false);
     let none = script(&[]);
     std::thread::scope(|scope| {
@@ -338,13 +340,13 @@ fn waiting_ends_when_it_is_cancelled() {
 fn another_pool_has_another_lock() {
     let folder = Folder::new();
     let first = script(&[&status("-"), RESERVE, &status("58"), &status("58"), RELEASE]);
-    let _held = MetadataSnapshot::reserve(&first, &pool(), &folder.state(), NOW).unwrap();
+    let _held = MetadataSnapshot::reserve(&first, &pool(), &folder.state(), SOON).unwrap();
     let mut other = pool();
     other.name = "vg0/other".parse::<LvRef>().unwrap();
     other.uuid = "jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K".parse().unwrap();
     let steps = [status("-"), RESERVE.to_owned(), status("5"), status("5"), RELEASE.to_owned()].concat();
     let second = Scripted::from_transcript(&steps.replace("vg0-pool", "vg0-other")).unwrap();
-    drop(MetadataSnapshot::reserve(&second, &other, &folder.state(), NOW).unwrap());
+    drop(MetadataSnapshot::reserve(&second, &other, &folder.state(), SOON).unwrap());
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let state = StateDir::with_boot_id(folder.path().join("state"), "this boot");
+        let state = StateDir::with_boot_id(folder.path().join("state"), "this-boot");
         Self { folder, state, stop: AtomicBool::new(false) }
     }
 

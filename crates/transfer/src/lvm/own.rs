@@ -9,10 +9,10 @@ use super::Lvm;
 use super::LvmError;
 use crate::Error;
 
-/// The tag of a volume that is being received. Its value is the name that it will get.
+/// The tag of a volume that is being received. Its value is the name that it will get, and the place of the run that made it.
 const RECEIVING_TAG: &str = "hyperlayer.receiving=";
-/// The tag of a snapshot that lives only as long as it is read.
-const TEMPORARY_TAG: &str = "hyperlayer.temporary";
+/// The tag of a snapshot that lives only as long as it is read. Its value is the place of the run that made it.
+const TEMPORARY_TAG: &str = "hyperlayer.temporary=";
 /// How the names of both begin; the process id follows.
 const NAME: &str = "hyperlayer-";
 
@@ -82,14 +82,20 @@ impl Run {
     }
 
     /// Removes what dead runs left in the group: volumes with one of our tags under one of our names, whose process
-    /// holds its lock no more. What cannot be removed stays, and is no obstacle. Two commands for each.
+    /// holds its lock no more. Of a run whose lock lies in another folder, as that of a container, nobody here knows whether it
+    /// lives: its volumes stay until the next boot. What cannot be removed stays, and is no obstacle. Two commands for each.
     ///
     /// # Errors
     /// It is not known which runs live.
     pub fn remove_leftovers(&self, lvm: &Lvm<'_>, group: &[Lv]) -> Result<Leftovers, Error> {
         let mut leftovers = Leftovers::default();
+        let folder = lvm.state.folder_id()?;
         for volume in group {
-            let Some((pid, proof)) = owner(volume) else { continue };
+            let Some(Owner { pid, place, tag: proof }) = Owner::of(volume) else { continue };
+            if place.is_some_and(|place| place.boot == lvm.state.boot_id() && place.folder != folder) {
+                tracing::debug!(name = %volume.name, "made by a run whose lock cannot be seen");
+                continue;
+            }
             // Kept until it is done, so that no two runs remove one volume.
             let Some(_dead) = self.lock_dead(lvm, pid)? else { continue };
             match remove(lvm, &volume.name, proof) {
@@ -127,20 +133,57 @@ pub(super) fn remove(lvm: &Lvm<'_>, name: &LvRef, proof: &Tag) -> Result<(), Err
     }
 }
 
-pub(super) fn receiving_tag(name: &LvName) -> Result<Tag, Error> {
-    Ok(format!("{RECEIVING_TAG}{name}").parse::<Tag>()?)
+/// The tag of a volume that this run is receiving.
+pub(super) fn receiving_tag(lvm: &Lvm<'_>, name: &LvName) -> Result<Tag, Error> {
+    let (boot, folder) = (lvm.state.boot_id(), lvm.state.folder_id()?);
+    Ok(format!("{RECEIVING_TAG}{name}/{boot}/{folder}").parse::<Tag>()?)
 }
 
-pub(super) fn temporary_tag() -> Result<Tag, Error> {
-    Ok(TEMPORARY_TAG.parse::<Tag>()?)
+/// The tag of a snapshot that this run reads.
+pub(super) fn temporary_tag(lvm: &Lvm<'_>) -> Result<Tag, Error> {
+    let (boot, folder) = (lvm.state.boot_id(), lvm.state.folder_id()?);
+    Ok(format!("{TEMPORARY_TAG}{boot}/{folder}").parse::<Tag>()?)
 }
 
-/// The process that made the volume, and the tag that proves it.
-fn owner(volume: &Lv) -> Option<(u32, &Tag)> {
-    let rest = volume.name.lv().as_str().strip_prefix(NAME)?;
-    let pid = rest.split_once('-')?.0.parse().ok()?;
-    let ours = |tag: &&Tag| tag.as_str() == TEMPORARY_TAG || tag.as_str().starts_with(RECEIVING_TAG);
-    Some((pid, volume.tags.iter().find(ours)?))
+/// The tag that a volume has because some run received it under this name.
+pub(super) fn received_as<'v>(volume: &'v Lv, name: &LvName) -> Option<&'v Tag> {
+    let of_name = |tag: &&Tag| {
+        let value = tag.as_str().strip_prefix(RECEIVING_TAG);
+        value.is_some_and(|value| value.split('/').next() == Some(name.as_str()))
+    };
+    volume.tags.iter().find(of_name)
+}
+
+/// Where a run sees the locks of others.
+struct Place<'v> {
+    boot: &'v str,
+    folder: &'v str,
+}
+
+/// The run that made a volume.
+struct Owner<'v> {
+    pid: u32,
+    /// `None` where an older version made it, or the user wrote the tag.
+    place: Option<Place<'v>>,
+    /// The tag that proves it.
+    tag: &'v Tag,
+}
+
+impl<'v> Owner<'v> {
+    fn of(volume: &'v Lv) -> Option<Self> {
+        let rest = volume.name.lv().as_str().strip_prefix(NAME)?;
+        let pid = rest.split_once('-')?.0.parse().ok()?;
+        volume.tags.iter().find_map(|tag| {
+            let text = tag.as_str();
+            let place = match text.strip_prefix(RECEIVING_TAG) {
+                Some(value) => value.split_once('/').map_or("", |(_, place)| place),
+                None if text == TEMPORARY_TAG.trim_end_matches('=') => "",
+                None => text.strip_prefix(TEMPORARY_TAG)?,
+            };
+            let place = place.split_once('/').map(|(boot, folder)| Place { boot, folder });
+            Some(Self { pid, place, tag })
+        })
+    }
 }
 
 fn lock_name(pid: u32) -> String {

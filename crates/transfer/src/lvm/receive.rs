@@ -222,7 +222,7 @@ impl<'a> Undo<'a> {
     /// For a volume that is about to be made beside `beside`. From here on it is removed, should it be there.
     fn new(lvm: Lvm<'a>, run: &mut Run, beside: &LvRef, name: &LvName) -> Result<Self, Error> {
         let temporary = beside.sibling(run.name()?);
-        Ok(Self { lvm, temporary, proof: receiving_tag(name)?, exists: true })
+        Ok(Self { lvm, temporary, proof: receiving_tag(&lvm, name)?, exists: true })
     }
 
     fn become_final(

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use extents::{Bytes, ChunkSize};
 use lvm_cmd::{Discards, Lv, LvName, LvRef, LvType, find, is_active_for_us, volumes};
 
-use super::own::receiving_tag;
+use super::own::received_as;
 use super::{Lvm, LvmError, keeps_its_layer};
 use crate::{Error, Geometry};
 
@@ -151,8 +151,10 @@ impl Destination {
         let name = pool.name.sibling(new.clone());
         name.check_length()?;
         if let Some(there) = group.iter().find(|volume| volume.name == name) {
-            let tag = receiving_tag(new)?;
-            let error = if there.has_tag(&tag) { LvmError::Finished { name, tag } } else { LvmError::Exists { name } };
+            let error = match received_as(there, new).cloned() {
+                Some(tag) => LvmError::Finished { name, tag },
+                None => LvmError::Exists { name },
+            };
             return Err(error.into());
         }
         Ok(found)

@@ -22,7 +22,7 @@ impl<'a> TemporarySnapshot<'a> {
     /// # Errors
     /// LVM refuses.
     pub fn create(lvm: Lvm<'a>, run: &mut Run, origin: &LvRef) -> Result<Self, Error> {
-        let (name, proof) = (run.name()?, temporary_tag()?);
+        let (name, proof) = (run.name()?, temporary_tag(&lvm)?);
         let new = NewVolume {
             tags: std::slice::from_ref(&proof),
             permission: Permission::ReadOnly,

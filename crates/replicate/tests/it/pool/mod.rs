@@ -46,7 +46,7 @@ impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let machine = Machine::new(folder.path().join("nodes"));
-        let state = StateDir::with_boot_id(folder.path().join("state"), "this boot");
+        let state = StateDir::with_boot_id(folder.path().join("state"), "this-boot");
         let stop = AtomicBool::new(false);
         let run = {
             let actor = Actor::new(&machine, Fault::None, None);

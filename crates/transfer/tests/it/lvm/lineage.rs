@@ -5,7 +5,7 @@ use transfer::lvm::{Lineage, Run, TemporarySnapshot};
 use super::{Machine, fails_then, lv, lv_name, lv_ref, ok, own_name, removal, script};
 
 const TAG: &str = "hyperlayer.backup=12ab:vg0/data";
-const TEMPORARY: &str = "hyperlayer.temporary";
+const TEMPORARY: &str = "hyperlayer.temporary=this-boot/folder";
 
 fn lineage() -> Lineage {
     Lineage::new("12ab", "vg0/data").unwrap()

@@ -34,7 +34,7 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let state = StateDir::with_boot_id(folder.path().join("state"), "this boot");
+        let state = StateDir::with_boot_id(folder.path().join("state"), "this-boot");
         let nodes = folder.path().join("nodes");
         std::fs::create_dir(&nodes).unwrap();
         Self { folder, state, stop: AtomicBool::new(false), nodes }

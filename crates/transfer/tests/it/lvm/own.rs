@@ -7,8 +7,8 @@ use transfer::{Error, ErrorKind};
 
 use super::{Machine, fails, lv, lv_ref, ok, own_name, removal, removal_command, script};
 
-const RECEIVING: &str = "hyperlayer.receiving=data";
-const TEMPORARY: &str = "hyperlayer.temporary";
+const RECEIVING: &str = "hyperlayer.receiving=data/this-boot/folder";
+const TEMPORARY: &str = "hyperlayer.temporary=this-boot/folder";
 
 /// More than Linux gives (`/proc/sys/kernel/pid_max`), so that none of them lives.
 const DEAD: u32 = 4_200_000;
@@ -25,7 +25,7 @@ fn what_dead_runs_left_is_removed_and_nothing_else() {
     let reused = own_name(7);
     let group = group(&[
         (dead.clone(), RECEIVING),
-        (temporary.clone(), "mine,hyperlayer.temporary"),
+        (temporary.clone(), "mine,hyperlayer.temporary=this-boot/folder"),
         // Made by a process that had our number before us.
         (reused.clone(), RECEIVING),
         // Its process lives.
@@ -46,6 +46,33 @@ fn what_dead_runs_left_is_removed_and_nothing_else() {
     let _alive = ProcessLock::acquire(&machine.state, &format!("run-{ALIVE}"), Patience::new(Duration::ZERO)).unwrap();
     let removed = run.remove_leftovers(&lvm, &group).unwrap().removed;
     assert_eq!(removed, [lv_ref(&dead), lv_ref(&temporary), lv_ref(&reused)]);
+}
+
+/// In a container with a folder of its own, each lock of the host's runs looks like that of a dead run.
+#[test]
+fn what_a_run_of_another_place_made_stays() {
+    let machine = Machine::new();
+    let name = |made: u32| format!("hyperlayer-{DEAD}-{made}");
+    let before = [
+        ("hyperlayer.temporary=this-boot/elsewhere", false),
+        ("hyperlayer.receiving=data/this-boot/elsewhere", false),
+        // Nobody lives on after a boot.
+        ("hyperlayer.temporary=boot-before/elsewhere", true),
+        ("hyperlayer.receiving=data/boot-before/elsewhere", true),
+        // As older versions made them.
+        ("hyperlayer.temporary", true),
+        ("hyperlayer.receiving=data", true),
+    ];
+    let made = |at: usize| name(u32::try_from(at).unwrap());
+    let gone = |(at, (tag, gone)): (usize, &(&'static str, bool))| gone.then(|| (made(at), *tag));
+    let gone: Vec<_> = before.iter().enumerate().filter_map(gone).collect();
+    let steps: String = gone.iter().map(|(name, tag)| removal(name, tag)).collect();
+    let exec = script(&steps);
+    let lvm = machine.lvm(&exec);
+    let run = Run::start(&lvm).unwrap();
+    let all: Vec<_> = before.iter().enumerate().map(|(at, (tag, _))| (made(at), *tag)).collect();
+    let removed = run.remove_leftovers(&lvm, &group(&all)).unwrap().removed;
+    assert_eq!(removed, gone.iter().map(|(name, _)| lv_ref(name)).collect::<Vec<_>>());
 }
 
 /// Its tag is the proof: another volume that has the name meanwhile stays.

@@ -374,7 +374,7 @@ fn discarded() {
         of(&name(2), ""),
         of(&name(3), "hyperlayer.partial=other"),
         of("new", TAG),
-        of("hyperlayer-1-1", "hyperlayer.receiving=new"),
+        of("hyperlayer-1-1", "hyperlayer.receiving=new/this-boot/folder"),
     ];
     let machine = Machine::new();
     let exec = script(&[removal(0), removal(1)].concat());

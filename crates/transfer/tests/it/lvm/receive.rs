@@ -10,16 +10,16 @@ use transfer::{Error, ErrorKind};
 
 use super::{Machine, SIZE, fails, fails_then, lv, lv_name, lv_ref, ok, own_name, removal, removal_command, script};
 
-const TAG: &str = "hyperlayer.receiving=new";
-const CREATE: &str = "lvcreate --snapshot --name OWN --addtag hyperlayer.receiving=new --permission rw \
+const TAG: &str = "hyperlayer.receiving=new/this-boot/folder";
+const CREATE: &str = "lvcreate --snapshot --name OWN --addtag hyperlayer.receiving=new/this-boot/folder --permission rw \
                       --setactivationskip y --activate n vg0/data";
-const EMPTY: &str = "lvcreate --virtualsize 16777216b --name OWN --addtag hyperlayer.receiving=new --permission rw \
+const EMPTY: &str = "lvcreate --virtualsize 16777216b --name OWN --addtag hyperlayer.receiving=new/this-boot/folder --permission rw \
                      --setactivationskip y --activate n --thinpool vg0/pool";
 const ACTIVATE: &str = "lvchange -ay -K vg0/OWN";
 const CHANGE: &str = "lvchange --addtag hyperlayer.layer=monday --permission r vg0/OWN";
 const DEACTIVATE: &str = "lvchange -an vg0/OWN";
 const RENAME: &str = "lvrename vg0 OWN new";
-const UNTAG: &str = "lvchange --deltag hyperlayer.receiving=new vg0/new";
+const UNTAG: &str = "lvchange --deltag hyperlayer.receiving=new/this-boot/folder vg0/new";
 
 fn resize(size: u64) -> String {
     format!("lvresize -f --fs ignore --size {size}b vg0/OWN")
@@ -213,8 +213,8 @@ fn the_last_step_fails() {
     let steps = [ok(CREATE), look(), ok(ACTIVATE), ok(CHANGE), ok(DEACTIVATE), ok(RENAME), tagged];
     let error = receive(&steps, SIZE, SIZE, &finish(SIZE)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unfinished);
-    assert_eq!(error.to_string(), "`vg0/new` is whole, but keeps the tag `hyperlayer.receiving=new`");
-    let hint = "take the tag away: `lvchange --deltag hyperlayer.receiving=new vg0/new`";
+    assert_eq!(error.to_string(), "`vg0/new` is whole, but keeps the tag `hyperlayer.receiving=new/this-boot/folder`");
+    let hint = "take the tag away: `lvchange --deltag hyperlayer.receiving=new/this-boot/folder vg0/new`";
     assert_eq!(error.hint().as_deref(), Some(hint));
 }
 
