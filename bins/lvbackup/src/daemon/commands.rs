@@ -1,23 +1,53 @@
-//! The LVM commands of a run, which must end by themselves.
+//! The commands of a run: those of LVM must end by themselves.
 
 use std::fs;
 
-use rustix::process::Pid;
+use lvm_cmd::Program;
+use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Whether a process has children that work in process groups of their own, as all commands of `lvm_cmd::Host` do. A command
-/// that is killed half-way may leave a volume suspended.
-///
-/// Reads `/proc`; what cannot be read there counts as gone.
-pub(super) fn are_running(run: Pid) -> bool {
-    let run = run.as_raw_nonzero().get();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let stats = processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
-    stats.filter_map(|stat| Stat::parse(&stat)).any(|stat| stat.works && stat.parent == run && stat.group != run)
+/// The children of a run that work in process groups of their own, as all commands of `lvm_cmd::Host` do.
+pub(super) struct Commands {
+    must_end: bool,
+    killable: Vec<Pid>,
+}
+
+impl Commands {
+    /// Those of a run that work now. Reads `/proc`; what cannot be read there counts as gone.
+    pub(super) fn of(run: Pid) -> Self {
+        let parent = run.as_raw_nonzero().get();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let stats = processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+        let mut found = Self { must_end: false, killable: Vec::new() };
+        for stat in stats.filter_map(|stat| Stat::parse(&stat)) {
+            if !stat.works || stat.parent != parent || stat.group == parent {
+                continue;
+            }
+            match Pid::from_raw(stat.group).filter(|_| stat.may_be_killed) {
+                Some(group) => found.killable.push(group),
+                None => found.must_end = true,
+            }
+        }
+        found
+    }
+
+    /// Whether one is among them that must not be killed: an LVM command that is killed half-way may leave a volume suspended.
+    pub(super) fn must_end(&self) -> bool {
+        self.must_end
+    }
+
+    /// Kills the others, which would outlive their run.
+    pub(super) fn kill(&self) {
+        for group in &self.killable {
+            let _ = kill_process_group(*group, Signal::KILL);
+        }
+    }
 }
 
 /// What is read of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stat {
+    /// Whether its name is that of a program that may be killed. Any other one may be LVM's.
+    may_be_killed: bool,
     /// Neither a zombie nor dead.
     works: bool,
     parent: i32,
@@ -26,10 +56,13 @@ struct Stat {
 
 impl Stat {
     fn parse(text: &str) -> Option<Self> {
-        // The name before it may contain anything.
-        let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
+        // The name may contain anything.
+        let (before, after) = text.rsplit_once(')')?;
+        let (_, name) = before.split_once('(')?;
+        let may_be_killed = Program::ALL.iter().any(|program| program.name() == name && program.may_be_killed());
+        let mut fields = after.split_ascii_whitespace();
         let works = !matches!(fields.next()?, "Z" | "X");
-        Some(Self { works, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
+        Some(Self { may_be_killed, works, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
     }
 }
 
@@ -39,9 +72,11 @@ mod tests {
 
     #[test]
     fn fields() {
-        let stat = |works, parent, group| Some(Stat { works, parent, group });
-        assert_eq!(Stat::parse("7 (lvs) S 3 7 3 0 -1"), stat(true, 3, 7));
-        assert_eq!(Stat::parse("7 (a) Z (b) Z 3 4 3"), stat(false, 3, 4));
+        let stat = |may_be_killed, works, parent, group| Some(Stat { may_be_killed, works, parent, group });
+        assert_eq!(Stat::parse("7 (lvs) S 3 7 3 0 -1"), stat(false, true, 3, 7));
+        assert_eq!(Stat::parse("7 (thin_delta) R 3 7 3 0 -1"), stat(true, true, 3, 7));
+        assert_eq!(Stat::parse("7 (thin_delta) (lvs) R 3 7 3 0 -1"), stat(false, true, 3, 7));
+        assert_eq!(Stat::parse("7 (a) Z (b) Z 3 4 3"), stat(false, false, 3, 4));
         assert_eq!(Stat::parse("7 (lvs) S 3"), None);
         assert_eq!(Stat::parse(""), None);
     }

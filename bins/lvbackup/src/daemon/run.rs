@@ -12,7 +12,8 @@ use daemon::{Line, MAX_LINE_BYTES, MAX_REPORT_BYTES, Outcome, Report, Said};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::{commands, notify};
+use super::commands::Commands;
+use super::notify;
 
 /// How soon a request to stop is followed.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
@@ -191,14 +192,19 @@ impl Lines {
 
 /// Kills a run with what it started, unless LVM commands of its work. Says whether it did.
 fn killed(run: Pid) -> bool {
-    if commands::are_running(run) {
+    if Commands::of(run).must_end() {
         return false;
     }
     // Stopped, it starts no other one before it is killed.
     let _ = kill_process_group(run, Signal::STOP);
-    let works = commands::are_running(run);
-    let _ = kill_process_group(run, if works { Signal::CONT } else { Signal::KILL });
-    !works
+    let commands = Commands::of(run);
+    if commands.must_end() {
+        let _ = kill_process_group(run, Signal::CONT);
+        return false;
+    }
+    commands.kill();
+    let _ = kill_process_group(run, Signal::KILL);
+    true
 }
 
 #[derive(Debug, Default)]
@@ -312,6 +318,40 @@ mod tests {
         assert_eq!(std::fs::read_to_string(folder.path().join("result")).unwrap(), "whole\n");
         assert!(ask.waited_for_lvm(Duration::from_secs(60)));
         assert_eq!(ended.status.unwrap().unwrap().signal(), Some(9));
+    }
+
+    /// Only LVM's commands are waited for: `thin_delta` may work for hours, and is killed with its run.
+    #[test]
+    fn a_command_that_only_reads_is_killed_with_its_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, pid_file) = (folder.path().join("thin_delta"), folder.path().join("pid"));
+        std::fs::copy("/bin/sleep", &program).unwrap();
+        let ask = Ask::default();
+        let asks = ask.clone();
+        let script = format!(
+            "trap '' TERM; setsid {} 300 & echo $! >{}; echo begun >&2; while :; do wait; done",
+            program.display(),
+            pid_file.display()
+        );
+        let begun = Instant::now();
+        let ended = run(Path::new("/bin/sh"), &["-c".to_owned(), script], &ask, |_| {
+            // By then it has its name, and a group of its own.
+            let pid = std::fs::read_to_string(&pid_file).unwrap();
+            let stat = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
+            while !stat().contains("(thin_delta)") {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            asks.stop(Duration::from_millis(300));
+        });
+        assert_eq!(ended.status.unwrap().unwrap().signal(), Some(9));
+        assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
+        assert!(!ask.waited_for_lvm(Duration::from_secs(60)));
+        let pid = std::fs::read_to_string(&pid_file).unwrap();
+        let gone =
+            || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).map_or(true, |stat| stat.contains(") Z "));
+        while !gone() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     #[test]
