@@ -87,7 +87,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let job = Job { args, common, stop, lvm: None };
     let found = if left.is_thin() || right.is_thin() {
         cli::require_root("comparing images")?;
-        let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+        let (exec, state) =
+            (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
         let lvm = Lvm::new(&exec, &state, stop.flag());
         let _this = Run::start(&lvm)?;
         Job { lvm: Some(&lvm), ..job }.compare(&left, &right)?

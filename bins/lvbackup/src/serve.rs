@@ -105,8 +105,10 @@ impl<'a> Machine<'a> {
     /// Not root, or the folder of locks cannot be had.
     pub(crate) fn new(stop: &'a Stop) -> Outcome<Self> {
         cli::require_root("`lvdiff` with `--scan` or `--full FILE`, which send images,")?;
-        let (exec, state) =
-            (Remembering::new(Host::new()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+        let (exec, state) = (
+            Remembering::new(Host::new().stopped_by(stop.shared())),
+            StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?,
+        );
         let run = ThisRun::start(&Lvm::new(&exec, &state, stop.flag()))?;
         Ok(Self { stop, exec, state, run })
     }

@@ -21,7 +21,8 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let base = args.base.as_ref().map(named).transpose()?;
     cli::require_root("image mode (`--scan`, `--delta`)")?;
 
-    let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) =
+        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let selection = Selection::find(&lvm, &new, base.as_ref(), pool.as_ref())?;

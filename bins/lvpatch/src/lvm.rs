@@ -35,7 +35,8 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let header = incoming.header().clone();
     let name = new_name(args, &header, on)?;
 
-    let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) =
+        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let destination = Destination::find(&lvm, base.as_ref(), on, &name)?;

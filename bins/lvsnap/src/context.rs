@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use cli::{Exit, Failure, OrFail, Outcome};
+use cli::{Exit, Failure, OrFail, Outcome, Stop};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LockError, LvRef, MOUNTINFO, Patience, ProcessLock, StateDir, VgName};
-use snapshot::{DEFAULT_JOURNAL_DIR, FileSystem, Journal, Phase, PlanError, Record, SiteError};
+use snapshot::{DEFAULT_JOURNAL_DIR, FileSystem, Journal, Phase, PlanError, Record, SiteError, Step};
 
 /// The host's programs, and the two folders that runs know each other by.
 pub(crate) struct Context {
@@ -15,15 +15,16 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// As root only.
+    /// As root only. Which command is waited for when `stop` is requested is reported.
     ///
     /// # Errors
     /// Not root, or `/proc` is not there.
-    pub(crate) fn new() -> Outcome<Self> {
+    pub(crate) fn new(stop: &Stop) -> Outcome<Self> {
         if !is_root() {
             return Err(Failure::msg(Exit::Surroundings, "LVM needs root").hint("run it with `sudo`"));
         }
-        Self::for_anybody()
+        let this = Self::for_anybody()?;
+        Ok(Self { exec: this.exec.stopped_by(stop.shared()), ..this })
     }
 
     /// As whoever this is, only to look.
@@ -91,17 +92,10 @@ pub(crate) fn of_site(error: SiteError) -> Failure {
         SiteError::Volume(error) => transfer::Error::from(error).into(),
         SiteError::Report(error) => transfer::Error::from(error).into(),
         SiteError::Stopped => Failure::msg(Exit::Failed, "stopped"),
-        SiteError::Plan(error @ PlanError::Unreachable { .. }) => {
-            let PlanError::Unreachable { snapshot, path, .. } = &error else {
-                return Failure::new(Exit::Failed, error);
-            };
-            let given_up = format!(
-                "or give up `{}`: `lvsnap recover {snapshot} --remove --yes` removes the snapshot without it",
-                path.display()
-            );
-            Failure::new(Exit::Surroundings, error)
-                .hint("mount that file system, and run the same command again")
-                .hint(given_up)
+        SiteError::Plan(error) => {
+            let hints = hints(&error);
+            let failure = Failure::new(if hints.is_empty() { Exit::Failed } else { Exit::Surroundings }, error);
+            hints.into_iter().fold(failure, Failure::hint)
         }
         other => {
             let exit = match other.kind() {
@@ -110,6 +104,27 @@ pub(crate) fn of_site(error: SiteError) -> Failure {
             };
             Failure::new(exit, other)
         }
+    }
+}
+
+/// How it can be planned all the same.
+fn hints(error: &PlanError) -> Vec<String> {
+    match error {
+        PlanError::Unreachable { snapshot, step, path, .. } => {
+            let path = path.display();
+            let without = match step {
+                Step::Folder => format!(
+                    "or leave `{path}` there: `lvsnap umount {snapshot} --keep-folder` keeps the snapshot, \
+                     `lvsnap remove {snapshot} --keep-folder` removes it"
+                ),
+                _ => format!(
+                    "or give up `{path}`: `lvsnap recover {snapshot} --remove --yes` removes the snapshot without it"
+                ),
+            };
+            vec!["mount that file system, and run the same command again".to_owned(), without]
+        }
+        PlanError::Unattached { .. } => vec!["run `lvsnap recover --yes`, which attaches it, first".to_owned()],
+        _ => Vec::new(),
     }
 }
 

@@ -71,7 +71,7 @@ as it is a part of the group, the group cannot be activated without it: after a 
 /// See the exit status in the help.
 pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let wanted = args.wanted()?;
-    let context = Context::new()?;
+    let context = Context::new(stop)?;
     let _lock = context.lock(&wanted.snapshot)?;
     let record = make(&context, &wanted, common, stop)?;
     if !common.quiet {

@@ -1,6 +1,6 @@
 //! `lvsnap list`.
 
-use cli::{Exit, Failure, Outcome, say};
+use cli::{Exit, Failure, Outcome, Stop, say};
 use extents::human;
 use lvm_cmd::{Lv, find, volumes};
 use serde_json::{Value, json};
@@ -30,8 +30,8 @@ Keys of --json: snapshot, origin, kind (thin or classic), state, since, size_byt
 ///
 /// # Errors
 /// LVM does not answer, or a record cannot be read; all others are shown all the same.
-pub(crate) fn run(args: &Args) -> Outcome {
-    let context = Context::new()?;
+pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
+    let context = Context::new(stop)?;
     let mut failed = None;
     let mut records = Vec::new();
     for record in context.journal.all().map_err(|error| of_site(error.into()))? {

@@ -86,6 +86,7 @@ fn tmp_file(context: &Context, snapshot: &LvRef, id: &str) -> Outcome<Option<Tmp
         len: Bytes::ZERO,
         write: false,
         loop_device: None,
+        block_size: None,
         pv: ours.uuid,
         made,
         lies_on: None,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cli::{Common, Exit, Failure, Outcome, say};
+use cli::{Common, Exit, Failure, Outcome, Stop, say};
 use lvm_cmd::LvRef;
 use snapshot::{HostSite, Site};
 
@@ -27,15 +27,19 @@ pub(crate) struct UmountArgs {
     /// The snapshot
     #[arg(value_name = "VG/SNAPSHOT")]
     snapshot: String,
+
+    /// Leave the folder that was made for the mount, also where its file system is not mounted any more
+    #[arg(long)]
+    keep_folder: bool,
 }
 
 /// Mounts it.
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn mount(args: &MountArgs, common: Common) -> Outcome {
+pub(crate) fn mount(args: &MountArgs, common: Common, stop: &Stop) -> Outcome {
     let name = volume(&args.snapshot, None)?;
-    let context = Context::new()?;
+    let context = Context::new(stop)?;
     let _lock = context.lock(&name)?;
     let mut record = context.record(&name)?;
     let site = HostSite::new(&context.exec, &|_| true);
@@ -47,6 +51,8 @@ pub(crate) fn mount(args: &MountArgs, common: Common) -> Outcome {
         site.act(&snapshot::Action::Activate, &record).map_err(of_site)?;
     }
     if record.mount.is_some() {
+        // A refusal must not cost the record of the mount before.
+        mount_point(&context, &name.dm_path(), &args.at)?;
         // Where it was mounted before, as ahead of a reboot: a folder that was made there goes.
         snapshot::unmount(&site, &mut record, &context.journal).map_err(of_site)?;
     }
@@ -69,11 +75,14 @@ pub(crate) fn mount(args: &MountArgs, common: Common) -> Outcome {
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn unmount(args: &UmountArgs, common: Common) -> Outcome {
+pub(crate) fn unmount(args: &UmountArgs, common: Common, stop: &Stop) -> Outcome {
     let name = volume(&args.snapshot, None)?;
-    let context = Context::new()?;
+    let context = Context::new(stop)?;
     let _lock = context.lock(&name)?;
     let mut record = context.record(&name)?;
+    if args.keep_folder {
+        record.keep_folder();
+    }
     let site = HostSite::new(&context.exec, &|_| true);
     snapshot::unmount(&site, &mut record, &context.journal).map_err(of_site)?;
     if !common.quiet {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use cli::{Common, Exit, Failure, Outcome, say};
-use snapshot::{Found, HostSite, Phase, Record, Site, recover, remove, to_recover};
+use cli::{Common, Exit, Failure, Outcome, Stop, say};
+use snapshot::{Found, HostSite, Phase, Record, Site, attach, recover, remove, to_recover};
 
 use crate::context::{Context, left, of_site, volume};
 use crate::lost;
@@ -31,9 +31,9 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// [`Exit::Unfinished`] where something is left to do.
-pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let only = args.snapshot.as_deref().map(|text| volume(text, None)).transpose()?;
-    let context = Context::new()?;
+    let context = Context::new(stop)?;
     let mut failures = Vec::new();
     if args.yes {
         for half in context.journal.halves() {
@@ -58,6 +58,10 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
     }
     let mut site = HostSite::new(&context.exec, &|_| true);
     site.note_lost(&all).map_err(of_site)?;
+    if args.yes && only.is_none() {
+        // Otherwise the removal of one would have LVM mark the space of another as missing.
+        failures.extend(all.iter().filter_map(|record| attached(&context, &site, record).err()));
+    }
     // Those that can be brought back first: until their spaces are attached, a lost one cannot be removed.
     records.sort_by_key(|record| site.is_lost(record));
     let mut to_do = 0;
@@ -79,6 +83,17 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
             Ok(())
         }
         _ => Err(Failure::msg(Exit::Unfinished, "this is left to do").hint("`--yes` does it")),
+    }
+}
+
+/// Attaches the space of a snapshot, where it can be had.
+fn attached(context: &Context, site: &HostSite<'_>, record: &Record) -> Outcome {
+    // Who has the lock works on it, and does that as well.
+    let Ok(_lock) = context.try_lock(&record.snapshot) else { return Ok(()) };
+    // What is found only now says more than the record from before the lock.
+    match context.journal.read(&record.snapshot).map_err(|error| of_site(error.into()))? {
+        Some(now) => attach(site, &now).map_err(of_site),
+        None => attach(site, record).map_err(of_site),
     }
 }
 
@@ -125,9 +140,9 @@ fn give_up_unreachable(site: &HostSite<'_>, record: &mut Record) -> Outcome<Vec<
         file.abandoned = true;
         given_up.push(file.path.clone());
     }
-    if let Some(at) = record.mount.as_mut().filter(|_| facts.folder == Found::Unreachable) {
-        (at.make, at.made) = (false, None);
-        given_up.push(at.path.clone());
+    if facts.folder == Found::Unreachable {
+        given_up.extend(record.mount.as_ref().map(|at| at.path.clone()));
+        record.keep_folder();
     }
     Ok(given_up)
 }

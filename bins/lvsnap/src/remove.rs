@@ -1,6 +1,6 @@
 //! `lvsnap remove`.
 
-use cli::{Common, Outcome, say};
+use cli::{Common, Outcome, Stop, say};
 use snapshot::{HostSite, remove};
 
 use crate::context::{Context, left, of_site, volume};
@@ -24,14 +24,13 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// See the exit status in the help.
-pub(crate) fn run(args: &Args, common: Common) -> Outcome {
+pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let name = volume(&args.snapshot, None)?;
-    let context = Context::new()?;
+    let context = Context::new(stop)?;
     let _lock = context.lock(&name)?;
     let mut record = context.record(&name)?;
-    if let Some(at) = record.mount.as_mut().filter(|_| args.keep_folder) {
-        // It is the user's own now.
-        (at.make, at.made) = (false, None);
+    if args.keep_folder {
+        record.keep_folder();
     }
     let site = HostSite::new(&context.exec, &|_| true);
     remove(&site, &mut record, &context.journal).map_err(|cause| left(&record, of_site(cause)))?;

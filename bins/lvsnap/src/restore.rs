@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let name = volume(&args.volume, None)?;
     refuse_store(&args.dump)?;
     let password = args.password_file.as_deref().map(password).transpose()?;
-    let context = Context::new()?;
+    let context = Context::new(stop)?;
     let exec = &context.exec;
     install::ensure(exec, install::manager(exec), false, common)?;
     let _lock = context.lock(&name)?;
@@ -77,8 +77,9 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         say(&shown);
     }
     let node = name.dm_path();
-    let restored = restored(exec, &args.dump, &node, password.as_ref(), stop);
-    restored.and_then(|()| checked(exec, &archived.format, &node, common)).map_err(|cause| {
+    let child = Child::new(spawn_restore(exec, &args.dump, &node, password.as_ref()).or_fail(Exit::Failed)?);
+    // From here on the volume is written to.
+    restored(child, &node, stop).and_then(|()| checked(exec, &archived.format, &node, common)).map_err(|cause| {
         cause
             .leaving(format!("`{name}` is overwritten, and what is on it is not whole"))
             .hint("the same command again overwrites it anew")
@@ -173,8 +174,7 @@ fn confirm(shown: &str, name: &LvRef) -> Outcome {
     }
 }
 
-fn restored(exec: &dyn Executor, dump: &Path, node: &Path, password: Option<&Password>, stop: &Stop) -> Outcome {
-    let child = Child::new(spawn_restore(exec, dump, node, password).or_fail(Exit::Failed)?);
+fn restored(child: Child, node: &Path, stop: &Stop) -> Outcome {
     child.finish(stop, || Ok(()))?;
     File::open(node).and_then(|device| device.sync_all()).or_fail(Exit::Failed)
 }

@@ -87,7 +87,8 @@ impl Wanted {
                 let len = file_len(self.size.unwrap_or_default(), space.extent);
                 let loop_device = loop_device.clone();
                 let (write, pv, lies_on) = (*write, random_uuid()?, lies_on(context, &path)?);
-                Some(TmpFile { path, len, write, loop_device, pv, made: None, lies_on, abandoned: false })
+                let block_size = group.block_size;
+                Some(TmpFile { path, len, write, loop_device, block_size, pv, made: None, lies_on, abandoned: false })
             }
             (Space::File { .. }, ..) => return Err(unseen()),
             (Space::Group, ..) => None,

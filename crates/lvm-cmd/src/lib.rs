@@ -78,12 +78,14 @@ pub use fsarchiver::{
     ends_whole, fsarchiver_is_there, spawn_restore, spawn_save,
 };
 pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
-pub use loop_device::{LoopDevice, LoopError, attach_loop, detach_loop, grow_loop, loop_devices};
+pub use loop_device::{LoopDevice, LoopError, attach_loop, detach_loop, forget_loop, grow_loop, loop_devices};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
 pub use mount::{MOUNTINFO, MountError, Mounted, file_system, mount, mount_of, mounted, unmount};
 pub use names::{LvName, LvRef, NameError, Tag, ThinId, Uuid, VgName};
 pub use patience::Patience;
-pub use physical::{create_pv, drop_missing, extend_group, reduce_group, remove_pv, resize_pv, tag_pv};
+pub use physical::{
+    create_pv, drop_missing, extend_group, may_change_group, reduce_group, remove_pv, resize_pv, tag_pv,
+};
 pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, mapped, pool_status, thin_target};
 pub use report::{
     Discards, Lv, LvAttr, LvType, Permission, Pv, ReportError, Vg, VolumesByGroup, find, groups, names_on,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use extents::Bytes;
 use serde_json::Value;
 
 use crate::{Command, ExecError, Executor, Kind, Program};
@@ -20,13 +21,20 @@ pub struct LoopDevice {
 }
 
 /// Attaches a file to a loop device, `device` or a free one, without the page cache in between where the file's file
-/// system allows that; gives the device's node. Runs one command.
+/// system allows that; gives the device's node. The device has blocks of `block_size`, 512 to 4096, or those that the kernel
+/// chooses. Runs one command.
 ///
 /// # Errors
 /// The device is in use, or there is none.
-pub fn attach_loop(exec: &dyn Executor, file: &Path, device: Option<&Path>) -> Result<PathBuf, LoopError> {
+pub fn attach_loop(
+    exec: &dyn Executor,
+    file: &Path,
+    device: Option<&Path>,
+    block_size: Option<Bytes>,
+) -> Result<PathBuf, LoopError> {
+    let block_size = block_size.map(|size| format!("--sector-size={}", size.get()));
     let attach = |direct: &str| {
-        let command = Command::new(Program::Losetup).args(["--nooverlap", direct]);
+        let command = Command::new(Program::Losetup).args(["--nooverlap", direct]).args(&block_size);
         let command = match device {
             Some(device) => command.arg(device).arg(file),
             None => command.args(["--find", "--show"]).arg(file),
@@ -37,6 +45,22 @@ pub fn attach_loop(exec: &dyn Executor, file: &Path, device: Option<&Path>) -> R
     match device {
         Some(device) => Ok(device.to_owned()),
         None => Ok(PathBuf::from(attached.text().trim())),
+    }
+}
+
+/// Takes the loop device of `file` out of LVM's devices file, where it is in that: LVM put it there with the physical volume.
+/// Runs one command, or two.
+///
+/// # Errors
+/// LVM refuses.
+pub fn forget_loop(exec: &dyn Executor, device: &Path, file: &Path) -> Result<(), LoopError> {
+    // Without a devices file, or in an LVM that knows none, there is no list.
+    let Ok(list) = exec.run(&Command::new(Program::Lvmdevices)) else { return Ok(()) };
+    let words = [format!(" IDNAME={} ", file.display()), format!(" DEVNAME={} ", device.display())];
+    let is_listed = list.text().lines().any(|line| words.iter().all(|word| format!("{line} ").contains(word)));
+    match is_listed {
+        true => Ok(exec.run(&Command::new(Program::Lvmdevices).arg("--deldev").arg(device)).map(drop)?),
+        false => Ok(()),
     }
 }
 

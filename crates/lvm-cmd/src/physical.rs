@@ -14,6 +14,16 @@ pub fn create_pv(exec: &dyn Executor, device: &Path, uuid: &Uuid) -> Result<(), 
     exec.run(&command).map(drop)
 }
 
+/// Whether LVM would change a group, with its own reason where it would not: lvm.conf makes metadata read-only, or a physical volume
+/// is there twice, or is missing. Nothing is changed. Runs one command.
+///
+/// # Errors
+/// LVM would refuse.
+pub fn may_change_group(exec: &dyn Executor, group: &VgName) -> Result<(), ExecError> {
+    let command = Command::new(Program::Vgchange).args(["--test", "--addtag", "hyperlayer.test"]);
+    exec.run(&command.arg(group.as_str())).map(drop)
+}
+
 /// Gives it to a group. Runs one command.
 ///
 /// # Errors

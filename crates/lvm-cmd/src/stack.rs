@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use extents::Bytes;
+
 use crate::{FreezeError, Uuid};
 
 /// How deep devices are stacked at most; the kernel has no such limit, but no cycles either.
@@ -73,6 +75,16 @@ impl Stack<'_> {
             found.extend(mounts.clone().find(|(of, _)| of == device).map(|(_, at)| PathBuf::from(unescaped(at))));
         }
         Ok(found)
+    }
+
+    /// The unit in which a device is addressed, 512 or 4096 bytes, say; `None` where the kernel does not say. Runs no command.
+    #[must_use]
+    pub fn block_size(&self, node: &Path) -> Option<Bytes> {
+        let folder = self.devices.join(number(fs::metadata(node).ok()?.rdev()));
+        // A partition has that of its disk, a folder above.
+        let files = ["queue/logical_block_size", "../queue/logical_block_size"];
+        let text = files.iter().find_map(|file| fs::read_to_string(folder.join(file)).ok())?;
+        text.trim().parse().map(Bytes::new).ok()
     }
 
     /// All devices that what has this path lies on: its file system's, those below that, and, where one is a loop device,

@@ -11,15 +11,15 @@ use extents::Bytes;
 use lvm_cmd::{
     ExecError, Executor, Kind, LoopDevice, LoopError, Lv, MOUNTINFO, MountError, NameError, NewVolume, Permission, Pv,
     ReportError, Room, Uuid, VolumeError, activate, attach_loop, create_classic, create_pv, create_snapshot,
-    detach_loop, drop_missing, extend_group, grow_loop, loop_devices, mount, mounted, names_on, physical_volumes,
-    reduce_group, remove_pv, resize_pv, tag_pv, unmount, volumes,
+    detach_loop, drop_missing, extend_group, forget_loop, grow_loop, loop_devices, mount, mounted, names_on,
+    physical_volumes, reduce_group, remove_pv, resize_pv, tag_pv, unmount, volumes,
 };
 
 use crate::beside::{self, found};
 use crate::work::Site;
 use crate::{
     Action, Facts, FileId, FileSystem, Found, Journal, JournalError, MountPoint, Physical, PlanError, Record, Step,
-    TmpFile,
+    TmpFile, tagged_id,
 };
 
 /// What is written at once.
@@ -161,24 +161,30 @@ impl<'a> HostSite<'a> {
         })
     }
 
-    fn physical(&self, record: &Record) -> Result<Physical, SiteError> {
-        let Some(tmp) = &record.file else { return Ok(Physical::Absent) };
+    /// What is there of the physical volume, and whether the group misses the space of another snapshot that may come back.
+    fn physical(&self, record: &Record) -> Result<(Physical, bool), SiteError> {
         let all = physical_volumes(self.exec)?;
-        let Some(ours) = all.iter().find(|pv| pv.uuid == tmp.pv) else { return Ok(Physical::Absent) };
-        Ok(match (&ours.device, &ours.group) {
+        let (group, pv) = (record.snapshot.vg(), record.file.as_ref().map(|tmp| &tmp.pv));
+        // The lost space of another snapshot is no hindrance: as long as that has a volume on it, LVM drops nothing.
+        let misses = |other: &&Pv| {
+            let is_missing = other.device.is_none() && other.group.as_ref() == Some(group);
+            is_missing && Some(&other.uuid) != pv && !self.lost.contains(&other.uuid)
+        };
+        let misses_more = all.iter().any(|other| misses(&other));
+        let misses_space = all.iter().filter(misses).any(|other| other.tags.iter().any(|tag| tagged_id(tag).is_some()));
+        let Some(ours) = all.iter().find(|other| Some(&other.uuid) == pv) else {
+            return Ok((Physical::Absent, misses_space));
+        };
+        let physical = match (&ours.device, &ours.group) {
             (Some(_), None) => Physical::Alone,
             (Some(_), Some(_)) => Physical::InGroup,
-            (None, group) => {
-                // The lost space of another snapshot is no hindrance: as long as that has a volume on it, LVM drops nothing.
-                let misses_more = |pv: &Pv| {
-                    pv.device.is_none() && pv.group == *group && pv.uuid != tmp.pv && !self.lost.contains(&pv.uuid)
-                };
-                let misses_more = all.iter().any(misses_more);
-                let others = names_on(self.exec, &tmp.pv)?;
+            (None, _) => {
+                let others = names_on(self.exec, &ours.uuid)?;
                 let others = others.iter().any(|name| name != record.snapshot.lv().as_str());
                 Physical::Missing { entangled: misses_more || others }
             }
-        })
+        };
+        Ok((physical, misses_space))
     }
 
     fn volume(&self, record: &Record) -> Result<(Found, Option<Lv>), SiteError> {
@@ -219,6 +225,9 @@ impl<'a> HostSite<'a> {
 
     fn detach(&self, record: &Record) -> Result<(), SiteError> {
         for device in self.loops(record)? {
+            if let Some(tmp) = &record.file {
+                forget_loop(self.exec, &device, &tmp.path)?;
+            }
             detach_loop(self.exec, &device)?;
         }
         // losetup(8) does not wait: a device that is open goes when it is closed.
@@ -262,8 +271,10 @@ impl Site for HostSite<'_> {
 
     fn look(&self, record: &Record) -> Result<Facts, SiteError> {
         let (volume, there) = self.volume(record)?;
+        let (physical, misses_other_space) = self.physical(record)?;
         let mut facts = Facts {
-            physical: self.physical(record)?,
+            physical,
+            misses_other_space,
             loops: self.loops(record)?,
             volume,
             is_active: there.as_ref().is_some_and(|lv| lv.attr.is_active()),
@@ -285,6 +296,8 @@ impl Site for HostSite<'_> {
             facts.folder = match facts.mounts.contains(&at.path) {
                 true if at.made.is_some() => Found::Ours,
                 _ => match self.found(&at.path, at.made, at.lies_on.as_ref())? {
+                    // Nothing was made there.
+                    Found::Unreachable if !record.steps.contains_key(&Step::Folder) => Found::Absent,
                     Found::Unreachable if at.lies_on.is_none() => found(&at.path, at.made).map_err(system(&at.path))?,
                     found => found,
                 },
@@ -304,7 +317,7 @@ impl Site for HostSite<'_> {
                 fs::remove_dir(&unfinished).map_err(system(&unfinished))
             }
             (Action::RemoveVolume, ..) => Ok(lvm_cmd::remove(exec, &record.snapshot, &record.tag()?)?),
-            (Action::DropMissing, ..) => match self.physical(record)? {
+            (Action::DropMissing, ..) => match self.physical(record)?.0 {
                 Physical::Missing { entangled: false } => Ok(drop_missing(exec, group)?),
                 _ => Err(SiteError::Changed { what: format!("the group `{group}`") }),
             },
@@ -317,7 +330,7 @@ impl Site for HostSite<'_> {
                 fs::remove_file(&unfinished).map_err(system(&unfinished))
             }
             (Action::Attach, Some(tmp), _) => {
-                attach_loop(exec, &tmp.path, tmp.loop_device.as_deref())?;
+                attach_loop(exec, &tmp.path, tmp.loop_device.as_deref(), tmp.block_size)?;
                 Ok(())
             }
             (Action::Activate, ..) => {

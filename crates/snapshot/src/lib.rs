@@ -28,6 +28,6 @@ pub use journal::{DEFAULT_JOURNAL_DIR, Journal, JournalError};
 pub use plan::{Action, Facts, Found, Physical, PlanError, is_lost, recovery, removal, revival, unmounting};
 pub use record::{FileId, FileSystem, MountPoint, Phase, Progress, Record, Step, TmpFile, tagged_id};
 pub use work::{
-    Site, begin, begin_step, carry_out, finish, finish_step, make, make_step, mount, recover, remove, to_recover,
-    unmount,
+    Site, attach, begin, begin_step, carry_out, finish, finish_step, make, make_step, mount, recover, remove,
+    to_recover, unmount,
 };

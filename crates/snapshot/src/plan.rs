@@ -46,6 +46,9 @@ pub struct Facts {
     pub loops: Vec<PathBuf>,
     /// The physical volume on it.
     pub physical: Physical,
+    /// Whether the group misses the space of another snapshot, which was not noted as lost: it may only not be attached. LVM marks
+    /// it as missing when it changes the group.
+    pub misses_other_space: bool,
     /// The snapshot.
     pub volume: Found,
     /// Whether the device mapper has it.
@@ -148,11 +151,21 @@ pub enum PlanError {
         /// The temporary file.
         file: PathBuf,
     },
+    /// LVM would mark as missing what is only not attached.
+    #[error(
+        "cannot remove `{snapshot}`: its group misses the space of another snapshot, which LVM would then mark as missing"
+    )]
+    Unattached {
+        /// The snapshot.
+        snapshot: lvm_cmd::LvRef,
+    },
     /// What was made may be there, and cannot be looked at.
     #[error("cannot look at {}, which was made for the snapshot `{snapshot}`: {}", named(path), unreachable(lies_on.as_deref()))]
     Unreachable {
         /// The snapshot.
         snapshot: lvm_cmd::LvRef,
+        /// The step that made it: [`Step::File`] or [`Step::Folder`].
+        step: Step,
         /// The temporary file, or the folder for the mount.
         path: PathBuf,
         /// The file system that it was made on, where that is recorded.
@@ -178,18 +191,19 @@ fn unreachable(lies_on: Option<&FileSystem>) -> String {
 /// Refuses to plan where the temporary file cannot be looked at.
 fn reach_file(record: &Record, facts: &Facts) -> Result<(), PlanError> {
     let file = record.file.as_ref().filter(|_| facts.file == Found::Unreachable);
-    file.map_or(Ok(()), |file| Err(unreached(record, &file.path, file.lies_on.as_ref())))
+    file.map_or(Ok(()), |file| Err(unreached(record, Step::File, &file.path, file.lies_on.as_ref())))
 }
 
 /// The same for the folder that was made for the mount.
 fn reach_folder(record: &Record, facts: &Facts) -> Result<(), PlanError> {
     let at = record.mount.as_ref().filter(|_| facts.folder == Found::Unreachable);
-    at.map_or(Ok(()), |at| Err(unreached(record, &at.path, at.lies_on.as_ref())))
+    at.map_or(Ok(()), |at| Err(unreached(record, Step::Folder, &at.path, at.lies_on.as_ref())))
 }
 
-fn unreached(record: &Record, path: &Path, lies_on: Option<&FileSystem>) -> PlanError {
+fn unreached(record: &Record, step: Step, path: &Path, lies_on: Option<&FileSystem>) -> PlanError {
     PlanError::Unreachable {
         snapshot: record.snapshot.clone(),
+        step,
         path: path.to_owned(),
         lies_on: lies_on.cloned().map(Box::new),
     }
@@ -236,6 +250,18 @@ pub fn removal(record: &Record, facts: &Facts) -> Result<Vec<Action>, PlanError>
         actions.push(Action::RemoveUnfinishedFile);
     }
     Ok(actions)
+}
+
+/// Refuses to change a group that misses what may come back.
+///
+/// # Errors
+/// [`PlanError::Unattached`].
+pub(crate) fn may_change_group(record: &Record, facts: &Facts, actions: &[Action]) -> Result<(), PlanError> {
+    let changes = |action: &Action| matches!(action, Action::RemoveVolume | Action::DropMissing | Action::ReduceGroup);
+    match facts.misses_other_space && actions.iter().any(changes) {
+        true => Err(PlanError::Unattached { snapshot: record.snapshot.clone() }),
+        false => Ok(()),
+    }
 }
 
 /// What unmounts it, and removes the folder that was made for that.

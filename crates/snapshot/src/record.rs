@@ -119,6 +119,15 @@ pub struct TmpFile {
     pub write: bool,
     /// The loop device that is wanted; `None` for any.
     pub loop_device: Option<PathBuf>,
+    /// The unit in which the loop device is addressed, that of the group's other devices, which LVM does not mix; `None` for what
+    /// the kernel chooses, as in a record of an older version.
+    #[serde(
+        rename = "block_size_bytes",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "text::optional_bytes"
+    )]
+    pub block_size: Option<Bytes>,
     /// The id that the physical volume on it has, chosen beforehand, so that it is known again.
     #[serde(with = "text")]
     pub pv: Uuid,
@@ -192,6 +201,13 @@ impl Record {
     /// Never: the id is letters and digits.
     pub fn tag(&self) -> Result<Tag, NameError> {
         format!("{TAG}{}", self.id).parse()
+    }
+
+    /// Leaves the folder that was made for the mount to the user: it is no longer looked at, or removed.
+    pub fn keep_folder(&mut self) {
+        if let Some(at) = &mut self.mount {
+            (at.make, at.made) = (false, None);
+        }
     }
 
     /// The steps that make it, in order.

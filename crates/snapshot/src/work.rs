@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 
-use crate::plan::{is_lost, recovery, removal, revival, unmounting};
-use crate::{Action, Facts, Journal, JournalError, MountPoint, Phase, PlanError, Progress, Record, Step};
+use crate::plan::{is_lost, may_change_group, recovery, removal, revival, unmounting};
+use crate::{
+    Action, Facts, Found, Journal, JournalError, MountPoint, Phase, Physical, PlanError, Progress, Record, Step,
+};
 
 /// The place where snapshots are made: the host, or a model of one.
 pub trait Site {
@@ -97,7 +99,12 @@ pub fn finish_step(step: Step, record: &mut Record, journal: &Journal) -> Result
 pub fn remove<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Result<(), S::Error> {
     let before = std::mem::replace(&mut record.phase, Phase::Removing);
     journal.keep(record)?;
-    let actions = match removal(record, &site.look(record)?) {
+    let facts = site.look(record)?;
+    let planned = removal(record, &facts).and_then(|actions| {
+        may_change_group(record, &facts, &actions)?;
+        Ok(actions)
+    });
+    let actions = match planned {
         Ok(actions) => actions,
         Err(error) => {
             // Otherwise `recover` would remove later what could not be removed now.
@@ -154,6 +161,19 @@ pub fn unmount<S: Site>(site: &S, record: &mut Record, journal: &Journal) -> Res
 /// It cannot be known, or not be done.
 pub fn to_recover<S: Site>(site: &S, record: &Record) -> Result<Vec<Action>, S::Error> {
     Ok(recovery(record, &site.look(record)?)?)
+}
+
+/// Attaches the temporary file of a snapshot again, where it is there and is not attached, whatever becomes of the snapshot. Until
+/// that is done for all snapshots in a group, none of them can be removed.
+///
+/// # Errors
+/// It cannot be known, or not be done.
+pub fn attach<S: Site>(site: &S, record: &Record) -> Result<(), S::Error> {
+    let facts = site.look(record)?;
+    match facts.file == Found::Ours && facts.loops.is_empty() && facts.physical != Physical::Absent {
+        true => site.act(&Action::Attach, record),
+        false => Ok(()),
+    }
 }
 
 /// Does it.

@@ -47,7 +47,8 @@ pub(super) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     cli::require_root("`--to-file IMAGE`")?;
 
-    let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) =
+        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let this = Run::start(&lvm)?;
     let job = Job { args, common, lvm, target: target(&name), ledger: ledger(&name), base, pool, keep_old };

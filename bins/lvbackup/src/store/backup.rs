@@ -120,7 +120,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let store = open::store(&args.store, stop)?;
     let lock = store.lock_shared()?;
     let lineage = Lineage::new(store.id(), series.as_str())?;
-    let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) =
+        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let source = Selection::find(&lvm, &args.volume, None, None)?;

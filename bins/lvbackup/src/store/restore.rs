@@ -140,7 +140,8 @@ fn to_volume(
 ) -> Outcome {
     let newest = newest(chain)?;
     let size = newest.layer.volume_size;
-    let (exec, state) = (Host::new(), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) =
+        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let destination = Destination::find(&lvm, None, pool, name)?;

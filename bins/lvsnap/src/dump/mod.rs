@@ -171,7 +171,7 @@ fn layer(args: &Args, stop: &Stop) -> Outcome {
             .hint("`lvbackup backup --help` says what a store takes"));
     }
     let zone = zone::name(&zone::zone(args.zone.as_deref())?).unwrap_or_else(|| "UTC".to_owned());
-    let context = Context::new()?;
+    let context = Context::new(stop)?;
     let group = volumes(&context.exec, name.vg()).map_err(transfer::Error::from)?;
     let source = find(&group, &name).map_err(transfer::Error::from)?;
     if source.attr.lv_type() != LvType::ThinVolume {
@@ -223,7 +223,7 @@ impl<'d> Dump<'d> {
         };
         let password = of.password_file.as_deref().map(password).transpose()?;
         let zone = zone::zone(args.zone.as_deref())?;
-        let context = Context::new()?;
+        let context = Context::new(stop)?;
         install::ensure(&context.exec, install::manager(&context.exec), of.install_missing, common)?;
         refuse_origin(&context, &wanted.origin, wanted.size.is_some(), &args.dest)?;
         if of.make_dest {

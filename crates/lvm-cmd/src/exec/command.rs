@@ -49,6 +49,8 @@ programs! {
     Pvresize = "pvresize" in "lvm2",
     Vgextend = "vgextend" in "lvm2",
     Vgreduce = "vgreduce" in "lvm2",
+    Vgchange = "vgchange" in "lvm2",
+    Lvmdevices = "lvmdevices" in "lvm2",
     Losetup = "losetup" in "mount",
     Mount = "mount" in "mount",
     Umount = "umount" in "mount",
@@ -90,6 +92,8 @@ impl Program {
                 | Self::Pvresize
                 | Self::Vgextend
                 | Self::Vgreduce
+                | Self::Vgchange
+                | Self::Lvmdevices
         )
     }
 

@@ -4,11 +4,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::settings::SETTINGS;
+use super::watch::{SILENCE, Watch};
 use super::{Command, ExecError, Executor, Exit, Output, Program, Running};
 
 /// How many bytes of standard output [`Executor::run`] collects before it gives up. A report of 100 000 volumes is
@@ -28,6 +30,8 @@ const DIRECTORIES: [&str; 5] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/
 #[derive(Clone, Debug)]
 pub struct Host {
     directories: Vec<PathBuf>,
+    silence: Duration,
+    stop: Arc<AtomicBool>,
 }
 
 impl Host {
@@ -40,7 +44,20 @@ impl Host {
     /// With these folders instead, as tests with programs of their own need.
     #[must_use]
     pub fn with_directories<P: Into<PathBuf>>(directories: impl IntoIterator<Item = P>) -> Self {
-        Self { directories: directories.into_iter().map(Into::into).collect() }
+        let directories = directories.into_iter().map(Into::into).collect();
+        Self { directories, silence: SILENCE, stop: Arc::default() }
+    }
+
+    /// With a request to stop, as a signal makes it. It ends no command, but where one is waited for then, a warning names it.
+    #[must_use]
+    pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// With this time, at least 1 ms, instead of 30 s after which a warning names a command that does not end.
+    #[must_use]
+    pub fn silent_for(self, silence: Duration) -> Self {
+        Self { silence, ..self }
     }
 
     /// Where the program lies.
@@ -99,7 +116,7 @@ impl Default for Host {
 impl Executor for Host {
     fn run(&self, command: &Command) -> Result<Output, ExecError> {
         let mut running = self.start(command)?;
-        let _watch = Watch::new(command);
+        let _watch = Watch::new(command, self.silence, &self.stop);
         let mut stdout = Vec::new();
         let read = running.stdout.take().map_or(Ok(0), |pipe| {
             // On to the end whatever comes: a program that changes volumes is not to die of a closed pipe, or be killed.
@@ -124,43 +141,6 @@ impl Executor for Host {
 
     fn location(&self, program: Program) -> Option<PathBuf> {
         self.locate(program).ok()
-    }
-}
-
-/// How long a command may run without a word. LVM itself waits up to some seconds for a device that is in use.
-const SILENCE: Duration = Duration::from_secs(30);
-
-/// Says again and again which command is waited for, as long as this lives. LVM's commands have no time limit: one that is
-/// killed while it waits for a suspended device leaves more of them suspended.
-struct Watch {
-    _ends: Sender<()>,
-}
-
-impl Watch {
-    fn new(command: &Command) -> Option<Self> {
-        let program = command.program();
-        let touches_devices = program.is_lvm()
-            || matches!(
-                program,
-                Program::Dmsetup | Program::Fsfreeze | Program::Mount | Program::Umount | Program::Blkid
-            );
-        if !touches_devices {
-            return None;
-        }
-        let (sender, ended) = mpsc::channel();
-        let command = command.to_string();
-        std::thread::spawn(move || {
-            let mut waited = SILENCE;
-            while ended.recv_timeout(SILENCE) == Err(RecvTimeoutError::Timeout) {
-                tracing::warn!(
-                    "still waiting for `{command}` after {} s; if a device is suspended, it ends when that is resumed: see \
-                     `dmsetup info --columns --options name,suspended`",
-                    waited.as_secs()
-                );
-                waited += SILENCE;
-            }
-        });
-        Some(Self { _ends: sender })
     }
 }
 

@@ -7,6 +7,7 @@ mod remembering;
 mod scripted;
 mod settings;
 mod transcript;
+mod watch;
 
 use std::fmt;
 use std::io::{self, Read};

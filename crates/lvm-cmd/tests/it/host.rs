@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lvm_cmd::{Command, ExecError, Executor, Exit, Host, Kind, MAX_STDERR, Program};
@@ -12,15 +14,18 @@ use tempfile::TempDir;
 /// A folder in which `lvs` and `thin_delta` are this shell script, and an executor that looks nowhere else.
 fn host(script: &str) -> (TempDir, Host) {
     let (folder, host) = host_with(Program::Lvs, script);
-    fs::copy(folder.path().join("lvs"), folder.path().join("thin_delta")).unwrap();
+    fs::hard_link(folder.path().join("lvs"), folder.path().join("thin_delta")).unwrap();
     (folder, host)
 }
 
 fn host_with(program: Program, script: &str) -> (TempDir, Host) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(program.name());
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let (text, path) = (folder.path().join("text"), folder.path().join(program.name()));
+    fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a child that another test forks meanwhile would have a file of ours open, "Text file busy".
+    let copied = std::process::Command::new("cp").arg("-p").args([&text, &path]).status().unwrap();
+    assert!(copied.success());
     let host = Host::with_directories([folder.path()]);
     (folder, host)
 }
@@ -201,6 +206,30 @@ fn lvm_commands_end_by_themselves() {
         fs::remove_file(&done).unwrap();
     }
     assert!(Program::ALL.iter().filter(|program| program.is_lvm()).all(|program| !program.may_be_killed()));
+}
+
+/// A command that hangs, behind a suspended device say, is named, and again when the run is asked to stop; it is not ended.
+#[test]
+fn a_command_that_hangs_is_named() {
+    let go = tempfile::tempdir().unwrap();
+    let go = go.path().join("go");
+    let (_folder, host) = host(&format!("while [ ! -e {} ]; do sleep 0.05; done; echo whole", go.display()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let host = host.silent_for(Duration::from_millis(50)).stopped_by(Arc::clone(&stop));
+    let said = tempfile::NamedTempFile::new().unwrap();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(said.reopen().unwrap())).finish();
+    let has = |text: &str| fs::read_to_string(said.path()).unwrap().contains(text);
+    std::thread::scope(|scope| {
+        let command = lvs().arg("vg0");
+        let running = scope.spawn(move || tracing::subscriber::with_default(log, || host.run(&command)));
+        wait_until(|| has("still waiting for `lvs vg0`") && has("dmsetup info"));
+        assert!(!has("stopping"));
+        stop.store(true, Ordering::Relaxed);
+        wait_until(|| has("stopping; waiting for `lvs vg0` to end"));
+        assert!(!running.is_finished());
+        fs::write(&go, "").unwrap();
+        assert_eq!(running.join().unwrap().unwrap().text(), "whole\n");
+    });
 }
 
 /// Gone, or dead and waiting for its adopter to notice.

@@ -8,6 +8,7 @@ mod classic;
 mod freeze;
 mod fsarchiver;
 mod host;
+mod loops;
 mod metadata_snapshot;
 mod names;
 mod pool;

@@ -109,3 +109,18 @@ fn another_groups_volume_is_not_of_this_group() {
     assert!(!below(Some("CRYPT-LUKS2-aaaaaa")).is_of_group(&group));
     assert!(!below(None).is_of_group(&group));
 }
+
+#[test]
+fn block_sizes() {
+    let (whole, part, unknown) = ("/dev/null", "/dev/zero", "/dev/full");
+    let tree = Tree::new();
+    tree.device("disk", &number(whole), &[("queue/logical_block_size", "4096")]).device(
+        "other/part",
+        &number(part),
+        &[("../queue/logical_block_size", "512"), ("partition", "1")],
+    );
+    let (devices, mounts) = (tree.folder.path().join("block"), tree.folder.path().join("mountinfo"));
+    let of =
+        |node: &str| Stack { devices: &devices, mounts: &mounts }.block_size(Path::new(node)).map(extents::Bytes::get);
+    assert_eq!([whole, part, unknown, "/nowhere"].map(of), [Some(4096), Some(512), None, None]);
+}

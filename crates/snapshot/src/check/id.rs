@@ -78,6 +78,7 @@ checks! {
     RecordFree = "record-free", Before, "lvsnap has not made a snapshot of this name";
     GroupThere = "group-there", Before, "the volume group is there";
     GroupWhole = "group-whole", Before, "the volume group misses no physical volume";
+    GroupChanges = "group-changes", Before, "LVM would change the volume group";
     NameFree = "name-free", Before, "no volume has the snapshot's name";
     DeviceFree = "device-free", Before 15, "no device of the device mapper has the snapshot's name";
     OriginThere = "origin-there", Before, "the origin is there";

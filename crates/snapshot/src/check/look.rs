@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use extents::Bytes;
 use lvm_cmd::{
-    Executor, Kind, Lv, LvRef, Program, Stack, Uuid, find, groups, loop_devices, mounted, physical_volumes,
-    pool_status, volumes, with_causes,
+    Executor, Kind, Lv, LvRef, Program, Stack, Uuid, find, groups, loop_devices, may_change_group, mounted,
+    physical_volumes, pool_status, volumes, with_causes,
 };
 
 use super::{
@@ -38,7 +38,7 @@ pub struct Look<'a> {
     pub stack: Stack<'a>,
 }
 
-/// Looks up what is wanted. Without root, or without LVM's programs, LVM is not asked. Runs two commands, and one each for the
+/// Looks up what is wanted. Without root, or without LVM's programs, LVM is not asked. Runs three commands, and one each for the
 /// group's space, a thin pool, a named loop device and the file system to mount; and those of a look at a snapshot that is there.
 ///
 /// # Errors
@@ -82,8 +82,13 @@ fn look_at_group(asked: &Asked, at: &Look<'_>) -> Result<Looked, SiteError> {
         Err(error) if error.kind() == Kind::NotFound => return Ok((Some(Err(with_causes(&error))), None)),
         all => all?,
     };
-    let missing = |pv: &&lvm_cmd::Pv| pv.group.as_ref() == Some(vg) && pv.device.is_none();
-    let missing_count = physical_volumes(at.exec)?.iter().filter(missing).count();
+    let mut devices = physical_volumes(at.exec)?;
+    devices.retain(|pv| pv.group.as_ref() == Some(vg));
+    let missing_count = devices.iter().filter(|pv| pv.device.is_none()).count();
+    let refused = match missing_count {
+        0 => may_change_group(at.exec, vg).err().map(|error| with_causes(&error)),
+        _ => None,
+    };
     let this = match asked.size {
         Some(_) => groups(at.exec)?.into_iter().find(|group| group.name == *vg),
         None => None,
@@ -94,6 +99,8 @@ fn look_at_group(asked: &Asked, at: &Look<'_>) -> Result<Looked, SiteError> {
     };
     let group = Group {
         missing_count,
+        refused,
+        block_size: devices.iter().filter_map(|pv| at.stack.block_size(pv.device.as_deref()?)).max(),
         space: this.as_ref().map(|this| GroupSpace { free: this.free, extent: this.extent_size }),
         is_name_taken: all.iter().any(|lv| lv.name == asked.snapshot),
         is_device_taken: at.nodes.join(asked.snapshot.dm_name()).symlink_metadata().is_ok(),

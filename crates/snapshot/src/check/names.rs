@@ -72,17 +72,18 @@ fn group(asked: &Asked, seen: &Seen) -> Vec<Finding> {
     let vg = asked.origin.vg();
     let there = of(Check::GroupThere, vg);
     let whole = of(Check::GroupWhole, vg);
+    let changes = of(Check::GroupChanges, vg);
     let name = of(Check::NameFree, &asked.snapshot);
     let device = of(Check::DeviceFree, asked.snapshot.dm_path().display());
     let group = match &seen.group {
         Some(Ok(group)) => group,
         Some(Err(why)) => {
-            let rest = [whole, name, device].map(Of::not_looked_at);
+            let rest = [whole, changes, name, device].map(Of::not_looked_at);
             return std::iter::once(there.refused(Refusal::Failed, why)).chain(rest).collect();
         }
-        None => return [there, whole, name, device].map(Of::not_looked_at).into(),
+        None => return [there, whole, changes, name, device].map(Of::not_looked_at).into(),
     };
-    let Group { missing_count, is_name_taken, is_device_taken, .. } = group;
+    let Group { missing_count, refused, is_name_taken, is_device_taken, .. } = group;
     let is_recorded = matches!(&seen.record, Some(Ok(_)));
     vec![
         there.ok("there"),
@@ -94,6 +95,13 @@ fn group(asked: &Asked, seen: &Seen) -> Vec<Finding> {
                     format!("group `{vg}` misses {count} of its physical volumes; LVM changes nothing in it"),
                 )
                 .hint("`lvsnap recover` shows whether one is a temporary file of a snapshot; `pvs` shows all"),
+        },
+        match refused {
+            _ if *missing_count > 0 => changes.not_looked_at(),
+            None => changes.ok("LVM would"),
+            Some(why) => changes
+                .refused(Refusal::Surroundings, format!("LVM does not change the group `{vg}`: {why}"))
+                .hint(format!("`vgchange --test --addtag t {vg}` shows whether it would, and changes nothing")),
         },
         match is_name_taken {
             _ if asked.origin == asked.snapshot => name.not_looked_at(),

@@ -39,9 +39,9 @@ impl Asked {
     pub fn programs(&self) -> Vec<Program> {
         use Program::{
             Blkid, Dmsetup, Flock, Fsfreeze, Losetup, Lvchange, Lvcreate, Lvremove, Lvs, Mount, Pvchange, Pvcreate,
-            Pvremove, Pvs, Umount, Vgextend, Vgreduce, Vgs,
+            Pvremove, Pvs, Umount, Vgchange, Vgextend, Vgreduce, Vgs,
         };
-        let mut all = vec![Lvs, Pvs, Vgs, Lvcreate, Lvchange, Lvremove];
+        let mut all = vec![Lvs, Pvs, Vgs, Vgchange, Lvcreate, Lvchange, Lvremove];
         if self.size.is_none() {
             all.push(Dmsetup);
         }
@@ -104,6 +104,10 @@ pub struct Made {
 pub struct Group {
     /// How many of its physical volumes are not there.
     pub missing_count: usize,
+    /// Why LVM would not change it; `None` where it would, or was not asked since something is missing.
+    pub refused: Option<String>,
+    /// The largest unit in which one of its devices is addressed, where that is known.
+    pub block_size: Option<Bytes>,
     /// Its space, for a classic snapshot.
     pub space: Option<GroupSpace>,
     /// Whether a volume has the snapshot's name.

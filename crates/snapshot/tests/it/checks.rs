@@ -46,6 +46,8 @@ fn classic() -> (Asked, Seen) {
     };
     let group = Group {
         missing_count: 0,
+        refused: None,
+        block_size: None,
         space: Some(GroupSpace { free: mib(200), extent: mib(4) }),
         is_name_taken: false,
         is_device_taken: false,
@@ -180,6 +182,7 @@ fn cases() -> Vec<Case> {
         ),
         (Check::GroupThere, thin(), |_, seen| seen.group = Some(Err("no such".into())), FAILED, "no such"),
         (Check::GroupWhole, thin(), |_, seen| group(seen).missing_count = 2, SURROUNDINGS, "misses 2"),
+        (Check::GroupChanges, thin(), |_, seen| group(seen).refused = Some("no".into()), SURROUNDINGS, "`vg0`: no"),
         (Check::NameFree, thin(), |_, seen| group(seen).is_name_taken = true, FAILED, "a volume `vg0/snap`"),
         (Check::DeviceFree, thin(), |_, seen| group(seen).is_device_taken = true, FAILED, "`vg0-snap`"),
         (Check::OriginThere, thin(), |_, seen| group(seen).origin = Err("no such".into()), FAILED, "no such"),

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use snapshot::{Found, Journal, Phase, PlanError, Record, make, recover, remove, revival};
+use snapshot::{Found, Journal, Phase, PlanError, Record, attach, make, recover, remove, revival};
 
 use crate::model::{Fault, Model, World, before, records};
 
@@ -141,6 +141,39 @@ fn a_file_system_that_is_not_mounted_yet_takes_nothing_away() {
         world.is_hidden = false;
         assert_eq!(recovered(&journal, &record, &world), there);
         journal.forget(&record.snapshot).unwrap();
+    }
+}
+
+/// After a boot the spaces of two snapshots in one group are attached before one of them is removed: LVM would mark the other one
+/// as missing.
+#[test]
+fn nothing_is_removed_while_another_space_is_not_attached() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = journal(folder.path());
+    for record in records() {
+        let (mut record, mut world) = made(&journal, &record);
+        world.boot();
+        world.misses_other_space = true;
+        for run in [remove::<Model>, recover::<Model>] {
+            if record.file.is_some() {
+                // Its own comes first, or the two would wait for each other.
+                let site = Model::new(world.clone(), None);
+                attach(&site, &record).unwrap();
+                world = site.world.into_inner();
+                assert!(world.has_loop);
+            }
+            let before = world.clone();
+            let site = Model::new(world.clone(), None);
+            let refused = run(&site, &mut record, &journal).unwrap_err();
+            assert!(matches!(refused, Fault::Plan(PlanError::Unattached { .. })), "{refused:?}");
+            assert_eq!(*site.world.borrow(), before);
+            assert_eq!(journal.read(&record.snapshot).unwrap().as_ref(), Some(&record), "and the record is as it was");
+            // As a removal that was interrupted.
+            record.phase = Phase::Removing;
+            journal.keep(&record).unwrap();
+        }
+        world.misses_other_space = false;
+        assert_eq!(recovered(&journal, &record, &world), before(&record));
     }
 }
 

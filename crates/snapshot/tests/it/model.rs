@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) mounted: bool,
     /// Whether the file system of the file and the folder is not mounted yet.
     pub(crate) is_hidden: bool,
+    /// Whether the space of another snapshot in the group is not attached.
+    pub(crate) misses_other_space: bool,
 }
 
 impl World {
@@ -141,6 +143,7 @@ impl Site for Model {
                 (true, false, true) => Physical::Alone,
                 _ => Physical::Absent,
             },
+            misses_other_space: world.misses_other_space,
             volume: world.volume,
             is_active: world.is_active,
             folder: made(world.folder, record.mount.as_ref().is_some_and(|mount| mount.made.is_some())),
@@ -157,6 +160,10 @@ impl Site for Model {
                 self.change(now.folder == Found::Ours && !now.mounted, "busy", |world| world.folder = Found::Absent)
             }
             Action::RemoveUnfinishedFolder => self.change(true, "", |world| world.unfinished_folder = false),
+            // LVM does it, and marks the other space as missing.
+            Action::RemoveVolume | Action::DropMissing | Action::ReduceGroup if now.misses_other_space => {
+                panic!("{action:?} while another space is not attached")
+            }
             Action::RemoveVolume => {
                 let can = now.volume == Found::Ours && !now.mounted;
                 self.change(can, "in use", |world| (world.volume, world.is_active) = (Found::Absent, false))
@@ -206,6 +213,7 @@ pub(crate) fn record(with_file: bool, mount: Option<bool>) -> Record {
             len,
             write: false,
             loop_device: None,
+            block_size: None,
             pv: "aaaaaa-bbbb-cccc-dddd-eeee-ffff-hhhhhh".parse().unwrap(),
             made: None,
             lies_on: None,

@@ -24,7 +24,7 @@ fn of(path: &Path, lies_on: Option<FileSystem>) -> Record {
     let made = FileId::of(path).ok();
     record.file = Some(TmpFile { path: path.into(), made, lies_on: lies_on.clone(), ..record.file.unwrap() });
     record.mount = Some(MountPoint { path: path.into(), made, lies_on, ..record.mount.unwrap() });
-    record.steps.insert(Step::File, Progress::Done);
+    record.steps.extend([(Step::File, Progress::Done), (Step::Folder, Progress::Done)]);
     record
 }
 
@@ -54,7 +54,8 @@ fn only_on_its_own_file_system_it_is_absent() {
         assert_eq!(look(&record).file, Found::Absent);
         let mut record = of(Path::new("/proc/space.img"), lies_on);
         record.steps.clear();
-        assert_eq!(look(&record).file, Found::Absent);
+        let facts = look(&record);
+        assert_eq!((facts.file, facts.folder), (Found::Absent, Found::Absent));
     }
 }
 
@@ -88,7 +89,8 @@ fn another_snapshots_lost_space_entangles_nothing() {
         let exec = Scripted::from_transcript(&script).unwrap();
         let mut site = HostSite::new(&exec, &|_| true);
         site.note_lost(lost.as_slice()).unwrap();
-        assert_eq!(site.look(&record).unwrap().physical, Physical::Missing { entangled });
+        let facts = site.look(&record).unwrap();
+        assert_eq!((facts.physical, facts.misses_other_space), (Physical::Missing { entangled }, entangled));
     }
 }
 
