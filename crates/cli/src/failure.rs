@@ -53,6 +53,13 @@ impl Failure {
         self.exit
     }
 
+    /// Whether the input was read and is wrong, so that the same input fails again. One that was cut may have been right.
+    #[must_use]
+    pub fn is_of_content(&self) -> bool {
+        let is_cut = self.error.downcast_ref::<transfer::Error>().is_some_and(transfer::Error::is_cut);
+        self.exit == Exit::Refused && !is_cut
+    }
+
     /// Whether it is nothing but a request to stop that was followed.
     pub(crate) fn is_stop(&self) -> bool {
         #[cfg(feature = "store")]

@@ -406,6 +406,16 @@ impl Error {
         }
     }
 
+    /// Whether the input ended too early, which the same input from its source may mend.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        match self {
+            Self::Stream { source } => source.is_cut(),
+            Self::In { source, .. } => source.is_cut(),
+            _ => false,
+        }
+    }
+
     /// The same, said of one of several inputs. What was stopped was stopped, wherever it was noticed.
     #[must_use]
     pub(crate) fn of(self, input: &str) -> Self {
@@ -451,7 +461,10 @@ impl Error {
             Self::Stream { .. } if self.is_no_stream() => {
                 "name what `lvdiff` or `lvbackup send` wrote, as it is or compressed with zstd".into()
             }
-            Self::Stream { .. } => "nothing was applied; send the stream again".into(),
+            Self::Stream {
+                source: hyperlayer::DecodeError { position, kind: hyperlayer::ErrorKind::TrailingBytes { .. } },
+            } => format!("the input is complete before byte {position}: hand it over without what follows"),
+            Self::Stream { .. } => "send the stream again".into(),
             Self::Input { source, .. } if is_about_content(source) => {
                 "it was cut or altered on its way: look at the sender's exit status and send it again".into()
             }

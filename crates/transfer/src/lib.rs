@@ -30,7 +30,8 @@ pub mod receive;
 pub mod scan;
 
 pub use chain::{
-    LayerInput, LayerReader, Link, Merge, Opened, Restore, Seekable, Verified, follows, restore, verify_chain,
+    LayerInput, LayerReader, Link, Merge, Opened, Restore, Seekable, Verified, check_headers, follows, restore,
+    verify_chain,
 };
 pub use compare::{Compare, Differences, compare, compare_stream};
 pub use delta::{Delta, Geometry};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use block_copy::Progress;
 use cli::Outcome;
 use extents::Bytes;
-use transfer::LayerReader;
+use transfer::{LayerInput, LayerReader, check_headers};
 
 use super::Args;
 
@@ -26,11 +26,18 @@ impl<'a> Inputs<'a> {
     /// Those that are asked for.
     ///
     /// # Errors
-    /// A file cannot be opened: said before anything is received.
+    /// A file cannot be opened, or is no layer that follows the one before it: found before anything is received.
     pub(super) fn of(args: &'a Args, progress: &'a dyn Progress) -> Outcome<Self> {
-        for file in &args.input {
+        let named = |file: &PathBuf| {
             drop(cli::open_input(file, progress)?);
-        }
+            let input = cli::layer_input(&Path::new(".").join(file), "", progress)?;
+            Ok(input
+                .named(file.display().to_string())
+                .with_options(args.reading.options())
+                .demanding(args.reading.demands()))
+        };
+        let inputs = args.input.iter().map(named).collect::<Outcome<Vec<LayerInput<'_>>>>()?;
+        check_headers(&inputs, progress)?;
         let files = match args.input.is_empty() {
             true => vec![None],
             false => args.input.iter().cloned().map(Some).collect(),

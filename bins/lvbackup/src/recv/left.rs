@@ -23,8 +23,9 @@ impl Target {
 
     /// A receive ended because of `cause`, and can be continued.
     pub(super) fn interrupted(&self, partial: &Partial, cause: Failure) -> Failure {
+        let input = if cause.is_of_content() { "an input that is right" } else { "the same input" };
         let left = cause.leaving(format!("`{}` is not there yet; {} is kept", self.name, so_far(partial)));
-        self.ways(partial, left)
+        self.ways(partial, input, left)
     }
 
     /// There is something of an interrupted receive, and nothing was said about it.
@@ -35,7 +36,7 @@ impl Target {
             partial.since,
             so_far(partial)
         );
-        self.ways(partial, Failure::msg(Exit::Unfinished, text))
+        self.ways(partial, "the same input", Failure::msg(Exit::Unfinished, text))
     }
 
     /// There is something of an interrupted receive, and nobody knows how far it was.
@@ -48,10 +49,10 @@ impl Target {
             .hint("`lvbackup recv --list-partial` shows what is")
     }
 
-    fn ways(&self, partial: &Partial, failure: Failure) -> Failure {
+    fn ways(&self, partial: &Partial, input: &str, failure: Failure) -> Failure {
         let failure = match partial.complete {
             true => failure.hint(format!("finish it: {}", self.resume())),
-            false => failure.hint(format!("continue with the same input: {} < INPUT", self.resume())),
+            false => failure.hint(format!("continue with {input}: {} < INPUT", self.resume())),
         };
         let failure = match partial.token() {
             Some(token) => failure.hint(format!(

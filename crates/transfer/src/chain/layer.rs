@@ -56,6 +56,12 @@ impl<'a> LayerInput<'a> {
         })
     }
 
+    /// Gives it another name in errors.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
     /// Says what some foreign formats do not.
     #[must_use]
     pub fn with_options(self, options: ReadOptions) -> Self {

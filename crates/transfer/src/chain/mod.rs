@@ -1,5 +1,6 @@
 //! Layers that follow each other: whether they do, and what they make together.
 
+mod headers;
 mod index;
 mod layer;
 mod link;
@@ -8,6 +9,7 @@ mod overlay;
 mod restore;
 mod verify;
 
+pub use headers::check_headers;
 pub use layer::{LayerInput, LayerReader, Opened, Seekable};
 pub use link::{Link, follows};
 pub use merge::Merge;

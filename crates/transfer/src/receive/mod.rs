@@ -18,7 +18,12 @@
 //! made equal to it. Where the part below the mark does not agree with a stream that holds it again, the layer begins again
 //! in the same way.
 //!
-//! **Limits.** Only a layer of HYPERLAYER 1.1 that has an id is continued in its middle. Any other begins anew, and where
+//! **Limits.** A layer that is in is known by its id, where it has one: a stream of the same id and other content is then read
+//! and not compared. Where all layers go into one target ([`FileSite`]), the parent of a later layer is gone while that is
+//! received: what was written past a mark stays unless the stream covers it, so a layer of the same id must be of the same
+//! content there.
+//!
+//! Only a layer of HYPERLAYER 1.1 that has an id is continued in its middle. Any other begins anew, and where
 //! its target cannot, so does the chain.
 
 mod apply;

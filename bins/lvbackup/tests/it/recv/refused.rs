@@ -35,6 +35,51 @@ fn a_break_in_the_chain() {
     folder.is_received();
 }
 
+/// With files given by name all headers are compared before anything is written.
+#[test]
+fn a_break_between_files() {
+    let folder = Folder::new();
+    for number in 0..3 {
+        let name = format!("{number}.hl");
+        folder.write(&format!("{number}.zst"), &zstd::encode_all(&folder.read(&name)[..], 0).unwrap());
+    }
+    folder.write("01.hl", &[folder.read("0.hl"), folder.read("1.hl")].concat());
+    folder.write("01.zst", &zstd::encode_all(&folder.read("01.hl")[..], 0).unwrap());
+    folder.write("02.hl", &[folder.read("0.hl"), folder.read("2.hl")].concat());
+    let broken = [
+        ("-i 0.hl -i 2.hl", "`2.hl` was made against"),
+        ("-i 0.zst -i 2.zst", "`2.zst` was made against"),
+        ("-i 01.hl -i 3.hl", "`3.hl` was made against"),
+        ("-i 01.zst -i 3.hl", "`3.hl` was made against"),
+        ("-i 02.hl", "`02.hl#2` was made against"),
+        ("-i 0.hl -i 0.hl", "is a full layer, which begins a chain"),
+        ("-i 0.hl -i 1.hl -i 3.img", "`3.img`"),
+    ];
+    for (line, says) in broken {
+        refuses(&folder, &format!("{TO} {line}"), &[], 3, &[says]);
+    }
+    let _ = folder.recv(&format!("{TO} -i 01.zst -i 2.hl -i 3.hl")).run().done();
+    folder.is_received();
+}
+
+/// A complete layer, and garbage behind it: the layer is kept, and the message says how to get it.
+#[test]
+fn garbage_behind_a_layer() {
+    let folder = Folder::new();
+    let whole = folder.chain(0);
+    let longer = [&whole[..], b"and more\n"].concat();
+    let says = [
+        "4 layers is kept",
+        &format!("the input is complete before byte {}: hand it over without what follows", whole.len()),
+        "continue with an input that is right: `lvbackup recv --resume --to-file got.img` < INPUT",
+    ];
+    let said = folder.recv(TO).stdin(&longer).run().says(5, &says);
+    assert!(!said.stderr.contains("nothing was applied"), "{}", said.stderr);
+    let _ = folder.recv(&format!("{TO} --resume")).stdin(&longer).run().says(5, &says);
+    let _ = folder.recv(&format!("{TO} --resume")).stdin(&longer[..whole.len()]).run().done();
+    folder.is_received();
+}
+
 #[test]
 fn what_exists_is_not_replaced() {
     let folder = Folder::new();
