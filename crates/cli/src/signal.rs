@@ -30,13 +30,20 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Takes over for the process the signals that would end it, and SIGUSR1, which asks how far it is.
+    /// Takes over for the process the signals that would end it, and SIGUSR1, which asks how far it is. A signal that
+    /// was ignored when the process started (nohup, a job in the background of a script) stays ignored.
     ///
     /// # Errors
     /// The kernel refuses a handler.
     pub fn install() -> io::Result<Self> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self::take_over(ignored(&status))
+    }
+
+    /// Takes over all but the signals in the mask.
+    fn take_over(ignored: u64) -> io::Result<Self> {
         let stop = Self::default();
-        for signal in STOPPING {
+        for signal in STOPPING.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0) {
             let number = usize::try_from(signal).map_err(io::Error::other)?;
             // Known before anybody can see that a stop is requested.
             signal_hook::flag::register_usize(signal, Arc::clone(&stop.signal), number)?;
@@ -76,14 +83,27 @@ impl Stop {
     }
 }
 
+/// The mask of ignored signals in the text of `/proc/PID/status`: bit N-1 for signal N.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{SIGUSR1, STOPPING, Stop};
+    use super::{SIGHUP, SIGINT, SIGUSR1, STOPPING, Stop, ignored};
+
+    #[test]
+    fn the_kernels_mask_is_read() {
+        let mask = 1 << (SIGHUP - 1) | 1 << (SIGINT - 1);
+        assert_eq!(ignored("Name:\tx\nSigBlk:\t00000000000000ff\nSigIgn:\t0000000000000003\nSigCgt:\t01\n"), mask);
+        assert_eq!(ignored(""), 0);
+    }
 
     /// Each is caught and remembered, and none ends the process: this one.
     #[test]
     fn every_signal_that_ends_a_process_asks_it_to_stop() {
-        let stop = Stop::install().unwrap();
+        let stop = Stop::take_over(0).unwrap();
         for signal in STOPPING {
             stop.signal.store(0, std::sync::atomic::Ordering::Relaxed);
             signal_hook::low_level::raise(signal).unwrap();

@@ -39,7 +39,9 @@ impl Tool {
     }
 
     fn of(program: &Path, folder: &Path) -> Self {
-        let mut command = Command::new(program);
+        // A test that runs in the background of a script has signals ignored, and what it starts too.
+        let mut command = Command::new("/usr/bin/env");
+        command.arg("--default-signal=HUP,INT,QUIT").arg(program);
         command.current_dir(folder).env_clear();
         command.envs([("LC_ALL", "C.UTF-8"), ("COLUMNS", "100"), ("TZ", "UTC")]);
         command.env("TMPDIR", folder).env("HOME", folder);

@@ -111,7 +111,7 @@ fn an_image_that_is_half_received() {
     let _ = lvbackup(&folder, "compare mon.img .new.img.partial", 1, &says);
     let _ = lvbackup(&folder, "recv --to-file x.img --base .new.img.partial -i tue.hl", 1, &says[1..]);
     folder.tool("lvdiff", "--full ./.new.img.partial -o x.hl").run().says(1, &says[1..]);
-    folder.tool("lvpatch", "--base .new.img.partial -o x.img -i tue.hl").run().says(1, &says[1..]);
+    folder.tool("lvpatch", "--base .new.img.partial --output x.img -i tue.hl").run().says(1, &says[1..]);
     for left in ["x.img", "x.hl"] {
         assert!(!folder.path(left).exists(), "{left}");
     }

@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
-use testkit::{Signal, Spawned, eventually};
+use testkit::{Signal, Spawned, Tool, eventually};
 
 use crate::Folder;
 
@@ -55,6 +55,27 @@ fn killed_while_a_file_is_written() {
     let name = format!("remove it: `rm -- '{}'`", folder.path(&left).canonicalize().unwrap().display());
     folder.lvdiff("--full ./large.img -o out.hl").run().says(0, &["a killed process left", &name]);
     assert_eq!(temporary(), Some(left));
+}
+
+/// nohup(1) and the background of a script ignore signals for what they start.
+#[test]
+fn what_was_ignored_at_the_start_stays_ignored() {
+    let folder = Folder::large();
+    let line = "trap '' HUP INT QUIT; exec lvdiff --full ./large.img";
+    let mut running = Tool::shell(line, &["lvdiff"], folder.root()).spawn();
+    let start = started(&mut running);
+    for signal in [Signal::HUP, Signal::INT, Signal::QUIT] {
+        running.signal(signal);
+    }
+    let said = running.finish().done();
+    assert!([start, said.stdout].concat() == folder.lvdiff("--full ./large.img").run().done().stdout);
+
+    let mut running = Tool::shell(line, &["lvdiff"], folder.root()).spawn();
+    started(&mut running);
+    running.signal(Signal::TERM);
+    let unread = running.stdout.take();
+    running.finish().says(143, &["lvdiff: stopped by signal 15"]);
+    drop(unread);
 }
 
 fn touch(folder: &Folder, name: &str) {
