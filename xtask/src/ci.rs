@@ -22,7 +22,7 @@ pub(crate) fn ci(with_test: bool, limits: &Limits) -> Result<()> {
     };
     step("format", &mut || {
         run(cargo().args(["fmt", "--all", "--check"]))?;
-        run(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+        run(cargo().args(["fmt", "--all", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
     });
     step("clippy", &mut || run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])));
     step("docs", &mut || run(cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--workspace", "--no-deps"])));
@@ -73,12 +73,13 @@ fn replay() -> Result<()> {
         cargo.arg(task).arg("--manifest-path").arg(&manifest);
         cargo
     };
-    run(&mut fuzz_cargo("build"))?;
+    run(fuzz_cargo("build").arg("--workspace"))?;
     let metadata = output(fuzz_cargo("metadata").args(["--format-version=1", "--no-deps"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&metadata).context("`cargo metadata` wrote no JSON")?;
     let folder = metadata["target_directory"].as_str().context("`cargo metadata` names no target folder")?;
-    let targets = metadata["packages"][0]["targets"].as_array().context("the fuzz package has no targets")?;
-    for target in targets.iter().filter_map(|target| target["name"].as_str()) {
+    let packages = metadata["packages"].as_array().context("`cargo metadata` names no fuzz packages")?;
+    let targets = packages.iter().flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    for target in targets.filter_map(|target| target["name"].as_str()) {
         let seeds = fuzz.join("seeds").join(target);
         if !seeds.is_dir() {
             bail!("fuzz target {target} has no seeds in {}", seeds.display());
