@@ -136,8 +136,12 @@ Examples:
 Several copies of one volume are several pairs, each with snapshots of its own. A pair is named by both places: after `lvrename` or
 `vgrename` of either, name it by --pair. Content is copied, and nothing else: the copy has no tag or property of SRC.
 
-A copy on the same host has the same file system UUID and label as SRC, or is the same LVM physical volume: mount neither by UUID,
-and keep a copy of a physical volume out of LVM's sight (`devices/global_filter` in lvm.conf).
+A copy on the same host has the same file system UUID and label as SRC, or is the same LVM physical volume. Mount neither by UUID,
+and keep the copy inactive where nothing reads it: after `lvchange -an -ky DST`, each later run leaves it so. A copy of a physical
+volume that is to be active must be hidden from LVM (`devices/global_filter` in lvm.conf).
+
+DST cannot be replaced while it has a classic snapshot (`lvcreate -s -L`), which LVM would remove along with it: make thin snapshots
+of it.
 
 Keys of --json: pair, layer, parent (null: all was sent, or nothing), resumed, data_bytes, zero_bytes, wire_bytes (sent to and
 received from other hosts), verified, seconds, kept_written (null: nothing was), removed (an object: source, destination, each
@@ -174,6 +178,13 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     if !common.quiet {
         tell(args, &want, &summary, seconds);
+    }
+    if source.host.is_none() && destination.host.is_none() && summary.parent.is_none() && !args.dry_run {
+        say(&format!(
+            "lvbackup: warning: `{0}` has the file system UUID of `{1}`, or is the same physical volume, on one host; mount \
+             neither by UUID, or keep `{0}` inactive: `lvchange -an -ky {0}`",
+            want.destination, want.source
+        ));
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ impl LvmHost<'_> {
     pub(super) fn prune_layers(&self, end: &End, ask: &Prune) -> Result<Pruned, Refusal> {
         let mut group = self.group(&end.volume)?;
         if !ask.dry_run {
-            self.release_older_holds(end, &group, &ask.common)?;
+            self.move_holds(end, &group, &ask.common)?;
             group = self.group(&end.volume)?;
         }
         let layers = end.layers(&group);
@@ -66,11 +66,14 @@ impl LvmHost<'_> {
         }
     }
 
-    /// The pair's holds but those on the newest layer, on the newest that both sides have, and on what the live volume was made
-    /// of.
-    fn release_older_holds(&self, end: &End, group: &[Lv], common: &LayerId) -> Result<(), Refusal> {
+    /// Holds what both sides have, also where nothing was sent because the destination had it already; and releases the pair's
+    /// other holds but those on the newest layer and on what the live volume was made of.
+    fn move_holds(&self, end: &End, group: &[Lv], common: &LayerId) -> Result<(), Refusal> {
         let hold = tags::hold(&end.pair)?;
         let layers = end.layers(group);
+        if let Some(layer) = layers.iter().find(|lv| is(lv, common) && !lv.has_tag(&hold)) {
+            self.retag(&layer.name, std::slice::from_ref(&hold), &[])?;
+        }
         let needed = [newest(&layers), end.live_layer(group)].map(|lv| lv.map(|lv| &lv.name));
         let older = |lv: &&&Lv| lv.has_tag(&hold) && !is(lv, common) && !needed.contains(&Some(&lv.name));
         for layer in layers.iter().filter(older) {

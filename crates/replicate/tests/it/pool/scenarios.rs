@@ -214,6 +214,57 @@ fn without_a_snapshot_the_newest_is_sent() {
     assert_eq!(world.content("vg1/copy"), before);
 }
 
+/// The copy went back to an older layer, so nothing was sent that would be held: that layer is held at the source all the same, so
+/// that the daemon, which makes room at any moment of the next run, does not remove it.
+#[test]
+fn what_the_copy_went_back_to_is_held_at_the_source() {
+    let back = || {
+        let world = World::with_source();
+        let first = world.sync(&want(3)).unwrap();
+        world.write("vg0/data", 1, 46);
+        let before = world.names("vg0/data-sync");
+        world.sync(&want(3)).unwrap();
+        let newest = world.names("vg0/data-sync").into_iter().find(|name| !before.contains(name)).unwrap();
+        world.lose(&newest);
+        let went = world.sync(&Sync { snapshot: false, rollback: true, ..want(3) }).unwrap();
+        assert_eq!(went.layer, first.layer);
+        let is_held = world.machine.with(|state| state.volumes[&before[0]].tag("hyperlayer.hold=").is_some());
+        assert!(is_held);
+        world.write("vg0/data", 2, 47);
+        world
+    };
+    for nth in (8..).step_by(12) {
+        let world = back();
+        let other = Actor::new(&world.machine, Fault::None, None);
+        let actor = Actor::new(&world.machine, Fault::None, Some((nth, Box::new(|| world.make_room_as(&other)))));
+        let done = world.sync_as(&actor, &want(3)).0.unwrap();
+        assert!(done.parent.is_some(), "before command {nth}");
+        world.is_mirrored("vg0/data", "vg1/copy");
+        if *actor.commands.lock().unwrap() < nth {
+            break;
+        }
+    }
+}
+
+/// `lvchange -an -ky` of a copy: each later one is inactive too.
+#[test]
+fn a_copy_that_its_user_keeps_inactive_stays_so() {
+    let world = World::with_source();
+    world.sync(&want(1)).unwrap();
+    let copy = "vg1/copy";
+    world.command(Program::Lvchange, &["--activate", "n", copy]);
+    world.command(Program::Lvchange, &["--setactivationskip", "y", copy]);
+    for n in 0..3 {
+        world.write("vg0/data", n, 48);
+        assert!(world.sync(&want(1)).unwrap().parent.is_some());
+        assert_eq!(world.content(copy), world.content("vg0/data"));
+        world.machine.with(|state| {
+            let active: Vec<_> = state.volumes.iter().filter(|(_, thin)| thin.active).map(|(name, _)| name).collect();
+            assert_eq!(active, ["vg0/data"]);
+        });
+    }
+}
+
 /// As the help says.
 #[test]
 fn tags_of_the_source_are_its_own() {
