@@ -1,6 +1,6 @@
 //! The host on LVM: what a server does to the thin volumes of its machine.
 //!
-//! **What lies there.** Of a source: snapshots `LV-sync-STAMP`, read-only, with the tags `hyperlayer.sync=PAIR` and
+//! **What lies there.** Of a source: snapshots `LV-sync-STAMP` (less of `LV` where that is too long), read-only, with the tags `hyperlayer.sync=PAIR` and
 //! `hyperlayer.source=PAIR`. Of a destination: layers of the same name, each with `hyperlayer.sync=PAIR`, `hyperlayer.layer=ID` and
 //! `hyperlayer.parent=ID`; and the volume itself, a snapshot of one of them, with `hyperlayer.sync=PAIR` and `hyperlayer.live=ID`.
 //! `hyperlayer.hold=PAIR` is on those that the next delta, or one that was interrupted, needs. While the volume itself is looked at

@@ -9,13 +9,13 @@ use super::lvm::{Actor, Fault};
 use super::{World, between, lvm, want};
 
 /// How many cases are tried; more with this variable.
-fn most_cases(default: usize) -> usize {
+pub(super) fn most_cases(default: usize) -> usize {
     let said = std::env::var("HYPERLAYER_ADVERSARY_CASES").ok();
     said.map_or(default, |number| number.parse().unwrap())
 }
 
 /// As many as are to be tried, evenly over all of them.
-fn chosen<T: Copy>(all: &[T], most: usize) -> Vec<T> {
+pub(super) fn chosen<T: Copy>(all: &[T], most: usize) -> Vec<T> {
     let step = all.len().div_ceil(most.max(1)).max(1);
     all.iter().copied().step_by(step).collect()
 }

@@ -2,6 +2,7 @@
 
 mod adversary;
 mod lvm;
+mod received;
 mod scenarios;
 
 use std::path::Path;
