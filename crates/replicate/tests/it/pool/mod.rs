@@ -1,6 +1,7 @@
 //! The host on LVM, over pools in memory: what several runs make of them, whatever fails, and whoever comes between.
 
 mod adversary;
+mod altered;
 mod lvm;
 mod received;
 mod scenarios;
@@ -11,12 +12,14 @@ use std::time::Duration;
 
 use lvm_cmd::{Executor, Patience, Remembering, StateDir};
 use replicate::lvm::{LvmHost, Setup, ThisRun, removable};
-use replicate::{Summary, Sync, SyncError, Verify};
+use replicate::{Host, Summary, Sync, SyncError, Verify};
 use retention::UnixSeconds;
 use tempfile::TempDir;
+use testkit::Damage;
 use transfer::lvm::Lvm;
 
 use crate::model::{self, Told, run_on};
+use altered::Altering;
 use lvm::{Actor, CHUNK, Fault, Machine, SIZE};
 
 /// A machine with the groups `vg0` and `vg1`, and the files of its runs.
@@ -75,6 +78,16 @@ impl World {
 
     /// The same, where a connection is cut.
     fn sync_cut(&self, actor: &Actor<'_>, want: &Sync, cut: model::Fault) -> (Result<Summary, SyncError>, Told) {
+        self.sync_between(actor, |source, destination| run_on(want, [source, destination], cut))
+    }
+
+    /// The same, where the source's stream is altered on its way.
+    fn sync_altered(&self, want: &Sync, damage: &Damage, cut: model::Fault) -> (Result<Summary, SyncError>, Told) {
+        let actor = Actor::new(&self.machine, Fault::None, None);
+        self.sync_between(&actor, |host, destination| run_on(want, [&Altering { host, damage }, destination], cut))
+    }
+
+    fn sync_between<T>(&self, actor: &Actor<'_>, run: impl FnOnce(&dyn Host, &dyn Host) -> T) -> T {
         let exec = Remembering::new(Borrowed(actor));
         // Each look takes two seconds, so that every record is made durable.
         let now = || {
@@ -85,7 +98,7 @@ impl World {
         let setup = Setup { now: &now, ledgers: self.folder.path(), tool: "test 0" };
         let host = || LvmHost::new(lvm(&exec, self), &self.run, setup);
         let (source, destination) = (host(), host());
-        run_on(want, [&source, &destination], cut)
+        run(&source, &destination)
     }
 
     fn sync(&self, want: &Sync) -> Result<Summary, SyncError> {
