@@ -127,8 +127,8 @@ const fn does(tool: MetadataTool) -> &'static str {
 const fn advice(tool: MetadataTool) -> &'static str {
     match tool {
         MetadataTool::ThinDelta => {
-            "versions 1.0.0 to 1.0.5 are known to be faulty; install thin-provisioning-tools 1.0.6 or newer (0.9.0 is \
-             right too)"
+            "versions 1.0.0 to 1.0.4 omit changed blocks, and 1.0.5 does not know `--snap2`; install \
+             thin-provisioning-tools 1.0.6 or newer (0.9.0 is right too)"
         }
         MetadataTool::ThinDump => "install another version of thin-provisioning-tools",
     }

@@ -97,12 +97,11 @@ pub(crate) struct Survey {
 impl Survey {
     pub(crate) fn new(backend: &Backend, options: &Options) -> Result<Self, Error> {
         let objects = backend.list(LAYERS)?;
-        let mut staged = Vec::new();
-        for folder in [LAYERS, MANIFESTS, MARKS, LOCKS].into_iter().filter(|_| backend.folder().is_some()) {
-            let of_io = |source| Error::Local { doing: "look for unfinished files", source };
-            staged.extend(
-                backend.folder().map_or(Ok(Vec::new()), |root| durable::staged(root.root(), folder)).map_err(of_io)?,
-            );
+        let of_io = |source| Error::Local { doing: "look for unfinished files", source };
+        let root = backend.folder().map(crate::folder::Folder::root);
+        let mut staged = root.map_or(Ok(Vec::new()), durable::staged_markers).map_err(of_io)?;
+        for folder in [LAYERS, MANIFESTS, MARKS, LOCKS].into_iter() {
+            staged.extend(root.map_or(Ok(Vec::new()), |root| durable::staged(root, folder)).map_err(of_io)?);
         }
         let marks = backend.list(MARKS)?;
         let (locks, unknown) = lock::list(backend, options)?;

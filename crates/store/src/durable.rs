@@ -6,8 +6,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::limits::MAX_OBJECTS;
+use crate::names::{MARKER, is_key};
 
-/// Files under `root/folder` that an unfinished write left (`NAME#N`), by their paths under `root`.
+/// Files that an unfinished write of the store's marker left (`init`), by their paths under `root`.
+pub(crate) fn staged_markers(root: &Path) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if entry.file_type()?.is_file() && final_name(&name) == Some(MARKER) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// Files under `root/folder` that an unfinished write left (`KEY#N`), by their paths under `root`.
 pub(crate) fn staged(root: &Path, folder: &str) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(folder)];
@@ -42,8 +56,9 @@ pub(crate) fn link_among<'k>(root: &Path, keys: impl IntoIterator<Item = &'k str
     folders.filter(|folder| seen.insert(*folder)).find(is_link)
 }
 
-/// What a file of an unfinished write was to become.
+/// The key that a file of an unfinished write was to have; `None` for any other file.
 pub(crate) fn final_name(path: &str) -> Option<&str> {
     let (name, number) = path.rsplit_once('#')?;
-    (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(name)
+    let is_number = number.parse::<u64>().is_ok_and(|parsed| parsed > 0 && parsed.to_string() == number);
+    (is_number && (name == MARKER || is_key(name))).then_some(name)
 }

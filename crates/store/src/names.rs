@@ -213,6 +213,15 @@ pub(crate) fn parse_manifest_key(key: &str) -> Result<(Series, LayerId), Fault> 
     parts().ok_or(Fault::Foreign)
 }
 
+/// Whether a key is that of an object, a manifest, a mark or a lock.
+pub(crate) fn is_key(key: &str) -> bool {
+    let is_lock = || {
+        let id = lock_name(key);
+        LockId::parse(id).is_some_and(|id| lock_key(&id) == key)
+    };
+    LayerKey::parse(key).is_ok() || parse_manifest_key(key).is_ok() || crate::marks::parse(key).is_ok() || is_lock()
+}
+
 /// A key under `marks/`: whose, and which mark.
 pub(crate) fn parse_mark_key(key: &str) -> Result<(Series, LayerId, &str), Fault> {
     let parts = || {

@@ -47,8 +47,8 @@ fn the_version_that_loses_changes() {
         error.to_string(),
         "`thin_delta` (version `1.0.4`) is faulty: of the built-in test image it says \
          `<same begin=\"0\" length=\"10\"/>` instead of `<same begin=\"0\" length=\"5\"/> \
-         <different begin=\"5\" length=\"1\"/> <same begin=\"6\" length=\"4\"/>`; versions 1.0.0 to 1.0.5 are known to be \
-         faulty; install thin-provisioning-tools 1.0.6 or newer (0.9.0 is right too)"
+         <different begin=\"5\" length=\"1\"/> <same begin=\"6\" length=\"4\"/>`; versions 1.0.0 to 1.0.4 omit changed \
+         blocks, and 1.0.5 does not know `--snap2`; install thin-provisioning-tools 1.0.6 or newer (0.9.0 is right too)"
     );
 }
 

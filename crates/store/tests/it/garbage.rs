@@ -57,6 +57,44 @@ fn half_a_file_of_a_killed_run_is_collected_and_that_of_a_live_one_is_not() {
     assert_eq!(get(&later, &kept).unwrap(), b"kept");
 }
 
+/// A name that ends in `#N` is ours only if the rest of it is a key.
+#[test]
+fn only_half_files_of_keys_are_collected() {
+    let place = Place::folder();
+    let store = place.init();
+    let layer = put(&store, "kept", None, b"kept").layer.key;
+    let ours = [
+        "hyperlayer-store.json#1".to_owned(),
+        format!("{layer}#2"),
+        "locks/0123456789abcdef.json#1".to_owned(),
+        "manifests/vg=2Fhome/kept.json#10".to_owned(),
+        "marks/vg=2Fhome/kept/hold#1".to_owned(),
+        "marks/vg=2Fhome/kept/tag-x#1".to_owned(),
+    ];
+    let theirs = [
+        "hyperlayer-store.json#0",
+        "notes#1",
+        "locks/notes#1",
+        "locks/0123456789abcdef#1",
+        "manifests/vg=2Fhome/notes#1",
+        "manifests/vg=2Fhome/kept.json#01",
+        "manifests/vg=2Fhome/kept.json#99999999999999999999",
+        "marks/vg=2Fhome/kept/note#1",
+        "layers/vg=2Fhome/kept.hl#1",
+    ];
+    for name in ours.iter().map(String::as_str).chain(theirs) {
+        std::fs::create_dir_all(place.file(name).parent().unwrap()).unwrap();
+        std::fs::write(place.file(name), "half").unwrap();
+    }
+    // The lock of the run that made the layer is gone.
+    let mut found: Vec<_> = store.garbage().unwrap().into_iter().map(|one| one.key).collect();
+    found.sort();
+    assert_eq!(found, ours);
+    store.remove_garbage(&store.lock_exclusive().unwrap()).unwrap();
+    assert!(ours.iter().all(|name| !place.file(name).exists()));
+    assert!(theirs.iter().all(|name| place.file(name).exists()));
+}
+
 /// The loss of a manifest must not become the loss of the layer.
 #[test]
 fn an_object_without_a_manifest_is_no_garbage() {
