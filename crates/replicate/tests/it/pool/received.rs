@@ -56,7 +56,7 @@ impl Course {
 
 /// The world's own is in use by the run that it has.
 fn state(world: &World) -> StateDir {
-    StateDir::with_boot_id(world.folder.path().join("received"), "this boot")
+    StateDir::with_boot_id(world.folder.path().join("received"), "this-boot")
 }
 
 /// With exit status 0 the volume is whole, and nothing else is left. Otherwise there is no such volume, or it is whole and the error
