@@ -1,11 +1,12 @@
 //! Files as block devices.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use extents::Bytes;
 use serde_json::Value;
 
-use crate::{Command, ExecError, Executor, Kind, Program};
+use crate::{Command, ExecError, Executor, Kind, Patience, Program};
 
 /// A loop device that has a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,11 +73,19 @@ pub fn detach_loop(exec: &dyn Executor, device: &Path) -> Result<(), LoopError> 
     Ok(exec.run(&Command::new(Program::Losetup).arg("--detach").arg(device)).map(drop)?)
 }
 
-/// All loop devices that have a file. Runs one command.
+/// How long the kernel may take to detach a device, which it does when the last program has closed it, such as udev's.
+const DETACHING: Duration = Duration::from_secs(5);
+
+/// All loop devices that have a file. Runs one command, and more while the kernel is detaching a device: that one still has the
+/// name of its file and nothing else.
 ///
 /// # Errors
 /// Its answer is not understood.
 pub fn loop_devices(exec: &dyn Executor) -> Result<Vec<LoopDevice>, LoopError> {
+    Patience::new(DETACHING).retry(|| list(exec), |error| matches!(error, LoopError::Row { .. }))
+}
+
+fn list(exec: &dyn Executor) -> Result<Vec<LoopDevice>, LoopError> {
     let columns = "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN";
     let output = exec.run(&Command::new(Program::Losetup).args(["--list", "--json", "--output", columns]))?;
     // Without any device it writes nothing at all.

@@ -40,3 +40,19 @@ fn an_entry_of_the_devices_file_goes_with_its_device() {
         assert_eq!(done.is_ok(), is_good, "{script}");
     }
 }
+
+/// The kernel still names the file of a device that it is detaching, and nothing else. As losetup of Debian 12 prints that.
+#[test]
+fn a_device_that_is_being_detached_is_asked_for_again() {
+    const LIST: &str = "$ losetup --list --json --output NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN\n";
+    let row = |name: &str, inode: &str, number: &str| {
+        format!(r#"{{"name":"{name}","back-file":"/space.img","back-ino":{inode},"back-maj:min":{number}}}"#)
+    };
+    let other = row("/dev/loop0", "12", "\"8:1\"");
+    let detaching = row("/dev/loop1", "null", "null");
+    let between = format!("{LIST}| {{\"loopdevices\":[{other},{detaching}]}}\n= 0\n");
+    let after = format!("{LIST}| {{\"loopdevices\":[{other}]}}\n= 0\n");
+    let exec = Scripted::from_transcript(&format!("{between}{between}{after}")).unwrap();
+    let devices = lvm_cmd::loop_devices(&exec).unwrap();
+    assert_eq!(devices.iter().map(|device| device.inode).collect::<Vec<_>>(), [12]);
+}
