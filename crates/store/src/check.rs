@@ -100,7 +100,7 @@ impl Survey {
         let of_io = |source| Error::Local { doing: "look for unfinished files", source };
         let root = backend.folder().map(crate::folder::Folder::root);
         let mut staged = root.map_or(Ok(Vec::new()), durable::staged_markers).map_err(of_io)?;
-        for folder in [LAYERS, MANIFESTS, MARKS, LOCKS].into_iter() {
+        for folder in [LAYERS, MANIFESTS, MARKS, LOCKS] {
             staged.extend(root.map_or(Ok(Vec::new()), |root| durable::staged(root, folder)).map_err(of_io)?);
         }
         let marks = backend.list(MARKS)?;
