@@ -27,8 +27,8 @@
 #   property VG/LV FIELD            prints what lvs says of it, such as lv_tags
 #   power_cut                       all that is not durable is lost; the scenario begins again, with $BOOT one more. What is to be
 #                                   there then lies on $DISK2, which a scenario has for itself: all other disks and $WORK are new.
-#   hold_fsarchiver                 from now on an archive is not begun while /scratch/hold is there; /scratch/running says that it
-#                                   was to be. As it was when the scenario ends.
+#   hold_fsarchiver                 from now on no archive is written or restored while /scratch/hold is there; /scratch/running
+#                                   says that one was to be. As it was when the scenario ends.
 #   lvm_settings SECTION SETTING...   lvm.conf as the programs see it, which the scenario's own LVM commands do not: for variants
 #   lvm_wrapper <SCRIPT             the rest of a script that the programs get in the place of LVM, which is $lvm: for variants
 #   at_end COMMAND                  is run when the scenario ends, however it ends; the last one first
@@ -230,7 +230,9 @@ hold_fsarchiver() {
     mv "$real" "$real.real"
     cat >"$real" <<END
 #!/bin/sh
-[ "\$1" != savefs ] || { touch /scratch/running; while [ -e /scratch/hold ]; do sleep 0.1; done; }
+case "\$1" in
+savefs | restfs) touch /scratch/running; while [ -e /scratch/hold ]; do sleep 0.1; done ;;
+esac
 exec "$real.real" "\$@"
 END
     chmod +x "$real"

@@ -101,7 +101,18 @@ $dump tight/ext4 dumps 2>/dev/null &
 in_the_midst
 kill -KILL $!
 within 10 eval '! pgrep -x fsarchiver'
+# A restore that is stopped: the volume is neither the old nor the new, and the same command begins again.
+lvsnap restore "$file" tight/spare --yes --password-file password 2>stopped.err &
+in_the_midst
+kill -TERM $!
+status=0
+wait $! || status=$?
+cat stopped.err >&2
+[ $status = 5 ]
+grep -F '`tight/spare` is overwritten, and what is on it is not whole' stopped.err
+grep -F 'hint: the same command again' stopped.err
 rm /scratch/hold
+expect_exit 0 lvsnap restore "$file" tight/spare --yes --password-file password
 ls -A dumps/tight-ext4-dumps | grep unfinished
 # The clock is set: a Saturday, a Sunday, and the day after it.
 touch dumps/tight-ext4-dumps/tight-ext4-dump-daily-notes.txt
