@@ -1,4 +1,5 @@
-# takes: 130
+# limit: 900
+# takes: 330
 # Streams that are cut, altered or prolonged: refused with status 3, and nothing is left of the volume.
 . lib.sh
 
@@ -60,3 +61,8 @@ no_leftovers dst
 expect_exit 0 lvpatch -g dst -l one <whole.hl
 activate src/two dst/two
 same src/two dst/two
+
+# Several in a row where chance chooses, some of the runs killed, and then the right one.
+. altered.sh
+altered_volumes
+altered 12 18
