@@ -131,6 +131,12 @@ pub fn say_leftovers(program: &str, leftovers: transfer::lvm::Leftovers) {
         say(&format!("{program}: removed `{name}`, which an interrupted run had left"));
     }
     leftovers.kept.into_iter().for_each(|error| warn(program, &error.into()));
+    for name in leftovers.unknown {
+        say(&format!(
+            "{program}: warning: `{name}` belongs to a run that cannot be seen from here, such as one in a container\n\
+             {program}: hint: if that run has ended, remove it: `lvremove {name}`"
+        ));
+    }
 }
 
 /// One text on standard error. Where that is gone there is nobody left to tell.

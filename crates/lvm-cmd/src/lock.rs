@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::{Kind, Patience};
 
 /// Where Hyperlayer's tools keep what one run must know of another. All of them must use the same folder, or they do
@@ -19,6 +21,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 pub struct StateDir {
     path: PathBuf,
     boot_id: String,
+    booted_seconds: i64,
     /// `None` for that of the folder itself.
     folder_id: Option<String>,
 }
@@ -30,14 +33,21 @@ impl StateDir {
     /// `/proc` does not tell the boot's id.
     pub fn new(path: impl Into<PathBuf>) -> Result<Self, LockError> {
         let boot_id = fs::read_to_string(BOOT_ID).map_err(|source| LockError::io(BOOT_ID, source))?;
-        Ok(Self { path: path.into(), boot_id: boot_id.trim().to_owned(), folder_id: None })
+        // Not from /proc/uptime: lxcfs shows a container's own there.
+        let booted_seconds = clock_gettime(ClockId::Realtime).tv_sec - clock_gettime(ClockId::Boottime).tv_sec;
+        Ok(Self { path: path.into(), boot_id: boot_id.trim().to_owned(), booted_seconds, folder_id: None })
     }
 
-    /// The same in a boot of another name, and as a folder that is always called the same, for tests.
+    /// The same in a boot of another name, which began in 2027 ([`TEST_BOOTED_SECONDS`](Self::TEST_BOOTED_SECONDS)), and as a
+    /// folder that is always called the same, for tests.
     #[must_use]
     pub fn with_boot_id(path: impl Into<PathBuf>, boot_id: impl Into<String>) -> Self {
-        Self { path: path.into(), boot_id: boot_id.into(), folder_id: Some("folder".to_owned()) }
+        let (boot_id, booted_seconds) = (boot_id.into(), Self::TEST_BOOTED_SECONDS);
+        Self { path: path.into(), boot_id, booted_seconds, folder_id: Some("folder".to_owned()) }
     }
+
+    /// When the boot of [`with_boot_id`](Self::with_boot_id) began, in seconds since 1970.
+    pub const TEST_BOOTED_SECONDS: i64 = 1_800_000_000;
 
     /// The folder.
     #[must_use]
@@ -49,6 +59,13 @@ impl StateDir {
     #[must_use]
     pub fn boot_id(&self) -> &str {
         &self.boot_id
+    }
+
+    /// When the kernel was booted, in seconds since 1970, as far as its clock is right. Of a container too, it is the host's,
+    /// whereas container managers such as LXC and systemd-nspawn give each container a boot id of its own.
+    #[must_use]
+    pub const fn booted_seconds(&self) -> i64 {
+        self.booted_seconds
     }
 
     /// The id of the folder among all folders of the boot, of letters, digits and dots: its device and inode. A process that has

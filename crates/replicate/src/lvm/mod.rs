@@ -96,6 +96,11 @@ impl ThisRun {
         let leftovers = lock(&self.run).remove_leftovers(lvm, group)?;
         leftovers.removed.iter().for_each(|name| tracing::info!("removed `{name}`, which a dead run had left"));
         leftovers.kept.iter().for_each(|error| tracing::warn!("{error}"));
+        for name in &leftovers.unknown {
+            tracing::warn!(
+                "`{name}` belongs to a run that cannot be seen from here; if it has ended: `lvremove {name}`"
+            );
+        }
         cleaned.insert(vg.clone());
         Ok(())
     }

@@ -308,6 +308,9 @@ impl LvmError {
             Self::PoolFull { pool, .. } => format!("`lvextend -L +SIZE {pool}`, or remove old snapshots"),
             Self::Exists { name } => format!("give another name, or remove it: `lvremove {name}`"),
             Self::PartialGone { .. } => "begin anew, after `lvbackup recv --discard-partial`".to_owned(),
+            Self::Leftover { name, source: VolumeError::NotOurs { .. } } => {
+                format!("see whose it is: `lvs -o+tags {name}`")
+            }
             Self::Leftover { name, .. } => format!("remove it: `lvremove {name}`"),
             Self::Finished { name, tag } | Self::TagLeft { name, tag, .. } => {
                 format!("take the tag away: `lvchange --deltag {tag} {name}`")

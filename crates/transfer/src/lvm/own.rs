@@ -13,13 +13,15 @@ use crate::Error;
 const RECEIVING_TAG: &str = "hyperlayer.receiving=";
 /// The tag of a snapshot that lives only as long as it is read. Its value is the place of the run that made it.
 const TEMPORARY_TAG: &str = "hyperlayer.temporary=";
-/// How the names of both begin; the process id follows.
+/// How the names of both begin; the process id follows, and the id of the folder with the run's lock, since a container has
+/// process ids of its own.
 const NAME: &str = "hyperlayer-";
 
 /// A run of one of the tools, known to all others by a lock that ends with its process.
 #[derive(Debug)]
 pub struct Run {
     pid: u32,
+    folder: String,
     made: u32,
     file: PathBuf,
     _lock: ProcessLock,
@@ -39,6 +41,8 @@ pub struct Leftovers {
     pub removed: Vec<LvRef>,
     /// Why others are still there: each says which, and what to do.
     pub kept: Vec<Error>,
+    /// Those of runs whose locks cannot be seen from here, and of which nobody here knows whether they live.
+    pub unknown: Vec<LvRef>,
 }
 
 impl Run {
@@ -49,7 +53,8 @@ impl Run {
     pub fn start(lvm: &Lvm<'_>) -> Result<Self, Error> {
         let pid = std::process::id();
         let lock = ProcessLock::acquire(lvm.state, &lock_name(pid), lvm.patience)?;
-        Ok(Self { pid, made: 0, file: lvm.state.path().join(lock_name(pid)), _lock: lock })
+        let folder = lvm.state.folder_id()?;
+        Ok(Self { pid, folder, made: 0, file: lvm.state.path().join(lock_name(pid)), _lock: lock })
     }
 
     /// Freezes the file systems that lie above the volumes, on encryption or a partition; one directly on a volume the
@@ -78,22 +83,24 @@ impl Run {
     /// A name for a volume of this run that is no final one.
     pub(super) fn name(&mut self) -> Result<LvName, Error> {
         self.made += 1;
-        Ok(format!("{NAME}{}-{}", self.pid, self.made).parse::<LvName>()?)
+        Ok(format!("{NAME}{}-{}-{}", self.pid, self.folder, self.made).parse::<LvName>()?)
     }
 
     /// Removes what dead runs left in the group: volumes with one of our tags under one of our names, whose process
     /// holds its lock no more. Of a run whose lock lies in another folder, as that of a container, nobody here knows whether it
-    /// lives: its volumes stay until the next boot. What cannot be removed stays, and is no obstacle. Two commands for each.
+    /// lives: its volumes stay, unless they are older than the kernel's boot. What cannot be removed stays, and is no obstacle.
+    /// Two commands for each.
     ///
     /// # Errors
     /// It is not known which runs live.
     pub fn remove_leftovers(&self, lvm: &Lvm<'_>, group: &[Lv]) -> Result<Leftovers, Error> {
         let mut leftovers = Leftovers::default();
-        let folder = lvm.state.folder_id()?;
+        let is_here = |place: &Place<'_>| place.boot == lvm.state.boot_id() && place.folder == self.folder;
+        let is_of_earlier_boot = |volume: &Lv| volume.created_seconds.is_some_and(|at| at < lvm.state.booted_seconds());
         for volume in group {
             let Some(Owner { pid, place, tag: proof }) = Owner::of(volume) else { continue };
-            if place.is_some_and(|place| place.boot == lvm.state.boot_id() && place.folder != folder) {
-                tracing::debug!(name = %volume.name, "made by a run whose lock cannot be seen");
+            if place.is_some_and(|place| !is_here(&place)) && !is_of_earlier_boot(volume) {
+                leftovers.unknown.push(volume.name.clone());
                 continue;
             }
             // Kept until it is done, so that no two runs remove one volume.

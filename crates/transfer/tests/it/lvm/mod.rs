@@ -88,7 +88,7 @@ fn lv_name(name: &str) -> LvName {
 
 /// The name of the n-th volume that this process makes for itself.
 fn own_name(made: u32) -> String {
-    format!("hyperlayer-{}-{made}", std::process::id())
+    format!("hyperlayer-{}-folder-{made}", std::process::id())
 }
 
 /// A thin volume as LVM reports it.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lvm_cmd::{Lv, Patience, ProcessLock};
+use lvm_cmd::{Lv, Patience, ProcessLock, StateDir};
 use testkit::{lv_row, lvs_step};
 use transfer::lvm::{LvmError, Run, Selection, Snapshots, TemporarySnapshot};
 use transfer::{Error, ErrorKind};
@@ -48,31 +48,39 @@ fn what_dead_runs_left_is_removed_and_nothing_else() {
     assert_eq!(removed, [lv_ref(&dead), lv_ref(&temporary), lv_ref(&reused)]);
 }
 
-/// In a container with a folder of its own, each lock of the host's runs looks like that of a dead run.
+/// In a container with a folder of its own, each lock of the host's runs looks like that of a dead run. Some container managers
+/// give a container a boot id of its own too.
 #[test]
 fn what_a_run_of_another_place_made_stays() {
+    const BEFORE: i64 = StateDir::TEST_BOOTED_SECONDS - 1;
+    const AFTER: i64 = StateDir::TEST_BOOTED_SECONDS;
     let machine = Machine::new();
-    let name = |made: u32| format!("hyperlayer-{DEAD}-{made}");
-    let before = [
-        ("hyperlayer.temporary=this-boot/elsewhere", false),
-        ("hyperlayer.receiving=data/this-boot/elsewhere", false),
+    let table = [
+        ("hyperlayer.temporary=this-boot/elsewhere", AFTER, false),
+        ("hyperlayer.receiving=data/this-boot/elsewhere", AFTER, false),
+        ("hyperlayer.temporary=container-boot/elsewhere", AFTER, false),
+        ("hyperlayer.receiving=data/container-boot/folder", AFTER, false),
         // Nobody lives on after a boot.
-        ("hyperlayer.temporary=boot-before/elsewhere", true),
-        ("hyperlayer.receiving=data/boot-before/elsewhere", true),
+        ("hyperlayer.temporary=boot-before/elsewhere", BEFORE, true),
+        ("hyperlayer.receiving=data/boot-before/folder", BEFORE, true),
+        // The lock can be seen.
+        ("hyperlayer.temporary=this-boot/folder", AFTER, true),
         // As older versions made them.
-        ("hyperlayer.temporary", true),
-        ("hyperlayer.receiving=data", true),
+        ("hyperlayer.temporary", AFTER, true),
+        ("hyperlayer.receiving=data", AFTER, true),
     ];
-    let made = |at: usize| name(u32::try_from(at).unwrap());
-    let gone = |(at, (tag, gone)): (usize, &(&'static str, bool))| gone.then(|| (made(at), *tag));
-    let gone: Vec<_> = before.iter().enumerate().filter_map(gone).collect();
-    let steps: String = gone.iter().map(|(name, tag)| removal(name, tag)).collect();
+    let volume = |(number, (tag, at, _)): (usize, &(&str, i64, bool))| {
+        let name = format!("hyperlayer-{DEAD}-{number}");
+        lv(&[("lv_name", &name), ("lv_tags", tag), ("lv_time", &at.to_string())])
+    };
+    let group: Vec<_> = table.iter().enumerate().map(volume).collect();
+    let (gone, stay): (Vec<_>, Vec<_>) = group.iter().zip(&table).partition(|(_, (.., gone))| *gone);
+    let steps: String = gone.iter().map(|(lv, (tag, ..))| removal(lv.name.lv().as_str(), tag)).collect();
     let exec = script(&steps);
     let lvm = machine.lvm(&exec);
-    let run = Run::start(&lvm).unwrap();
-    let all: Vec<_> = before.iter().enumerate().map(|(at, (tag, _))| (made(at), *tag)).collect();
-    let removed = run.remove_leftovers(&lvm, &group(&all)).unwrap().removed;
-    assert_eq!(removed, gone.iter().map(|(name, _)| lv_ref(name)).collect::<Vec<_>>());
+    let leftovers = Run::start(&lvm).unwrap().remove_leftovers(&lvm, &group).unwrap();
+    let names = |of: Vec<(&Lv, _)>| of.into_iter().map(|(lv, _)| lv.name.clone()).collect::<Vec<_>>();
+    assert_eq!((leftovers.removed, leftovers.unknown), (names(gone), names(stay)));
 }
 
 /// Its tag is the proof: another volume that has the name meanwhile stays.
