@@ -22,9 +22,10 @@ impl Commands {
             if !stat.works || stat.parent != parent || stat.group == parent {
                 continue;
             }
-            match Pid::from_raw(stat.group).filter(|_| stat.may_be_killed) {
-                Some(group) => found.killable.push(group),
-                None => found.must_end = true,
+            match (stat.fate, Pid::from_raw(stat.group)) {
+                (Fate::Outlives, _) => {}
+                (Fate::Killed, Some(group)) => found.killable.push(group),
+                _ => found.must_end = true,
             }
         }
         found
@@ -35,7 +36,7 @@ impl Commands {
         self.must_end
     }
 
-    /// Kills the others, which would outlive their run.
+    /// Kills the others, which would outlive their run, but for those that are to.
     pub(super) fn kill(&self) {
         for group in &self.killable {
             let _ = kill_process_group(*group, Signal::KILL);
@@ -43,11 +44,31 @@ impl Commands {
     }
 }
 
+/// What becomes of a command when its run is killed, by its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    /// It is waited for: whatever has no known name may be LVM's.
+    Ends,
+    /// It is killed too.
+    Killed,
+    /// Neither: it waits for its run's end, to thaw what that had frozen.
+    Outlives,
+}
+
+impl Fate {
+    fn of(name: &str) -> Self {
+        match Program::ALL.iter().find(|program| program.name() == name) {
+            Some(program) if program.outlives() => Self::Outlives,
+            Some(program) if program.may_be_killed() => Self::Killed,
+            _ => Self::Ends,
+        }
+    }
+}
+
 /// What is read of `/proc/PID/stat` (`proc_pid_stat(5)`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stat {
-    /// Whether its name is that of a program that may be killed. Any other one may be LVM's.
-    may_be_killed: bool,
+    fate: Fate,
     /// Neither a zombie nor dead.
     works: bool,
     parent: i32,
@@ -59,10 +80,14 @@ impl Stat {
         // The name may contain anything.
         let (before, after) = text.rsplit_once(')')?;
         let (_, name) = before.split_once('(')?;
-        let may_be_killed = Program::ALL.iter().any(|program| program.name() == name && program.may_be_killed());
         let mut fields = after.split_ascii_whitespace();
         let works = !matches!(fields.next()?, "Z" | "X");
-        Some(Self { may_be_killed, works, parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
+        Some(Self {
+            fate: Fate::of(name),
+            works,
+            parent: fields.next()?.parse().ok()?,
+            group: fields.next()?.parse().ok()?,
+        })
     }
 }
 
@@ -72,11 +97,12 @@ mod tests {
 
     #[test]
     fn fields() {
-        let stat = |may_be_killed, works, parent, group| Some(Stat { may_be_killed, works, parent, group });
-        assert_eq!(Stat::parse("7 (lvs) S 3 7 3 0 -1"), stat(false, true, 3, 7));
-        assert_eq!(Stat::parse("7 (thin_delta) R 3 7 3 0 -1"), stat(true, true, 3, 7));
-        assert_eq!(Stat::parse("7 (thin_delta) (lvs) R 3 7 3 0 -1"), stat(false, true, 3, 7));
-        assert_eq!(Stat::parse("7 (a) Z (b) Z 3 4 3"), stat(false, false, 3, 4));
+        let stat = |fate, works, parent, group| Some(Stat { fate, works, parent, group });
+        assert_eq!(Stat::parse("7 (lvs) S 3 7 3 0 -1"), stat(Fate::Ends, true, 3, 7));
+        assert_eq!(Stat::parse("7 (thin_delta) R 3 7 3 0 -1"), stat(Fate::Killed, true, 3, 7));
+        assert_eq!(Stat::parse("7 (flock) S 3 7 3 0 -1"), stat(Fate::Outlives, true, 3, 7));
+        assert_eq!(Stat::parse("7 (thin_delta) (lvs) R 3 7 3 0 -1"), stat(Fate::Ends, true, 3, 7));
+        assert_eq!(Stat::parse("7 (a) Z (b) Z 3 4 3"), stat(Fate::Ends, false, 3, 4));
         assert_eq!(Stat::parse("7 (lvs) S 3"), None);
         assert_eq!(Stat::parse(""), None);
     }

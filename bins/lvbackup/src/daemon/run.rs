@@ -233,6 +233,10 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use testkit::eventually;
+
     use super::*;
 
     fn sh(script: &str, ask: &Ask) -> (Ended, Vec<Line>) {
@@ -320,38 +324,48 @@ mod tests {
         assert_eq!(ended.status.unwrap().unwrap().signal(), Some(9));
     }
 
-    /// Only LVM's commands are waited for: `thin_delta` may work for hours, and is killed with its run.
-    #[test]
-    fn a_command_that_only_reads_is_killed_with_its_run() {
+    /// Runs a script of this name in a group of its own, as a run's command, and kills the run.
+    fn killed_with(name: &str, script: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let (program, pid_file) = (folder.path().join("thin_delta"), folder.path().join("pid"));
-        std::fs::copy("/bin/sleep", &program).unwrap();
+        let (text, program) = (folder.path().join("text"), folder.path().join(name));
+        std::fs::write(&text, format!("#!/bin/sh\ncd {}\n{script}\n", folder.path().display())).unwrap();
+        std::fs::set_permissions(&text, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // By another process: a child that another test forks meanwhile would have a file of ours open, "Text file busy".
+        assert!(Command::new("cp").arg("-p").args([&text, &program]).status().unwrap().success());
         let ask = Ask::default();
         let asks = ask.clone();
-        let script = format!(
-            "trap '' TERM; setsid {} 300 & echo $! >{}; echo begun >&2; while :; do wait; done",
-            program.display(),
-            pid_file.display()
-        );
-        let begun = Instant::now();
-        let ended = run(Path::new("/bin/sh"), &["-c".to_owned(), script], &ask, |_| {
+        let script = format!("trap '' TERM; setsid {} & echo $! >&2; while :; do wait; done", program.display());
+        let ended = run(Path::new("/bin/sh"), &["-c".to_owned(), script], &ask, |line| {
+            let Line::Text(pid) = line else { panic!("{line:?}") };
+            std::fs::write(folder.path().join("pid"), pid).unwrap();
             // By then it has its name, and a group of its own.
-            let pid = std::fs::read_to_string(&pid_file).unwrap();
-            let stat = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
-            while !stat().contains("(thin_delta)") {
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            eventually("its name", || stat(&folder)?.contains(&format!("({name})")).then_some(()));
             asks.stop(Duration::from_millis(300));
         });
         assert_eq!(ended.status.unwrap().unwrap().signal(), Some(9));
-        assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
         assert!(!ask.waited_for_lvm(Duration::from_secs(60)));
-        let pid = std::fs::read_to_string(&pid_file).unwrap();
-        let gone =
-            || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).map_or(true, |stat| stat.contains(") Z "));
-        while !gone() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        folder
+    }
+
+    fn stat(folder: &tempfile::TempDir) -> Option<String> {
+        let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()
+    }
+
+    /// Only LVM's commands are waited for: `thin_delta` may work for hours, and is killed with its run.
+    #[test]
+    fn a_command_that_only_reads_is_killed_with_its_run() {
+        let folder = killed_with("thin_delta", "sleep 300; echo whole >result");
+        eventually("its end", || stat(&folder).is_none_or(|stat| stat.contains(") Z ")).then_some(()));
+        assert!(!folder.path().join("result").exists());
+    }
+
+    /// What thaws a file system when the run is gone that froze it.
+    #[test]
+    fn a_thawer_outlives_its_run() {
+        let folder = killed_with("flock", "while [ -e /proc/$PPID ]; do sleep 0.05; done; echo thawed >result");
+        let result = || std::fs::read_to_string(folder.path().join("result")).ok();
+        eventually("the thawing", || result().filter(|result| result == "thawed\n"));
     }
 
     #[test]

@@ -103,6 +103,12 @@ impl Program {
     pub const fn may_be_killed(self) -> bool {
         matches!(self, Self::ThinDelta | Self::ThinDump | Self::Flock | Self::Setpriv | Self::Fsarchiver)
     }
+
+    /// Whether it is to outlive whoever started it and died: it thaws then what that had frozen.
+    #[must_use]
+    pub const fn outlives(self) -> bool {
+        matches!(self, Self::Flock)
+    }
 }
 
 impl fmt::Display for Program {
