@@ -24,18 +24,13 @@ impl Target {
     /// A receive ended because of `cause`, and can be continued.
     pub(super) fn interrupted(&self, partial: &Partial, cause: Failure) -> Failure {
         let input = if cause.is_of_content() { "an input that is right" } else { "the same input" };
-        let left = cause.leaving(format!("`{}` is not there yet; {} is kept", self.name, so_far(partial)));
+        let left = cause.leaving(format!("`{}` is not there yet; {}", self.name, kept(partial)));
         self.ways(partial, input, left)
     }
 
     /// There is something of an interrupted receive, and nothing was said about it.
     pub(super) fn in_the_way(&self, partial: &Partial) -> Failure {
-        let text = format!(
-            "a receive of `{}` was interrupted, begun {}; {} is kept",
-            self.name,
-            partial.since,
-            so_far(partial)
-        );
+        let text = format!("a receive of `{}` was interrupted, begun {}; {}", self.name, partial.since, kept(partial));
         self.ways(partial, "the same input", Failure::msg(Exit::Unfinished, text))
     }
 
@@ -63,6 +58,11 @@ impl Target {
         };
         failure.hint(format!("or remove it: {}", self.discard()))
     }
+}
+
+fn kept(partial: &Partial) -> String {
+    let several = !partial.complete && partial.layers + u64::from(partial.begun.is_some()) > 1;
+    format!("{} {} kept", so_far(partial), if several { "are" } else { "is" })
 }
 
 /// How far it is.

@@ -69,7 +69,7 @@ fn garbage_behind_a_layer() {
     let whole = folder.chain(0);
     let longer = [&whole[..], b"and more\n"].concat();
     let says = [
-        "4 layers is kept",
+        "4 layers are kept",
         &format!("the input is complete before byte {}: hand it over without what follows", whole.len()),
         "continue with an input that is right: `lvbackup recv --resume --to-file got.img` < INPUT",
     ];
