@@ -179,7 +179,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if !common.quiet {
         tell(args, &want, &summary, seconds);
     }
-    if source.host.is_none() && destination.host.is_none() && summary.parent.is_none() && !args.dry_run {
+    if source.host.is_none() && destination.host.is_none() && summary.in_full && !args.dry_run {
         say(&format!(
             "lvbackup: warning: `{0}` has the file system UUID of `{1}`, or is the same physical volume, on one host; mount \
              neither by UUID, or keep `{0}` inactive: `lvchange -an -ky {0}`",

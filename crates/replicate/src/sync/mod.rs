@@ -63,6 +63,8 @@ pub struct Summary {
     pub layer: LayerId,
     /// What it was sent against; `None` where it was sent in full, or not at all.
     pub parent: Option<LayerId>,
+    /// Whether a layer was sent in full: all of it, or the rest of one that was interrupted.
+    pub in_full: bool,
     /// Whether a transfer that was interrupted went on.
     pub resumed: bool,
     /// How much data the streams had.

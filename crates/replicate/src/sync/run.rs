@@ -28,6 +28,7 @@ struct Done {
     parent: Option<LayerId>,
     /// Of what the sending was begun.
     begun: Option<LayerId>,
+    in_full: bool,
     resumed: bool,
     data: Bytes,
     zero: Bytes,
@@ -38,6 +39,7 @@ struct Done {
 impl Done {
     fn count(&mut self, plan: &Plan) {
         self.parent.clone_from(&plan.parent);
+        self.in_full |= plan.parent.is_none();
         self.data = self.data.saturating_add(plan.data);
         self.zero = self.zero.saturating_add(plan.zero);
         self.stream = self.stream.saturating_add(plan.stream);
@@ -97,6 +99,7 @@ impl<'p> Run<'_, 'p> {
             pair: self.pair.clone(),
             layer,
             parent: done.parent.take(),
+            in_full: done.in_full,
             resumed: done.resumed,
             data: done.data,
             zero: done.zero,
@@ -379,8 +382,12 @@ impl<'p> Run<'_, 'p> {
             Ok(Step::Delta { from, .. }) => id_of(from),
             _ => id_of(newest),
         };
-        if let Some(Err(error)) = common.map(|common| self.prune(Role::Source, &common)) {
-            self.events.log(&format!("older snapshots of the source stay until the next run: {error}"));
+        match common.map(|common| self.prune(Role::Source, &common)) {
+            // What ended the session is the failure, or follows from it, and nobody is to look for it here.
+            None | Some(Ok(_) | Err(SyncError::Link { .. } | SyncError::Ended { .. })) => {}
+            Some(Err(error)) => {
+                self.events.log(&format!("older snapshots of the source stay until the next run: {error}"));
+            }
         }
     }
 }

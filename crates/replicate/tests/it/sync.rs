@@ -45,18 +45,20 @@ fn first_all_then_what_changed() {
     let (first, _) = run(&want(), &source, &destination, Fault::None);
     let first = first.unwrap();
     assert_eq!(first.pair.to_string(), "web1:vg0/data=backup1:vg1/copy");
-    assert_eq!((first.parent, first.resumed), (None, false));
+    assert_eq!((first.parent, first.in_full, first.resumed), (None, true, false));
     assert_eq!(first.data, chunks((SIZE / CHUNK).div_ceil(3)));
     assert_eq!(content(&source, "data"), content(&destination, "copy"));
     write(&source, "data", 7, 0xaa);
     let (second, told) = run(&want(), &source, &destination, Fault::None);
     let second = second.unwrap();
-    assert_eq!((second.parent, second.data), (Some(first.layer), chunks(1)));
+    assert_eq!((second.parent, second.in_full, second.data), (Some(first.layer), false, chunks(1)));
     assert_eq!(content(&source, "data"), content(&destination, "copy"));
     assert_eq!(told.begun.lock().unwrap().len(), 1);
     // `last=1` and `last=2`.
     assert_eq!(second.removed_source.len(), 1);
     assert_eq!((names(&source).len(), names(&destination).len()), (2, 3));
+    let nothing = run(&Sync { snapshot: false, ..want() }, &source, &destination, Fault::None).0.unwrap();
+    assert_eq!((nothing.parent, nothing.in_full), (None, false));
 }
 
 /// When the first snapshot was made, the clock was a year ahead; the second, which both sides had, is gone at the source, or
@@ -222,6 +224,17 @@ fn a_refusal_leaves_no_heap_of_snapshots() {
     assert!(names(&source).len() <= 4, "{:?}", names(&source));
     run(&want(), &source, &destination, Fault::None).0.unwrap();
     assert_eq!(content(&source, "data"), content(&destination, "copy"));
+}
+
+/// The destination refuses in the middle of a layer, which ends the session with the source: nobody is told of that instead.
+#[test]
+fn only_the_failure_is_told() {
+    for changes in 0..4 {
+        let (source, destination) = machines();
+        let (failed, told) = run(&want(), &source, &destination, Fault::Kill(1, changes));
+        let (failed, log) = (failed.unwrap_err(), told.log.lock().unwrap());
+        assert!(!log.iter().any(|text| text.contains("session")), "{changes} {failed:?}: {log:?}");
+    }
 }
 
 #[derive(Clone, Debug)]
