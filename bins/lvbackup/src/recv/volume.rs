@@ -166,6 +166,7 @@ impl Job<'_> {
     /// What is to come to be, and what it is made of.
     fn begin(&self, ours: &PartialVolumes<'_>, group: &[Lv]) -> Outcome<(Partial, Option<Lv>)> {
         let name = ours.target();
+        PartialVolumes::check_length(name)?;
         let there = group.iter().find(|lv| lv.name == *name);
         let base = match (&self.base, there) {
             (Some(_), Some(_)) => return Err(taken(name)),

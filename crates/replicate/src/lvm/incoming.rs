@@ -59,6 +59,7 @@ impl<'a> LvmHost<'a> {
         let partial = volume.and_then(|_| self.ledger(&target).read().ok().flatten());
         let partial = partial.filter(|partial| goes_on(partial, &destination, &offer.plan));
         if partial.is_none() {
+            PartialVolumes::check_length(&target)?;
             self.check_space(&destination, &offer.plan)?;
         }
         Ok(Ready { resume: partial.and_then(|partial| partial.token()) })
@@ -76,6 +77,7 @@ impl<'a> LvmHost<'a> {
         let destination = self.destination(&end, group, offer)?;
         let partial = self.partial(&place, &destination, &offer.plan)?;
         if partial.is_none() {
+            PartialVolumes::check_length(place.volumes.target())?;
             self.check_space(&destination, &offer.plan)?;
         }
         let ready = Ready { resume: partial.as_ref().and_then(Partial::token) };

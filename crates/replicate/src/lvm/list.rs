@@ -21,6 +21,10 @@ impl LvmHost<'_> {
         } else {
             // Before anything is made for a first layer.
             end.volume.check_length()?;
+            let between = [names::new_live(&end.volume)?, names::old_live(&end.volume)?];
+            if !group.iter().any(|lv| between.contains(&lv.name)) {
+                names::check_swap(&end.volume)?;
+            }
             end.only_live(&group)?;
             own.map_or(Ok(()), |own| can_be_replaced(own, &group))?;
         }

@@ -26,6 +26,15 @@ pub(super) fn free(
     Ok(volume.with_suffix(&format!("{what}-{}", stamp(moment)), taken)?.lv().clone())
 }
 
+/// Checks that names can be changed by way of both of these: before that is begun. What was begun already is finished all the
+/// same.
+///
+/// # Errors
+/// The group's name leaves no room for them.
+pub(super) fn check_swap(volume: &LvRef) -> Result<(), NameError> {
+    [new_live(volume)?, old_live(volume)?].iter().try_for_each(LvRef::check_length)
+}
+
 /// What a new live volume is called before it has its own name. The name itself may be as long as a name can be.
 pub(super) fn new_live(volume: &LvRef) -> Result<LvRef, NameError> {
     keyed(NEW, volume)
@@ -38,8 +47,7 @@ pub(super) fn old_live(volume: &LvRef) -> Result<LvRef, NameError> {
 
 fn keyed(prefix: &str, volume: &LvRef) -> Result<LvRef, NameError> {
     let key = blake3::hash(volume.lv().as_str().as_bytes()).to_hex();
-    let name = volume.sibling(format!("{prefix}{}", &key[..12]).parse::<LvName>()?);
-    name.check_length().map(|()| name)
+    Ok(volume.sibling(format!("{prefix}{}", &key[..12]).parse::<LvName>()?))
 }
 
 /// What the volumes of a layer that is being received are to become, as `lvbackup recv --list-partial` shows them; the layer
@@ -69,8 +77,8 @@ mod tests {
         let long: LvRef = format!("vg0/{}", "x".repeat(117)).parse().unwrap();
         let name = free(&long, "sync", moment, |_| false).unwrap();
         assert!(name.as_str().ends_with("x-sync-20261121T181000Z") && long.sibling(name).check_length().is_ok());
-        assert!(new_live(&long).is_ok(), "the swap needs no room in the name");
+        assert!(check_swap(&long).is_ok(), "the swap needs no room in the name");
         let long_group: LvRef = format!("{}/data", "x".repeat(100)).parse().unwrap();
-        assert!(new_live(&long_group).is_err(), "what could not be renamed is not made");
+        assert!(check_swap(&long_group).is_err(), "what could not be renamed is not made");
     }
 }

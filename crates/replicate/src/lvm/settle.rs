@@ -82,6 +82,9 @@ impl Swap<'_, '_> {
             }
         };
         let step = next(self.facts(own.as_ref(), layer, group)?);
+        if matches!(step, Step::MakeNew | Step::MoveAway) {
+            names::check_swap(&self.end.volume)?;
+        }
         self.begun |= matches!(step, Step::TakeName | Step::PutBack | Step::Ready);
         let exec = self.host.lvm.exec;
         match (step, &own) {
@@ -322,6 +325,33 @@ mod tests {
             group(&[row(kept, "", "Vwi---tz-k"), row("data", LIVE, "Vwi-a-tz--")]),
         ]);
         assert_eq!(settled.unwrap().kept.unwrap().as_str(), kept);
+    }
+
+    /// An older version began to change names in a group whose name leaves no room for both that it needs: that is finished, and
+    /// none is begun.
+    #[test]
+    fn a_group_with_a_long_name() {
+        let long = "g".repeat(100);
+        let (new, old) = (new_name(), old_name());
+        let written = "hyperlayer.sync=web1:vg0/data,hyperlayer.live=one,hyperlayer.keep=written";
+        let between = [row(&old, written, "Vwi---tz--"), row(&new, LIVE, "Vwi---tz--")];
+        let failing = format!("$ lvrename {long} {new} data\n! it does not work\n= 5\n");
+        let in_group = |rows: &[String]| {
+            group(rows).replace("\"vg0\"", &format!("\"{long}\"")).replace(" vg0\n", &format!(" {long}\n"))
+        };
+        let steps = |script: String| {
+            Machine::new().host(&script, |host| {
+                let volume: LvRef = format!("{long}/data").parse().unwrap();
+                let end = End::new(&volume, &pair(), crate::Role::Destination);
+                let layer = LayerId::new("two").unwrap();
+                let ask = Settle { volume, pair: pair(), layer, rollback: true, read_only_live: false };
+                host.settle_layer(&end, &ask).unwrap_err()
+            })
+        };
+        let refused = steps(in_group(&[]));
+        assert!(refused.exit != 5 && refused.text.to_string().contains("at most 120 are allowed"), "{refused:?}");
+        let tried = steps([in_group(&between), failing, in_group(&between)].concat());
+        assert!(tried.exit == 5 && tried.text.to_string().contains("it does not work"), "{tried:?}");
     }
 
     /// Whatever has one of the names and not the tags is somebody else's.

@@ -73,14 +73,21 @@ impl<'a> PartialVolumes<'a> {
     /// Takes those of a target. Runs no command.
     ///
     /// # Errors
-    /// Another run has them, or the group's name leaves no room for theirs.
+    /// Another run has them.
     pub fn lock(lvm: Lvm<'a>, target: &LvRef) -> Result<Self, Error> {
         let proof = format!("{PARTIAL_TAG}{}", target.lv()).parse::<Tag>()?;
         let name = format!("receive-{}", target.dm_name());
         let lock = ProcessLock::acquire(lvm.state, &name, Patience::new(std::time::Duration::ZERO))?;
-        let this = Self { lvm, target: target.clone(), proof, _lock: lock };
-        this.name(MAX_NUMBER)?.check_length()?;
-        Ok(this)
+        Ok(Self { lvm, target: target.clone(), proof, _lock: lock })
+    }
+
+    /// Checks that they can be made, however long the chain is: before a new one is begun. What is there already can be
+    /// discarded all the same.
+    ///
+    /// # Errors
+    /// The group's name leaves no room for theirs.
+    pub fn check_length(target: &LvRef) -> Result<(), Error> {
+        Ok(numbered(target, MAX_NUMBER)?.check_length()?)
     }
 
     /// What they are to become.
@@ -185,8 +192,7 @@ impl<'a> PartialVolumes<'a> {
     }
 
     fn name(&self, number: u64) -> Result<LvRef, Error> {
-        let name = format!("{}{number}", prefix(&self.target)).parse::<LvName>()?;
-        Ok(self.target.sibling(name))
+        numbered(&self.target, number)
     }
 
     fn find(&self, number: u64) -> Result<Lv, Error> {
@@ -195,6 +201,10 @@ impl<'a> PartialVolumes<'a> {
         let found = self.among(&group).find(|lv| lv.name == name).cloned();
         found.ok_or_else(|| LvmError::PartialGone { name }.into())
     }
+}
+
+fn numbered(target: &LvRef, number: u64) -> Result<LvRef, Error> {
+    Ok(target.sibling(format!("{}{number}", prefix(target)).parse::<LvName>()?))
 }
 
 /// The target's name may be as long as a name can be.
@@ -328,12 +338,13 @@ impl Site for VolumeSite<'_> {
 
     /// Runs seven to nine commands.
     fn begin(&mut self, number: u64, header: &Header, size: Bytes) -> Result<Option<Identity>, Error> {
+        let name = self.volumes.name(number)?;
+        name.check_length()?;
         let identity = self.identify(number, header)?;
         let parent = self.parent(number)?;
         let base_size = parent.as_ref().map_or(Bytes::ZERO, |parent| parent.size);
         self.check_space(header, size, base_size)?;
         let (lvm, proof) = (self.volumes.lvm, self.volumes.proof.clone());
-        let name = self.volumes.name(number)?;
         remove(&lvm, &name, &proof)?;
         let new = NewVolume {
             tags: std::slice::from_ref(&proof),

@@ -2,7 +2,7 @@
 
 use extents::{Bytes, ChunkSize};
 use hyperlayer::{Header, LayerId, Totals};
-use lvm_cmd::{Permission, Scripted};
+use lvm_cmd::{LvRef, Permission, Scripted};
 use testkit::{lv_row, lvs_step, pool_row};
 use transfer::lvm::{Destination, PartialVolumes, Replaced, Sizes, VolumeSite, activating, partial_target};
 use transfer::receive::Site;
@@ -270,6 +270,27 @@ fn one_run_at_a_time() {
     let _other = PartialVolumes::lock(machine.lvm(&exec), &lv_ref("other")).unwrap();
     drop(first);
     let _again = volumes(&machine, &exec);
+}
+
+/// An older version made volumes whose names are too long to be active. They can be discarded, and no others are made.
+#[test]
+fn names_too_long() {
+    let machine = Machine::new();
+    let target: LvRef = format!("{}/new", "g".repeat(90)).parse().unwrap();
+    let text = group(&[lv_row(&[("lv_name", &name(0)), ("lv_tags", TAG), ("lv_attr", "Vwi---tz-k")])]);
+    let removed = removal(0);
+    let exec = script(&[text, removed].concat().replace("vg0", target.vg().as_str()));
+    let volumes = PartialVolumes::lock(machine.lvm(&exec), &target).unwrap();
+    let group = lvm_cmd::volumes(&exec, target.vg()).unwrap();
+    let names = volumes.discard(&group).unwrap();
+    assert_eq!(names.iter().map(|name| name.lv().as_str()).collect::<Vec<_>>(), [name(0)]);
+
+    assert!(PartialVolumes::check_length(&target).is_err());
+    let pool = lv(&[("lv_name", "pool"), ("lv_attr", "twi-aotz--"), ("pool_lv", ""), ("chunk_size", "65536")]);
+    let destination = Destination { group: vec![pool.clone()], base: None, pool };
+    // No command is left in the script.
+    let error = VolumeSite::new(volumes, destination, false).unwrap().begin(0, &full(), Bytes::new(SIZE)).unwrap_err();
+    assert!(error.to_string().contains("at most 120 are allowed"), "{error}");
 }
 
 const CHANGE: &str = "lvchange --addtag hyperlayer.layer=sunday --permission r vg0/LAST";
