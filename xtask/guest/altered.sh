@@ -39,8 +39,10 @@ altered() {
                 [ $status = 3 ] || [ $status = 5 ] || fail "point $point, $how: exit status $status"
             else
                 how="$how, killed"
-                timeout --foreground -s KILL $((RANDOM % 4)).$((RANDOM % 10)) \
+                timeout --foreground -s KILL $((RANDOM % 4)).$((RANDOM % 9 + 1)) \
                     lvbackup -q recv -v to -l two --keep-every 128k "${options[@]}" -i bad.hl 2>bad.stderr || status=$?
+                # A killed program's LVM command works on.
+                within 30 no_lvm
                 [ $status = 3 ] || [ $status = 5 ] || [ $status = 137 ] || fail "point $point, $how: exit status $status"
             fi
             echo "point $point, ${options[0]}: $how: exit status $status" >&2

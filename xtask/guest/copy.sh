@@ -31,7 +31,7 @@ whole() {
     cmp -n $size "/dev/$snapshot" /dev/dst/copy
     cmp -n $(($(blockdev --getsize64 /dev/dst/copy) - size)) -i $size:0 /dev/dst/copy /dev/zero
     deactivate "$snapshot"
-    ! lvs --noheadings -o lv_name src dst | grep hyperlayer-
+    if lvs --noheadings -o lv_name src dst | grep hyperlayer-; then fail 'something of a run is left'; fi
     [ -z "$(ls -A /var/lib/hyperlayer/partial)" ]
     [ "$(held src/pool)$(held dst/pool)" = -- ]
 }

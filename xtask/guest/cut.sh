@@ -74,7 +74,7 @@ durable_or_over() {
 between_renames() {
     local names
     names=$(lvs --noheadings -o lv_name dst)
-    ! grep -qx ' *data' <<<"$names" && grep -q hyperlayer-live- <<<"$names" && grep -q hyperlayer-old- <<<"$names"
+    ! grep -qx ' *data *' <<<"$names" && grep -q hyperlayer-live- <<<"$names" && grep -q hyperlayer-old- <<<"$names"
 }
 
 no_server() {

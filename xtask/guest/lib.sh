@@ -32,6 +32,7 @@
 #   lvm_settings SECTION SETTING...   lvm.conf as the programs see it, which the scenario's own LVM commands do not: for variants
 #   lvm_wrapper <SCRIPT             the rest of a script that the programs get in the place of LVM, which is $lvm: for variants
 #   at_end COMMAND                  is run when the scenario ends, however it ends; the last one first
+#   no_lvm                          succeeds while no LVM command runs
 #   within SECONDS COMMAND...       tries again until it succeeds
 #   fail TEXT                       ends the scenario
 #
@@ -207,6 +208,10 @@ reserve() {
 
 release() {
     dmsetup message "$(pool_dm "$1")" 0 release_metadata_snap
+}
+
+no_lvm() {
+    ! pgrep -x '(lv|vg|pv)(s|create|change|rename|remove|resize|extend|reduce)|lvm(\.real)?'
 }
 
 being_received() {

@@ -87,13 +87,9 @@ interfere() {
     esac
 }
 
-no_lvm() {
-    ! pgrep -x 'lvm.real|lvcreate|lvchange|lvrename|lvremove|lvresize|lvextend|vgextend|vgreduce|pvcreate|pvremove'
-}
-
 # What is not as before is complete, or is named by a program that had the time to do so.
 named() {
-    case $how in before | after) return ;; esac
+    case $how in before | after) return 0 ;; esac
     grep -qF -- "$1" position.stderr || fail "nothing names $1"
 }
 

@@ -1,3 +1,4 @@
+# limit: 600
 # takes: 110
 # A base in which a single byte is not as it was: with -d 3 no such byte is missed, wherever it is.
 . lib.sh

@@ -1,3 +1,4 @@
+# limit: 600
 # takes: 160
 # A full layer and five deltas with discards, growth and shrinkage: as files, merged in every contiguous grouping, received as a
 # chain, as one layer and as a file. Everything is what the snapshots are, to the byte.

@@ -1,3 +1,4 @@
+# limit: 600
 # takes: 180
 # not under cached-origin: LVM extends no pool whose data is cached
 # A receive that is killed, cut or out of space is continued or removed, and nothing is lost on the way.

@@ -17,7 +17,9 @@ remember src
 
 backing_up 512k
 kill -KILL $backup
-! wait $backup
+status=0
+wait $backup || status=$?
+[ $status = 137 ]
 being_received src
 expect_exit 0 lvbackup check "$STORE" >check
 grep 'left by a dead run' check

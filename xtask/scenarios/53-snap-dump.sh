@@ -111,6 +111,7 @@ cat stopped.err >&2
 [ $status = 5 ]
 grep -F '`tight/spare` is overwritten, and what is on it is not whole' stopped.err
 grep -F 'hint: the same command again' stopped.err
+within 10 eval '! pgrep -x fsarchiver'
 rm /scratch/hold
 expect_exit 0 lvsnap restore "$file" tight/spare --yes --password-file password
 ls -A dumps/tight-ext4-dumps | grep unfinished

@@ -53,7 +53,7 @@ two() {
     lvsnap create my_lvm_vg/system "$2" --size 8m --tmp-file "/media/other-partition/$2-$4" || status=$?
     wait $! && [ $status = 0 ]
 }
-! two same same 1 2
+if two same same 1 2; then fail 'both were made'; fi
 [ "$(lvsnap list | grep -c ' made')" = 1 ]
 expect_exit 0 lvsnap remove my_lvm_vg/same
 two one other 1 2

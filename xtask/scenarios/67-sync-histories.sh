@@ -73,7 +73,7 @@ sync_to 0 src/source far/replica --pair home
 [ "$(said resumed)" = false ]
 [ "$(said parent)" != null ]
 equal src/source far/replica
-! being_received far
+if being_received far; then fail 'the interrupted receive is left'; fi
 
 # What both had in common is removed at the source alone: nothing is overwritten without a word.
 lvremove -q -q -y "src/$(of_pair src home)"

@@ -8,7 +8,7 @@ makings_killed {1..18}
 # Before the first one nothing is removed yet.
 removings_killed {2..8}
 # There are no more.
-! killed_at 19 $make
-! killed_at 9 lvsnap -q remove tight/snap
+if killed_at 19 $make; then fail 'making a snapshot has more than 18 records'; fi
+if killed_at 9 lvsnap -q remove tight/snap; then fail 'removing a snapshot has more than 8 records'; fi
 reality | diff before -
 no_leftovers tight

@@ -47,7 +47,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote no UTF-8", line(command)))
 }
 
-/// Does it, and says afterwards how many seconds that part took: CI has a budget, and somebody must know what spends it.
+/// Runs a part of CI and prints how many seconds it took.
 pub(crate) fn timed<T>(part: &str, task: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let result = task();
