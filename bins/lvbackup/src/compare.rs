@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long)]
     full: bool,
 
-    /// Read this side as an image, even if its first bytes look like a stream: a, b or both
+    /// Read this side as an image even if it begins like a stream: a, b or both
     #[arg(long, value_name = "SIDE")]
     image: Option<Sides>,
 

@@ -123,7 +123,7 @@ fn hints(error: &PlanError) -> Vec<String> {
             };
             vec!["mount that file system, and run the same command again".to_owned(), without]
         }
-        PlanError::Unattached { .. } => vec!["run `lvsnap recover --yes`, which attaches it, first".to_owned()],
+        PlanError::Unattached { .. } => vec!["run `lvsnap recover --yes` first: it attaches that space".to_owned()],
         _ => Vec::new(),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct UmountArgs {
     #[arg(value_name = "VG/SNAPSHOT")]
     snapshot: String,
 
-    /// Leave the folder that was made for the mount, also where its file system is not mounted any more
+    /// Leave the directory that was made for the mount, even if its file system is no longer mounted
     #[arg(long)]
     keep_folder: bool,
 }

@@ -66,9 +66,8 @@ impl<'a> Side<'a> {
                 match input.open() {
                     Ok(layer) => Ok(Self::Stream(Box::new(layer))),
                     Err(error) if error.is_no_stream() => Self::image(path),
-                    Err(error) => {
-                        Err(Failure::from(error).hint("if it is an image, say so: `--image a`, `b` or `both`"))
-                    }
+                    Err(error) => Err(Failure::from(error)
+                        .hint("read it as an image with `--image a`, `--image b` or `--image both`")),
                 }
             }
             _ => Self::volume(name, lvm),

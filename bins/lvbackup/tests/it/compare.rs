@@ -95,7 +95,7 @@ fn images_that_look_like_streams() {
         folder.write("a.img", &image);
         folder.write("b.img", &image);
         let hint = lvbackup(&folder, "compare a.img mon.img", 3, &["`a.img`"]).stderr;
-        assert!(hint.contains("hint: if it is an image, say so: `--image a`"), "{magic:?}: {hint}");
+        assert!(hint.contains("hint: read it as an image with `--image a`"), "{magic:?}: {hint}");
         let _ = lvbackup(&folder, "compare a.img b.img --image both", 0, &["are the same: 1.0 MiB"]);
         let _ = lvbackup(&folder, "compare a.img mon.img --image a", 3, &["differ: in 512 B"]);
         let _ = lvbackup(&folder, "compare mon.img a.img --image b", 3, &["differ: in 512 B"]);

@@ -101,7 +101,7 @@ fn group(asked: &Asked, seen: &Seen) -> Vec<Finding> {
             None => changes.ok("LVM would"),
             Some(why) => changes
                 .refused(Refusal::Surroundings, format!("LVM does not change the group `{vg}`: {why}"))
-                .hint(format!("`vgchange --test --addtag t {vg}` shows whether it would, and changes nothing")),
+                .hint(format!("run `vgchange --test --addtag t {vg}`, which changes nothing, to see why LVM refuses")),
         },
         match is_name_taken {
             _ if asked.origin == asked.snapshot => name.not_looked_at(),

@@ -167,6 +167,7 @@ fn a_group_that_lvm_does_not_change_is_refused() {
     let finding = all.iter().find(|finding| finding.check == Check::GroupChanges).unwrap();
     assert!(matches!(finding.conclusion, Conclusion::Refused(_)));
     assert!(finding.found.contains("duplicate PV devices"), "{}", finding.found);
+    assert!(finding.hint.as_deref().unwrap().starts_with("run `vgchange --test --addtag t vg0`"), "{:?}", finding.hint);
 }
 
 #[test]
