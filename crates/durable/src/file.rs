@@ -1,5 +1,6 @@
 //! Files that are replaced, renamed and removed.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -14,11 +15,15 @@ use crate::parent;
 /// Permissions of a file that only its owner reads and writes.
 pub const PRIVATE_FILE: u32 = 0o600;
 
-/// The name under which [`replace`] writes the file `path` before renaming it: with the extension `new`. After a crash the
-/// file may be left.
+/// The name under which [`replace`] writes the file `path` before renaming it: `.NAME.new` in the same directory, which
+/// other programs may use too, or `NAME.new` if the name begins with a dot already. After a crash the file may be left.
 #[must_use]
 pub fn staged(path: &Path) -> PathBuf {
-    path.with_extension("new")
+    let name = path.file_name().unwrap_or_default();
+    let mut staged = OsString::from(if name.as_encoded_bytes().starts_with(b".") { "" } else { "." });
+    staged.push(name);
+    staged.push(".new");
+    path.with_file_name(staged)
 }
 
 /// Puts `content` in place of what the file `path` held, or makes the file, with exactly the permissions `mode`. A reader
@@ -161,6 +166,16 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(&other).unwrap(), "mine");
         assert!(!staged(&path).exists());
+        // Files whose names differ only in the extension are other files.
+        let others = ["state.new", "state.json", "new"].map(|name| directory.path().join(name));
+        for other in &others {
+            fs::write(other, "mine").unwrap();
+            assert_ne!(staged(other), staged(&path), "{}", other.display());
+        }
+        replace(&path, 0o600, b"three").unwrap();
+        for other in &others {
+            assert_eq!(fs::read_to_string(other).unwrap(), "mine", "{}", other.display());
+        }
         // A failure leaves nothing beside.
         let taken = directory.path().join("directory");
         fs::create_dir(&taken).unwrap();

@@ -249,7 +249,7 @@ fn a_partial_file_of_nobody_knows_whom() {
 fn links_are_not_followed() {
     let folder = Folder::new();
     folder.write("victim", b"somebody's");
-    std::os::unix::fs::symlink("victim", folder.path(".got.img.partial.new")).unwrap();
+    std::os::unix::fs::symlink("victim", folder.path(".got.img.partial.json.new")).unwrap();
     let _ = folder.recv(OFTEN).stdin(&folder.chain(0)).run().done();
     folder.is_received();
     assert_eq!(folder.read("victim"), b"somebody's");
