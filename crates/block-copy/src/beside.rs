@@ -1,11 +1,12 @@
 //! A file that appears under its name only when it is complete.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
+use std::fs::{DirEntry, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use extents::Bytes;
 use tempfile::NamedTempFile;
@@ -24,8 +25,8 @@ pub enum Existing {
 /// A temporary file in the same folder as its target, called `.NAME.XXXXXX.partial`, and locked. Dropped without
 /// [`commit`](Self::commit), it is removed.
 ///
-/// **Limitations.** A process that is killed cannot remove it. The next one that creates a file of that name warns of it,
-/// and [`stale`](Self::stale) lists it. (A [`PartialFile`](crate::PartialFile), `.NAME.partial`, is there to be continued.)
+/// **Limitations.** A process that is killed cannot remove it. The next one that creates a file of that name, ten seconds
+/// later or more, warns of it, and [`stale`](Self::stale) lists it. (A [`PartialFile`](crate::PartialFile), `.NAME.partial`, is there to be continued.)
 #[derive(Debug)]
 #[must_use = "what is not committed is removed"]
 pub struct BesideFile {
@@ -70,14 +71,6 @@ impl BesideFile {
             Err(e) => return Err(failed(e)),
         }
         let name = place.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
-        // A directory that cannot be listed may still take a file.
-        for stale in Self::stale(&place).unwrap_or_default() {
-            let quoted = stale.display().to_string().replace('\'', r"'\''");
-            tracing::warn!(
-                "a killed process left a temporary file of `{}`; remove it: `rm -- '{quoted}'`",
-                place.display()
-            );
-        }
         let temporary = tempfile::Builder::new()
             .prefix(&prefix(name))
             .rand_bytes(RANDOM_LETTERS)
@@ -85,8 +78,18 @@ impl BesideFile {
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(durable::parent(&place))
             .map_err(failed)?;
-        // Says that a process has it; a file system without locks has no stale files that are known.
-        let _ = temporary.as_file().try_lock_shared();
+        // Says that a process has it. Waits where another one looks for stale files just now, and for its own lock; a file
+        // system without locks has no stale files that are known.
+        let _ = temporary.as_file().lock_shared();
+        // A directory that cannot be listed may still take a file. The file system's own time, not that of this machine.
+        let now = temporary.as_file().metadata().and_then(|made| made.modified()).map_err(failed)?;
+        for stale in Self::stale(&place, now).unwrap_or_default() {
+            let quoted = stale.display().to_string().replace('\'', r"'\''");
+            tracing::warn!(
+                "a killed process left a temporary file of `{}`; remove it: `rm -- '{quoted}'`",
+                place.display()
+            );
+        }
         if let Some(permissions) = permissions {
             temporary.as_file().set_permissions(permissions).map_err(failed)?;
         }
@@ -94,11 +97,12 @@ impl BesideFile {
     }
 
     /// The temporary files for `target` that no process has locked: those of killed processes. Not known where the file
-    /// system has no locks.
+    /// system has no locks. A file changed in the ten seconds before `now`, the time of its file system, or after that, is
+    /// not one of them: its process may not have locked it yet.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub fn stale(target: &Path) -> io::Result<Vec<PathBuf>> {
+    pub fn stale(target: &Path, now: SystemTime) -> io::Result<Vec<PathBuf>> {
         let prefix = prefix(target.file_name().unwrap_or_default());
         let is_ours = |name: &OsStr| {
             let middle = name.as_bytes().strip_prefix(prefix.as_bytes());
@@ -109,7 +113,8 @@ impl BesideFile {
         let mut stale = Vec::new();
         for entry in std::fs::read_dir(durable::parent(target))? {
             let entry = entry?;
-            if is_ours(&entry.file_name()) && entry.file_type()?.is_file() && is_unlocked(&entry.path()) {
+            let is_file = is_ours(&entry.file_name()) && entry.file_type()?.is_file();
+            if is_file && is_settled(&entry, now) && is_unlocked(&entry.path()) {
                 stale.push(entry.path());
             }
         }
@@ -158,6 +163,15 @@ pub(crate) fn sync_name(target: &Path) -> Result<(), Error> {
 
 /// How many random letters and digits stand in a temporary file's name.
 const RANDOM_LETTERS: usize = 6;
+
+/// How old a temporary file must be before a missing lock says something: far more than lies between its making and its lock.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// Whether a file is older than that. One that was removed meanwhile is not.
+fn is_settled(entry: &DirEntry, now: SystemTime) -> bool {
+    let changed = entry.metadata().and_then(|found| found.modified());
+    changed.is_ok_and(|changed| now.duration_since(changed).is_ok_and(|age| age >= SETTLED))
+}
 
 /// Whether a file can be locked, so that no process writes it.
 fn is_unlocked(path: &Path) -> bool {

@@ -48,10 +48,16 @@ fn killed_while_a_file_is_written() {
     let temporary = || folder.names().into_iter().find(|name| name.ends_with(".partial"));
     let running = folder.lvdiff("--full ./large.img --bwlimit 64k -o out.hl").spawn();
     let left = eventually("the temporary file", temporary);
+    let old = || {
+        let file = File::options().write(true).open(folder.path(&left)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    };
+    old();
     let said = folder.lvdiff("--full ./large.img -o out.hl").run().says(0, &["SHA1"]);
     assert!(!said.stderr.contains(&left), "{}", said.stderr);
     running.signal(Signal::KILL);
     drop(running);
+    old();
     let name = format!("remove it: `rm -- '{}'`", folder.path(&left).canonicalize().unwrap().display());
     folder.lvdiff("--full ./large.img -o out.hl").run().says(0, &["a killed process left", &name]);
     assert_eq!(temporary(), Some(left));

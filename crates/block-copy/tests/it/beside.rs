@@ -1,8 +1,11 @@
 //! Files that appear complete or not at all.
 
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use block_copy::{BesideFile, ErrorKind, Existing, PartialFile, WriteAt};
 use extents::Bytes;
@@ -52,9 +55,44 @@ fn temporary_files_of_dead_processes_are_known() {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
     std::os::unix::fs::symlink("image", folder.path().join(".image.a1B2c4.partial")).unwrap();
-    assert_eq!(BesideFile::stale(&target).unwrap(), [folder.path().join(".image.a1B2c3.partial")]);
+    let dead = [folder.path().join(".image.a1B2c3.partial")];
+    let changed = std::fs::metadata(&dead[0]).unwrap().modified().unwrap();
+    let stale = |seconds| BesideFile::stale(&target, changed + Duration::from_secs(seconds)).unwrap();
+    assert_eq!(stale(3600), dead);
     drop(living);
-    assert_eq!(BesideFile::stale(&target).unwrap(), [folder.path().join(".image.a1B2c3.partial")]);
+    assert_eq!(stale(3600), dead);
+    // Its process may not have locked it yet; nor does a clock that was set back make it old.
+    assert_eq!((stale(9), stale(10)), (vec![], dead.to_vec()));
+    assert!(BesideFile::stale(&target, changed - Duration::from_secs(3600)).unwrap().is_empty());
+}
+
+/// However often others look whether it is stale while it is made.
+#[test]
+fn a_living_file_is_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (target, ends) = (folder.path().join("image"), AtomicBool::new(false));
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !ends.load(Ordering::Relaxed) {
+                    let _ = BesideFile::stale(&target, later);
+                }
+            });
+        }
+        let unlocked = (0..3000)
+            .filter(|_| {
+                let living = BesideFile::create(&target, Existing::Refuse).unwrap();
+                let found = File::open(folder.path().join(&names(folder.path())[0])).unwrap();
+                // More than once: of a file that is not locked, the others have the lock for a moment.
+                let is_locked = (0..3).all(|_| found.try_lock().is_err());
+                drop(living);
+                !is_locked
+            })
+            .count();
+        ends.store(true, Ordering::Relaxed);
+        assert_eq!(unlocked, 0);
+    });
 }
 
 #[test]
