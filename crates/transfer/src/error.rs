@@ -263,6 +263,8 @@ pub enum Error {
     RolledBack {
         /// Where the receive was interrupted.
         at: Bytes,
+        /// How many of the layers before this one are still in.
+        layers: u64,
     },
     /// A layer that cannot begin again where it is, since what was there before it is overwritten.
     #[error(
@@ -511,7 +513,7 @@ impl Error {
             Self::OtherRest { .. } => {
                 "`lvbackup recv --list-partial` shows the token for `lvbackup send --resume TOKEN`".into()
             }
-            Self::Overwritten { .. } => "receive the whole chain again, from its first layer on".into(),
+            Self::Overwritten { .. } | Self::RolledBack { layers: 0, .. } => "receive the whole chain again, from its first layer on".into(),
             Self::RolledBack { .. } => "send the whole layer: `lvbackup recv --resume` begins it again".into(),
             Self::OtherBeginning { .. } => {
                 "send the whole layer: `lvbackup recv --resume` then begins it again where it must".into()

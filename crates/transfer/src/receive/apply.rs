@@ -21,6 +21,8 @@ pub(super) struct Job<'a> {
     pub base_size: Bytes,
     pub size: Bytes,
     pub check_base: bool,
+    /// How many of the layers before this one are still in after it was given up.
+    pub layers_before: u64,
     /// Where to go on; `None` on a target that nobody has written to.
     pub from: Option<Mark>,
     /// When the next mark is due, asked with how much data came since the last one; `None` where no marks are wanted.
@@ -199,6 +201,10 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             } else {
                 self.begin_again(known.start())?;
                 self.queue.write(known.start(), &self.known)?;
+                // All of the record is new now, and its sample begins where it does.
+                self.known.truncate(Samples::BYTES_MAX);
+                self.known.append(&mut self.first);
+                std::mem::swap(&mut self.known, &mut self.first);
             }
         }
         if extent.end() > self.from.at {
@@ -241,7 +247,7 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             }
             // What a rest leaves out does not come again, so that nothing else is compared with the target.
             Some(mark) if self.is_rest && !mark.samples.are_in(*target)? => {
-                return Err(Error::RolledBack { at: mark.at });
+                return Err(Error::RolledBack { at: mark.at, layers: self.job.layers_before });
             }
             // Whatever was written after the mark may have been of another stream.
             Some(mark) if self.can_mend() => {

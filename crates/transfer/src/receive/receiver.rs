@@ -215,6 +215,7 @@ impl<'a, S: Site> Receiver<'a, S> {
             base_size,
             size,
             check_base: self.want.check_base,
+            layers_before: if self.site.can_begin_again(self.number) { self.partial.layers } else { 0 },
             from,
             due: begun.is_some().then_some(self.want.due),
             reach: self.want.reach,

@@ -115,6 +115,49 @@ fn another_content_before_the_interruption() {
     begins_again(&streams[..3], &other);
 }
 
+/// The volume was written to between two streams of its layer, in a record below the mark or across it. The second stream is
+/// cut too; its rest goes on where that was cut, and is refused where the volume was rolled back since.
+#[test]
+fn another_content_and_its_rest() {
+    let history = History::full(&example());
+    let (streams, third) = (history.streams(), &history.layers[2]);
+    for by in [4096, 12288] {
+        let cut_at = |last: &[u8], missing: usize, machine: &mut Machine| {
+            let input = [&streams[..2], &[last.to_vec()]].concat();
+            let fate = Fate { input: input.concat().len() - missing, due: 1, ..UNHARMED };
+            machine.run(&input, fate, &mut || true).unwrap_err();
+            machine.partial().token().unwrap()
+        };
+        let interrupted = || {
+            let mut machine = Machine::new(&history, chunk(by), false);
+            let at = cut_at(&third.stream(), 10, &mut machine).at.to_usize().unwrap();
+            (machine, at)
+        };
+        let mark = interrupted().1;
+        for altered in [1024, mark - 1] {
+            let mut new = third.new.clone();
+            new[altered] ^= 1;
+            let other = Layer { new, ..third.clone() };
+            let case = format!("chunks of {by}, altered at {altered}");
+            for is_rolled_back in [false, true] {
+                let (mut machine, _) = interrupted();
+                let token = cut_at(&other.stream(), 10, &mut machine);
+                assert_eq!(token.at.to_usize(), Some(mark), "{case}");
+                if is_rolled_back {
+                    let before = machine.volumes[&1].to_vec();
+                    machine.volumes[&2].write_at(Bytes::ZERO, &before[..mark]).unwrap();
+                }
+                let ended = machine.run(&[rest(&other, &token).stream()], UNHARMED, &mut || true);
+                match ended {
+                    Ok(()) => assert!(!is_rolled_back && machine.result() == other.new, "{case}"),
+                    Err(Error::RolledBack { .. }) => assert!(is_rolled_back, "{case}: refused falsely"),
+                    Err(error) => panic!("{case}: {error}"),
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn another_rest_than_the_one_asked_for() {
     let (history, machine) = interrupted();
@@ -186,6 +229,34 @@ fn a_rest_on_a_volume_that_was_rolled_back() {
     assert!(machine.volumes[&number].to_vec()[..below.len()] == *below, "written to");
     machine.run(&history.streams(), UNHARMED, &mut || true).unwrap();
     assert!(machine.result() == history.last());
+}
+
+/// The hint after a rollback names a command that works: `--resume` only where something is left for it.
+#[test]
+fn what_to_do_after_a_rollback() {
+    let history = History::full(&example());
+    let streams = history.streams();
+    for (file, number, left) in [(false, 0, 0), (false, 1, 1), (false, 3, 3), (true, 0, 0), (true, 3, 0)] {
+        let case = format!("layer {number}, in a file: {file}");
+        let mut machine = Machine::new(&history, chunk(4096), file);
+        let input = streams[..=number].concat().len() - 10;
+        machine.run(&streams, Fate { input, due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+        let partial = machine.partial();
+        let token = partial.token().unwrap();
+        assert_eq!((partial.layers, token.at > Bytes::ZERO), (number as u64, true), "{case}");
+        let (_, volume) = machine.volumes.last_key_value().unwrap();
+        volume.write_at(Bytes::ZERO, &vec![0xaa; token.at.to_usize().unwrap()]).unwrap();
+        let rest = rest(&history.layers[number], &token).stream();
+        let error = machine.run(&[rest], UNHARMED, &mut || true).unwrap_err();
+        assert!(matches!(error, Error::RolledBack { .. }), "{case}: {error:?}");
+        let partial = machine.partial();
+        assert_eq!((partial.layers, partial.is_empty()), (left, left == 0), "{case}");
+        let hint = error.hint().unwrap();
+        assert_eq!(hint.contains("--resume"), left > 0, "{case}: {hint}");
+        assert_eq!(hint.contains("from its first layer on"), left == 0, "{case}: {hint}");
+        machine.run(&streams, UNHARMED, &mut || true).unwrap();
+        assert!(machine.result() == history.last(), "{case}");
+    }
 }
 
 #[test]
