@@ -11,17 +11,23 @@ remember dst
 expect_exit 0 sync --dry-run
 no_leftovers src
 no_leftovers dst
-expect_exit 0 sync --json >first.json
+# The warning of a twin is no remark.
+expect_exit 0 sync --json --quiet >first.json
+stderr_has 'has the file system UUID of' sync
 grep -F '"parent":null' first.json
 whole
 layers 1
 write_pattern src/data 4m 1m two 9m 1m two
 discard src/data 16m 1m
-expect_exit 0 sync --json >second.json
+expect_exit 0 sync --json --quiet >second.json
+stderr_lacks 'has the file system UUID of' sync
 grep -F '"data_bytes":2097152' second.json
 grep -F '"zero_bytes":1048576' second.json
 whole
 layers 1
+
+expect_exit 0 sync --no-snapshot --quiet
+stderr_lacks 'has the file system UUID of' sync
 
 # Rules keep more; a hold keeps what the next delta needs.
 write_pattern src/data 5m 64k three
