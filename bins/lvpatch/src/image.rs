@@ -72,7 +72,8 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let identity = identify_content(args, &header, &target, base.size(), &progress)?;
     let end = incoming.apply(&target, how(args, base.size()), &progress)?;
     if size < target.size() {
-        file.file().set_len(size.get()).or_fail(Exit::Failed)?;
+        let shortened = file.file().set_len(size.get()).or_fail(Exit::Failed);
+        shortened.map_err(|failure| failure.context(format!("cannot shorten `{}`", output.display())))?;
     }
     commit(args, file, output, &end, &header, Some(identity))
 }

@@ -128,14 +128,15 @@ impl BesideFile {
         self.temporary.as_file()
     }
 
-    /// Makes the file `size` long and gives it as a volume, all zeros where nothing was written.
+    /// Makes the file `size` long and gives it as a volume, all zeros where nothing was written. Errors name the target: the
+    /// temporary file is removed with them.
     ///
     /// # Errors
     /// What the system said.
     pub fn volume(&self, size: Bytes) -> Result<Volume, Error> {
-        let failed = |source| Error::system(Op::Create, self.temporary.path(), None, source);
+        let failed = |source| Error::system(Op::Create, &self.target, None, source);
         self.file().set_len(size.get()).map_err(failed)?;
-        Volume::from_file(self.file().try_clone().map_err(failed)?, self.temporary.path())
+        Volume::from_file(self.file().try_clone().map_err(failed)?, &self.target)
     }
 
     /// Makes the content durable, gives the file its name and makes that durable.
@@ -144,7 +145,7 @@ impl BesideFile {
     /// [`Error::NotDurable`]: the file has its name, and may lose it when the power fails. Else the target is as it was.
     pub fn commit(self) -> Result<(), Error> {
         let Self { temporary, target, existing } = self;
-        temporary.as_file().sync_all().map_err(|e| Error::system(Op::Sync, temporary.path(), None, e))?;
+        temporary.as_file().sync_all().map_err(|e| Error::system(Op::Sync, &target, None, e))?;
         match existing {
             Existing::Replace => temporary.persist(&target),
             Existing::Refuse => temporary.persist_noclobber(&target),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use block_copy::{Access, PartialFile, Queue, ReadAt, Volume};
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
+use extents::Bytes;
 use hyperlayer::Header;
 use transfer::receive::{FileSite, Ledger, LedgerFile, Partial, PartialBase, Receiver, Rehearsal, identify_image};
 use transfer::{Base, needs_no_base};
@@ -73,17 +74,58 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
     }
 
     let file = PartialFile::open(path).map_err(transfer::Error::from)?;
+    let was_begun = is_there || ledger.path().exists() || file.len().map_err(transfer::Error::from)? > Bytes::ZERO;
+    let (base, partial) = match begin(args, path, &file, is_there, &ledger) {
+        Ok(begun) => begun,
+        Err(cause) if was_begun => return Err(cause),
+        Err(cause) => return Err(given_up(&target, file, &ledger, cause)),
+    };
+    if partial.complete {
+        finish(file, &ledger, &partial)?;
+        done(args, common, &[], &format!("`{}` is whole", path.display()));
+        return Ok(());
+    }
+
+    let due = due(args);
+    let site = FileSite::new(file, base, args.base_id.iter().cloned().collect(), args.force_base, &progress);
+    let mut receiver = Receiver::new(site, &ledger, partial, want(args, &due));
+    let received = match hand_over(args, &progress, |layer| receiver.receive(layer, &progress)) {
+        Ok(received) => received,
+        Err(cause) => {
+            let (site, partial) = receiver.interrupt();
+            if partial.is_empty() {
+                return Err(given_up(&target, site.into_file(), &ledger, cause));
+            }
+            return Err(target.interrupted(&partial, cause));
+        }
+    };
+    let before = receiver.partial().clone();
+    let (site, partial) = receiver.complete().map_err(|cause| target.interrupted(&before, cause.into()))?;
+    finish(site.into_file(), &ledger, &partial).map_err(|cause| target.interrupted(&partial, cause))?;
+    drop(progress);
+    done(args, common, &received, &format!("`{}` is whole", path.display()));
+    Ok(())
+}
+
+/// What an interrupted receive left in `file`, or a new ledger, and the base.
+fn begin(
+    args: &Args,
+    path: &Path,
+    file: &PartialFile,
+    is_there: bool,
+    ledger: &LedgerFile,
+) -> Outcome<(Option<Volume>, Partial)> {
+    let target = target(path);
     let old = match ledger.read() {
         Ok(Some(old)) if old.is_empty() && !old.complete && !args.resume => None,
         Ok(Some(old)) if !args.resume => return Err(target.in_the_way(&old)),
         Ok(None) if is_there && file.len().map_err(transfer::Error::from)?.get() > 0 => {
-            return Err(not_ours(&partial_path, &ledger));
+            return Err(not_ours(file.path(), ledger));
         }
         Ok(old) => old,
         Err(error) => return Err(target.lost(transfer::Error::from(error).into())),
     };
     if old.is_none() && args.resume && !is_there {
-        discard(file, &ledger)?;
         return Err(target.nothing());
     }
     let base = base(args, old.as_ref())?;
@@ -100,34 +142,15 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
             new
         }
     };
-    if partial.complete {
-        finish(file, &ledger, &partial)?;
-        done(args, common, &[], &format!("`{}` is whole", path.display()));
-        return Ok(());
-    }
+    Ok((base, partial))
+}
 
-    let due = due(args);
-    let site = FileSite::new(file, base, args.base_id.iter().cloned().collect(), args.force_base, &progress);
-    let mut receiver = Receiver::new(site, &ledger, partial, want(args, &due));
-    let received = match hand_over(args, &progress, |layer| receiver.receive(layer, &progress)) {
-        Ok(received) => received,
-        Err(cause) => {
-            let (site, partial) = receiver.interrupt();
-            if partial.is_empty() {
-                let removed = discard(site.into_file(), &ledger);
-                return Err(removed
-                    .err()
-                    .map_or(cause, |left| left.leaving(format!("`{}` is left", partial_path.display()))));
-            }
-            return Err(target.interrupted(&partial, cause));
-        }
-    };
-    let before = receiver.partial().clone();
-    let (site, partial) = receiver.complete().map_err(|cause| target.interrupted(&before, cause.into()))?;
-    finish(site.into_file(), &ledger, &partial).map_err(|cause| target.interrupted(&partial, cause))?;
-    drop(progress);
-    done(args, common, &received, &format!("`{}` is whole", path.display()));
-    Ok(())
+/// Removes the files of a receive that received nothing.
+fn given_up(target: &Target, file: PartialFile, ledger: &LedgerFile, cause: Failure) -> Failure {
+    match discard(file, ledger) {
+        Ok(()) => cause,
+        Err(failure) => target.lost(cause).hint(failure),
+    }
 }
 
 /// There is a file of that name, and nothing proves that a receive of ours made it.
@@ -139,7 +162,7 @@ fn not_ours(partial: &Path, ledger: &LedgerFile) -> Failure {
 
 /// The last steps, which can be done again.
 fn finish(file: PartialFile, ledger: &LedgerFile, partial: &Partial) -> Outcome {
-    let size = partial.whole.as_ref().map_or(extents::Bytes::ZERO, |whole| whole.size);
+    let size = partial.whole.as_ref().map_or(Bytes::ZERO, |whole| whole.size);
     file.resize(size).and_then(|()| file.commit()).map_err(transfer::Error::from)?;
     Ok(ledger.remove().map_err(transfer::Error::from)?)
 }

@@ -5,6 +5,7 @@
 mod compare;
 mod daemon;
 mod foreign;
+mod full_disk;
 mod images;
 mod info;
 mod merge;

@@ -17,6 +17,7 @@ fn what_is_no_chain() {
     refuses(&folder, &format!("{TO} --base 0.img"), &folder.chain(0), 3, &["full layer"]);
     refuses(&folder, TO, &folder.read("0.hl")[..300], 3, &["cut"]);
     refuses(&folder, &format!("{TO} -i missing.hl"), &[], 1, &["missing.hl", "No such file"]);
+    refuses(&folder, &format!("{TO} --base missing.img"), &folder.chain(0), 1, &["missing.img", "No such file"]);
     refuses(&folder, &format!("{TO} -i 0.hl -i missing.hl"), &[], 1, &["missing.hl"]);
 }
 

@@ -28,8 +28,8 @@ use testkit::{Finished, Folder, stamped};
 const SERIES: &str = "vg0/data";
 
 /// A store in the folder `store`, and beside it the images `N.img` whose layers it holds.
-struct Filled {
-    folder: Folder,
+pub(crate) struct Filled {
+    pub(crate) folder: Folder,
     store: Store,
 }
 
@@ -48,7 +48,7 @@ impl Filled {
     }
 
     /// A chain of `count` daily layers `day-0`, `day-1` ... of an image that grows and shrinks, gets data and zeros.
-    fn days(count: u64) -> Self {
+    pub(crate) fn days(count: u64) -> Self {
         let filled = Self::empty();
         for number in 0..count {
             filled.write_image(number);
@@ -109,7 +109,7 @@ impl Filled {
 
     /// Runs `lvbackup`, which must end with `code` and say `says`.
     #[track_caller]
-    fn run(&self, line: &str, code: i32, says: &[&str]) -> Finished {
+    pub(crate) fn run(&self, line: &str, code: i32, says: &[&str]) -> Finished {
         self.folder.tool("lvbackup", line).run().says(code, says)
     }
 
@@ -122,14 +122,14 @@ impl Filled {
 
     /// Asserts that the layer gives the image of its day.
     #[track_caller]
-    fn gives(&self, number: &str, more: &str) {
+    pub(crate) fn gives(&self, number: &str, more: &str) {
         let _ = self.run(&format!("restore store --layer day-{number} --to-file got.img {more}"), 0, &[]);
         assert!(self.folder.read("got.img") == self.folder.read(&format!("{number}.img")), "day {number}");
         fs::remove_file(self.folder.path("got.img")).unwrap();
     }
 
     /// The one file of a layer under one of the store's folders.
-    fn file(&self, under: &str, layer: &str) -> std::path::PathBuf {
+    pub(crate) fn file(&self, under: &str, layer: &str) -> std::path::PathBuf {
         let folder = self.folder.path("store").join(under).join("vg0=2Fdata");
         let starts = |path: &std::path::PathBuf| {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
