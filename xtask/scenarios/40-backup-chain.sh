@@ -51,6 +51,17 @@ stderr_has '6 layers are whole and follow each other' lvbackup
 expect_exit 3 lvbackup verify 0.hl 2.hl
 stderr_has 'the chain is broken: `2.hl`' lvbackup
 cat "${layers[@]}" >chain.hl
+
+# -I sends the same layers as one stream.
+expect_exit 0 lvbackup send -v src -l s5 -I s0 -o rest.hl
+cat {1..5}.hl | cmp - rest.hl
+expect_exit 0 lvbackup send -v src -l s5 -I s0 --match 's[24]' -o rest.hl
+[ "$(lvbackup info --json rest.hl | grep -o '"name":"s."' | xargs)" = 'name:s2 name:s4 name:s5' ]
+expect_exit 2 lvbackup send -v src -l s5 -I s0 --match 'x*' -o none.hl
+stderr_has 'no snapshot between `src/s0` and `src/s5` matches `x*`' lvbackup
+expect_exit 2 lvbackup send -v src -l s0 -I s5 -o none.hl
+[ ! -e none.hl ]
+no_leftovers src
 expect_exit 0 lvbackup info --json chain.hl >info
 [ "$(grep -c '"state":"proven"' info)" = 6 ]
 [ "$(grep -c '"kind":"full"' info)" = 1 ]

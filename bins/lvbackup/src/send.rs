@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use block_copy::Queue;
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, StreamArgs, say, undone};
+use extents::Bytes;
 use hyperlayer::Header;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvRef, StateDir, VgName};
+use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
 use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, deltas, layer_of};
 use transfer::receive::ResumeToken;
-use transfer::{DetectLevel, Layer, Plan, Style, diff};
+use transfer::{Delta, DetectLevel, Layer, Plan, Style, ToSend, diff_chain};
 
 use head::Head;
 
@@ -35,6 +36,16 @@ pub(crate) struct Args {
     /// The older volume that the receiver has: send only what differs from it
     #[arg(short, long, visible_alias = "base", value_name = "OLD")]
     incremental: Vec<String>,
+
+    /// Send each snapshot between OLD and LV, then LV: a chain of deltas in one stream, oldest first
+    ///
+    /// OLD and LV must be snapshots of one volume, and those between must be read-only. The receiver must have OLD.
+    #[arg(short = 'I', long, value_name = "OLD", conflicts_with_all = ["incremental", "snapshot", "resume"])]
+    intermediate: Option<String>,
+
+    /// With -I: of the snapshots between, send only those whose names match PATTERN: `*`, `?`, `[a-z]`
+    #[arg(long = "match", value_name = "PATTERN", requires = "intermediate")]
+    matching: Option<glob::Pattern>,
 
     /// Add the header lines in FILE, `KEY: VALUE`, to the stream's own; `Name` there replaces the volume's
     #[arg(long, value_name = "FILE")]
@@ -86,13 +97,17 @@ const AFTER: &str = "\
 Examples:
   lvbackup send -v vg0 -l monday | ssh host lvbackup recv -v vg1 -p pool0 -l monday
   lvbackup send -v vg0 -l tuesday -i monday --compress zstd -o tuesday.hl
+  lvbackup send -v vg0 -l sunday -I monday -o week.hl
+  lvbackup send -v vg0 -l data-daily-30 -I data-daily-1 --match 'data-daily-*' | ssh host 'cat >month.hl'
   lvbackup send -v vg0 -l data --snapshot --pre 'pg_ctl stop' --post 'pg_ctl start' -o data.hl
   lvbackup send --resume hl1-eyJsYXllciI6... | ssh host lvbackup recv --resume -v vg1 -l tuesday
   lvbackup send -v vg0 -l root -l data -l log --snapshot -o /backup/today
 
 The last two lines on standard error are the SHA1 and the BLAKE3 of exactly the bytes written. A snapshot of `--snapshot`
 is gone afterwards, and with it the base of a later delta: for a chain, make snapshots that stay, or use
-`lvbackup backup`.";
+`lvbackup backup`.
+
+`lvbackup recv` of a chain gives the state of its last layer. The states between are in the stream: keep it as a file.";
 
 /// Sends the volumes.
 ///
@@ -120,7 +135,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     if let Some(token) = args.resume.as_ref().filter(|_| names.is_empty()) {
         names.push(resume::find(&lvm, token)?);
     }
-    let found = find(&lvm, &names)?;
+    let found = args.find(&lvm, &names)?;
     if let (false, Some(first)) = (args.dry_run, found.first()) {
         cli::say_leftovers("lvbackup", this.remove_leftovers(&lvm, &first.group)?);
     }
@@ -151,7 +166,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         }?)
     })?;
     let quiet: Vec<_> = names.iter().map(|(new, base)| (snapshots.in_place_of(new).clone(), base.clone())).collect();
-    let outcome = find(&lvm, &quiet).map_err(Failure::from).and_then(|quiet| job.send(&quiet));
+    let outcome = find_all(&lvm, &quiet).map_err(Failure::from).and_then(|quiet| job.send(&quiet));
     undone(outcome, snapshots.remove())
 }
 
@@ -174,6 +189,10 @@ impl Args {
         if self.resume.is_some() && (self.lv.len() > 1 || self.format != cli::WriteFormat::V1_1) {
             return Err(Failure::msg(Exit::Usage, "`--resume` sends the rest of one layer, in format 1.1"));
         }
+        if self.intermediate.is_some() && (self.lv.len() > 1 || self.format != cli::WriteFormat::V1_1) {
+            return Err(Failure::msg(Exit::Usage, "`-I` sends one chain, in format 1.1")
+                .hint("run `lvbackup send` once for each `-l LV`, without `--format`"));
+        }
         if self.lv.len() <= 1 {
             if !self.dry_run {
                 self.stream.check()?;
@@ -188,12 +207,27 @@ impl Args {
         Ok(self.lv.iter().map(|lv| StreamArgs { output: Some(file(lv)), ..self.stream.clone() }).collect())
     }
 
+    /// The volumes to send, each with its base; with `-I` one for each layer of the chain.
+    fn find(&self, lvm: &Lvm<'_>, names: &[Names]) -> Outcome<Vec<Selection>> {
+        let (Some(_), [(new, Some(old))]) = (&self.intermediate, names) else { return Ok(find_all(lvm, names)?) };
+        let wanted = |name: &LvName| self.matching.as_ref().is_none_or(|pattern| pattern.matches(name.as_str()));
+        let steps = Selection::history(lvm, new, old, wanted)?;
+        match &self.matching {
+            Some(pattern) if steps.len() == 1 => {
+                let text = format!("cannot send a chain: no snapshot between `{old}` and `{new}` matches `{pattern}`");
+                Err(Failure::msg(Exit::Usage, text).hint(format!("to send one delta, name its base with `-i {old}`")))
+            }
+            _ => Ok(steps),
+        }
+    }
+
     fn names(&self) -> Outcome<Vec<Names>> {
         let vg = self.vg.as_deref().map(str::parse::<VgName>).transpose().or_fail(Exit::Usage)?;
         let named = |names: &[String]| -> Outcome<Vec<LvRef>> {
             names.iter().map(|name| LvRef::parse(name, vg.as_ref()).or_fail(Exit::Usage)).collect()
         };
-        let (volumes, bases) = (named(&self.lv)?, named(&self.incremental)?);
+        let olds = self.intermediate.as_ref().map_or(&self.incremental[..], std::slice::from_ref);
+        let (volumes, bases) = (named(&self.lv)?, named(olds)?);
         if let Some(twice) = volumes.iter().enumerate().find_map(|(n, one)| volumes[..n].contains(one).then_some(one)) {
             return Err(Failure::msg(Exit::Usage, format!("`{twice}` is given twice")));
         }
@@ -206,8 +240,8 @@ impl Args {
     }
 }
 
-fn find(lvm: &Lvm<'_>, names: &[Names]) -> Result<Vec<Selection>, transfer::Error> {
-    names.iter().map(|(new, base)| Selection::find(lvm, new, base.as_ref(), None)).collect()
+fn find_all(lvm: &Lvm<'_>, names: &[Names]) -> Result<Vec<Selection>, transfer::Error> {
+    Selection::find_all(lvm, names.iter().map(|(new, base)| (new, base.as_ref())))
 }
 
 fn listed(names: &[Names]) -> String {
@@ -242,34 +276,44 @@ impl Job<'_> {
         let progress = Progress::new("comparing", None, self.common, self.stop.clone());
         let deltas = deltas(self.lvm, quiet, &progress)?;
         drop(progress);
-        let parts = quiet.iter().zip(deltas).zip(self.named).zip(&self.outputs);
-        for (number, (((selection, delta), named), output)) in parts.enumerate() {
-            let layer = Layer {
-                name: Some(self.name.map_or_else(|| named.new.name.lv().to_string(), str::to_owned)),
-                source: named.new.name.to_string(),
-                id: Some(layer_of(&selection.new)?),
-                parent: selection.base.as_ref().map(layer_of).transpose()?,
-                full: selection.base.is_none(),
-                created: selection.new.created_seconds.and_then(cli::utc),
-                geometry: selection.geometry()?,
-                delta,
-            };
-            let (mut header, mut plan) = layer.plan(self.style)?;
-            if let Some(token) = &self.args.resume {
-                (header, plan) = resume::rest(token, header, &plan)?;
-            }
-            match sources.get(number) {
-                None => cli::show_plan(&header, &plan, self.args.json)?,
-                Some(source) => self.write(source, &header, &plan, output)?,
-            }
+        let parts = quiet.iter().zip(deltas).zip(self.named);
+        let layers = parts.map(|((selection, delta), named)| self.layer(selection, delta, named));
+        let layers = layers.collect::<Outcome<Vec<_>>>()?;
+        if self.args.dry_run {
+            return layers.iter().try_for_each(|(header, plan)| cli::show_plan(header, plan, self.args.json));
         }
-        Ok(())
+        let layers: Vec<_> = layers.iter().zip(sources).collect();
+        let in_each = if self.args.intermediate.is_some() { layers.len() } else { 1 };
+        layers.chunks(in_each).zip(&self.outputs).try_for_each(|(layers, output)| self.write(layers, output))
     }
 
-    fn write(&self, source: &Source<'_>, header: &Header, plan: &Plan, output: &StreamArgs) -> Outcome {
-        let progress = Progress::new("sending", Some(plan.work()), self.common, self.stop.clone());
-        output.write(&progress, self.stop, |progress, put| {
-            Ok(diff(header, plan, source.new_volume(), source.base(), Queue::default(), progress, put)?)
-        })
+    fn layer(&self, selection: &Selection, delta: Delta, named: &Selection) -> Outcome<(Header, Plan)> {
+        let layer = Layer {
+            name: Some(self.name.map_or_else(|| named.new.name.lv().to_string(), str::to_owned)),
+            source: named.new.name.to_string(),
+            id: Some(layer_of(&selection.new)?),
+            parent: selection.base.as_ref().map(layer_of).transpose()?,
+            full: selection.base.is_none(),
+            created: selection.new.created_seconds.and_then(cli::utc),
+            geometry: selection.geometry()?,
+            delta,
+        };
+        let (header, plan) = layer.plan(self.style)?;
+        match &self.args.resume {
+            Some(token) => resume::rest(token, header, &plan),
+            None => Ok((header, plan)),
+        }
     }
+
+    /// Writes one layer or a chain of them into one output.
+    fn write(&self, layers: &[(&(Header, Plan), &Source<'_>)], output: &StreamArgs) -> Outcome {
+        let work = layers.iter().fold(Bytes::ZERO, |work, ((_, plan), _)| work.saturating_add(plan.work()));
+        let progress = Progress::new("sending", Some(work), self.common, self.stop.clone());
+        let layers: Vec<_> = layers.iter().map(|((header, plan), source)| to_send(header, plan, source)).collect();
+        output.write(&progress, self.stop, |progress, put| Ok(diff_chain(&layers, Queue::default(), progress, put)?))
+    }
+}
+
+fn to_send<'a>(header: &'a Header, plan: &'a Plan, source: &'a Source<'_>) -> ToSend<'a> {
+    ToSend { header, plan, new: source.new_volume(), base: source.base() }
 }

@@ -61,7 +61,51 @@ pub fn diff(
     diff_into(header, plan, new, base, queue, progress, &mut Put(put))
 }
 
-/// The same into a sink.
+/// A layer to write: what it holds, the volume that it is of, and its base.
+#[derive(Clone, Copy)]
+pub struct ToSend<'a> {
+    /// The header.
+    pub header: &'a Header,
+    /// The records.
+    pub plan: &'a Plan,
+    /// The volume.
+    pub new: &'a dyn ReadAt,
+    /// Its base; `None` for a full layer.
+    pub base: Option<&'a dyn ReadAt>,
+}
+
+impl std::fmt::Debug for ToSend<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ToSend").field("header", self.header).finish_non_exhaustive()
+    }
+}
+
+/// Writes layers one after the other as one chain. What was sent is counted and hashed over all of them.
+///
+/// # Errors
+/// As [`diff`]; the layers after that one are not begun.
+pub fn diff_chain(
+    layers: &[ToSend<'_>],
+    queue: Queue,
+    progress: &dyn Progress,
+    put: &mut dyn FnMut(Part) -> io::Result<()>,
+) -> Result<Sent, Error> {
+    // One layer is hashed while it is framed.
+    if let [ToSend { header, plan, new, base }] = *layers {
+        return diff(header, plan, new, base, queue, progress, put);
+    }
+    let (mut len, mut hasher) = (Bytes::ZERO, blake3::Hasher::new());
+    for ToSend { header, plan, new, base } in layers {
+        let put = &mut |part: Part| {
+            hasher.update((*part).as_ref());
+            put(part)
+        };
+        len = len.saturating_add(diff(header, plan, *new, *base, queue, progress, put)?.len);
+    }
+    Ok(Sent { len, blake3: hasher.finalize().into() })
+}
+
+/// As [`diff`], into a sink.
 ///
 /// # Errors
 /// As [`diff`].

@@ -37,7 +37,7 @@ pub use compare::{Compare, Differences, compare, compare_stream};
 pub use delta::{Delta, Geometry};
 pub use demands::{Demands, Promises};
 pub use detect::{DetectLevel, checks};
-pub use diff::{Part, Sent, Sink, diff, diff_into};
+pub use diff::{Part, Sent, Sink, ToSend, diff, diff_chain, diff_into};
 pub use error::{Error, ErrorKind, undone};
 pub use identity::{Base, Identity, check_base_size, identify, needs_no_base};
 pub use input::{Interruptible, is_stop, stopped};

@@ -32,6 +32,12 @@ fn what_send_cannot_mean() {
         ("send -l a -o x.hl", "`a`"),
         ("send -v vg0 -l a --pre true -o x.hl", "`--snapshot`"),
         ("send -v vg0 -l a --freeze -o x.hl", "--snapshot"),
+        ("send -v vg0 -l a -l b -I c -o .", "one chain"),
+        ("send -v vg0 -l a -I c --format 1.0 -o x.hl", "one chain"),
+        ("send -v vg0 -l a -I c -i b -o x.hl", "cannot be used with"),
+        ("send -v vg0 -l a -I c --snapshot -o x.hl", "cannot be used with"),
+        ("send -v vg0 -l a --match s* -o x.hl", "--intermediate <OLD>"),
+        ("send -v vg0 -l a -I c --match s[ -o x.hl", "invalid range"),
         ("send -v vg0 -l a --meta Chunk_size:5 -o x.hl", "meaning of its own"),
     ] {
         let _ = Tool::new("lvbackup", folder.path()).args(line.split_whitespace()).run().says(2, &[says]);

@@ -69,6 +69,20 @@ lvm_errors! {
         /// The volume.
         name: LvRef,
     },
+    /// There is no row of snapshots from the base to the new volume.
+    #[error("cannot send what lies between `{base}` and `{new}`: `{new}` is not a later snapshot of the same volume")]
+    NotLater {
+        /// The volume to send.
+        new: LvRef,
+        /// Its base.
+        base: LvRef,
+    },
+    /// A snapshot between two others is not a layer, since it can be written.
+    #[error("cannot send the snapshot `{name}`: it is writable")]
+    WritableBetween {
+        /// The snapshot.
+        name: LvRef,
+    },
     /// Not in the pool that was asked for.
     #[error("`{name}` is in pool `{pool}`, not in `{asked}`")]
     OtherPool {
@@ -260,6 +274,8 @@ impl LvmError {
             Self::TwoGroups { .. }
             | Self::TwoPools { .. }
             | Self::SameVolume { .. }
+            | Self::NotLater { .. }
+            | Self::WritableBetween { .. }
             | Self::OtherOrigins { .. }
             | Self::OtherPool { .. }
             | Self::NotThin { .. }
@@ -298,6 +314,12 @@ impl LvmError {
                 "discard the partial receive (`lvbackup recv --discard-partial`) and send the layer anew; `lvchange -pr \
                  {name}` lets that be continued"
             ),
+            Self::NotLater { new, base } => {
+                format!("see `lvs -o+origin,lv_time {}`; to send one delta, name its base with `-i {base}`", new.vg())
+            }
+            Self::WritableBetween { name } => {
+                format!("make it read-only: `lvchange -pr {name}`; or leave it out with `--match`")
+            }
             Self::NotEmpty { pool } => {
                 format!("compare `thin_dump` of the pool's metadata with `lvs -o+thin_id {pool}`; see lvmthin(7)")
             }

@@ -2,6 +2,7 @@
 
 mod doubt;
 mod error;
+mod history;
 mod lineage;
 mod metadata;
 mod own;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use lvm_cmd::{Frozen, Kind, Lv, LvName, LvRef, Patience, ProcessLock, Stack, Tag, WrittenTo};
 
-use super::Lvm;
-use super::LvmError;
+use super::{Lvm, LvmError, partial_target};
 use crate::Error;
 
 /// The tag of a volume that is being received. Its value is the name that it will get, and the place of the run that made it.
@@ -138,6 +137,11 @@ pub(super) fn remove(lvm: &Lvm<'_>, name: &LvRef, proof: &Tag) -> Result<(), Err
         Err(error) if error.is_gone() => Ok(()),
         result => result.map_err(|source| LvmError::Leftover { name: name.clone(), source }.into()),
     }
+}
+
+/// Whether some run made the volume for the time that it works, or for a receive that was interrupted.
+pub(super) fn is_of_a_run(volume: &Lv) -> bool {
+    Owner::of(volume).is_some() || partial_target(volume).is_some()
 }
 
 /// The tag of a volume that this run is receiving.

@@ -1,6 +1,8 @@
 //! Which volumes are read, and whether they can be.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use extents::{Bytes, ChunkSize};
 use lvm_cmd::{Discards, Lv, LvName, LvRef, LvType, find, is_active_for_us, volumes};
@@ -12,8 +14,8 @@ use crate::{Error, Geometry};
 /// The volumes of one transfer, as LVM reports them.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// All volumes of the group.
-    pub group: Vec<Lv>,
+    /// All volumes of the group, shared by the selections that one report is for.
+    pub group: Arc<Vec<Lv>>,
     /// The pool of both.
     pub pool: Lv,
     /// The volume to send.
@@ -28,12 +30,33 @@ impl Selection {
     /// # Errors
     /// There is no such volume, or it is not of that kind.
     pub fn find(lvm: &Lvm<'_>, new: &LvRef, base: Option<&LvRef>, pool: Option<&LvName>) -> Result<Self, Error> {
-        if let Some(base) = base.filter(|base| base.vg() != new.vg()) {
-            return Err(LvmError::TwoGroups { new: new.clone(), base: base.clone() }.into());
-        }
-        let group = volumes(lvm.exec, new.vg())?;
-        let new = thin(&group, new)?.clone();
-        let base = base.map(|base| thin(&group, base).cloned()).transpose()?;
+        check_one_group(new, base)?;
+        Self::among(&Arc::new(volumes(lvm.exec, new.vg())?), new, base, pool)
+    }
+
+    /// The same of several, each with its base. Runs one command for each group.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_all<'n>(
+        lvm: &Lvm<'_>,
+        names: impl IntoIterator<Item = (&'n LvRef, Option<&'n LvRef>)>,
+    ) -> Result<Vec<Self>, Error> {
+        let mut groups = BTreeMap::new();
+        let mut find = |(new, base): (&LvRef, Option<&LvRef>)| {
+            check_one_group(new, base)?;
+            if !groups.contains_key(new.vg()) {
+                groups.insert(new.vg().clone(), Arc::new(volumes(lvm.exec, new.vg())?));
+            }
+            Self::among(&groups[new.vg()], new, base, None)
+        };
+        names.into_iter().map(&mut find).collect()
+    }
+
+    /// The same among the volumes of the group of both.
+    fn among(group: &Arc<Vec<Lv>>, new: &LvRef, base: Option<&LvRef>, pool: Option<&LvName>) -> Result<Self, Error> {
+        let new = thin(group, new)?.clone();
+        let base = base.map(|base| thin(group, base).cloned()).transpose()?;
         if let Some(base) = &base {
             if base.uuid == new.uuid {
                 return Err(LvmError::SameVolume { name: new.name }.into());
@@ -46,8 +69,8 @@ impl Selection {
         if let Some(asked) = pool.filter(|asked| *asked != its_pool.lv()) {
             return Err(LvmError::OtherPool { name: new.name, pool: its_pool, asked: asked.clone() }.into());
         }
-        let pool = find(&group, &its_pool)?.clone();
-        Ok(Self { group, pool, new, base })
+        let pool = find(group, &its_pool)?.clone();
+        Ok(Self { group: Arc::clone(group), pool, new, base })
     }
 
     /// The sizes of both.
@@ -203,6 +226,13 @@ pub fn is_quiet(lvm: &Lvm<'_>, volume: &Lv) -> bool {
 
 pub(super) fn chunk_of(pool: &Lv) -> Result<ChunkSize, Error> {
     pool.chunk_size.ok_or_else(|| LvmError::NotAPool { name: pool.name.clone() }.into())
+}
+
+fn check_one_group(new: &LvRef, base: Option<&LvRef>) -> Result<(), Error> {
+    match base.filter(|base| base.vg() != new.vg()) {
+        Some(base) => Err(LvmError::TwoGroups { new: new.clone(), base: base.clone() }.into()),
+        None => Ok(()),
+    }
 }
 
 fn thin<'a>(group: &'a [Lv], name: &LvRef) -> Result<&'a Lv, Error> {

@@ -9,7 +9,7 @@ use hyperlayer::{Completeness, Format, stream_len};
 use proptest::prelude::*;
 use testkit::{Pair, chunk_runs, pairs};
 use transfer::scan::{content, scan};
-use transfer::{Delta, DetectLevel, Geometry, Incoming};
+use transfer::{Delta, DetectLevel, Geometry, Incoming, ToSend, diff_chain};
 
 use crate::{LEVELS, Layer, apply, apply_in_memory, chunk, geometry};
 
@@ -156,6 +156,37 @@ fn digests_are_of_the_content() {
         assert_eq!(found, blake3::hash(&bytes[..size]));
     }
     assert_eq!(image.size(), Bytes::new(10_000));
+}
+
+/// Several layers are the streams of each, one after the other, and counted and hashed as one.
+#[test]
+fn a_chain_is_its_layers() {
+    let mut states = vec![testkit::ThinVolume::new(chunk(4096), 40 * 1024)];
+    for n in 0..3 {
+        let mut next = states[n].clone();
+        next.write(n * 8192, &testkit::stamped(1, 0, 12 * 1024));
+        states.push(next);
+    }
+    let pairs = states.windows(2).map(|two| Pair { old: two[0].clone(), new: two[1].clone() });
+    let layers: Vec<_> = pairs.map(|pair| Layer::of(&pair, DetectLevel::Sampled)).collect();
+    let volumes: Vec<_> = layers.iter().map(|layer| (Memory::new(layer.new.clone()), layer.base.clone())).collect();
+    let volumes: Vec<_> = volumes.into_iter().map(|(new, base)| (new, base.map(Memory::new))).collect();
+    for many in 0..=layers.len() {
+        let to_send = layers.iter().zip(&volumes).take(many).map(|(layer, (new, base))| ToSend {
+            header: &layer.header,
+            plan: &layer.plan,
+            new,
+            base: base.as_ref().map(|base| base as &dyn ReadAt),
+        });
+        let mut stream = Vec::new();
+        let sent = diff_chain(&to_send.collect::<Vec<_>>(), Queue::default(), &Silent, &mut |part| {
+            stream.extend_from_slice((*part).as_ref());
+            Ok(())
+        });
+        let sent = sent.unwrap();
+        assert_eq!(stream, layers[..many].iter().flat_map(Layer::stream).collect::<Vec<_>>());
+        assert_eq!((sent.len, sent.blake3.0), (stream.len().into(), *blake3::hash(&stream).as_bytes()));
+    }
 }
 
 /// A volume without a difference is a stream that says so.

@@ -164,7 +164,7 @@ fn no_snapshot_is_made_of_a_base() {
     let pool = lv(&[("lv_name", "pool"), ("lv_attr", "twi-aotz--"), ("thin_id", "")]);
     let live = |name: &str| lv(&[("lv_name", name), ("lv_attr", "Vwi-aotz--")]);
     let kept = lv(&[("lv_name", "old"), ("lv_attr", "Vri---tz-k")]);
-    let selection = |base: Option<Lv>| Selection { group: vec![], pool: pool.clone(), new: live("data"), base };
+    let selection = |base: Option<Lv>| Selection { group: vec![].into(), pool: pool.clone(), new: live("data"), base };
 
     let exec = script("");
     let lvm = machine.lvm(&exec);

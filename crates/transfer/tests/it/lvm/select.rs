@@ -135,7 +135,7 @@ fn an_external_origin_is_found() {
     let root = lv(&[("lv_name", "root"), ("lv_attr", "ori-------"), ("pool_lv", ""), ("thin_id", "")]);
     let mut found = find("new", Some("old"), None).unwrap();
     assert!(found.external_origin().unwrap().is_none());
-    found.group.push(root);
+    std::sync::Arc::make_mut(&mut found.group).push(root);
     found.new = with_origin("new", "root");
     let error = found.external_origin().unwrap_err();
     assert_eq!(error.to_string(), "`vg0/new` reads through to `root` as its external origin, and its base to none");
@@ -262,4 +262,60 @@ fn whether_a_volume_is_the_base() {
             (found, _) => panic!("{attr} {tags:?} {parent}: {found:?}"),
         }
     }
+}
+
+/// Snapshots of `vg0/data`, made in this order: name, LVM's time, attributes, tags. `user` is another volume's.
+fn snapshots() -> Vec<String> {
+    let table = [
+        ("data", "100", "Vwi-aotz--", "", ""),
+        ("s1", "200", "Vri---tz-k", "data", ""),
+        ("s2", "190", "Vri---tz-k", "data", ""),
+        ("hourly", "210", "Vwi---tz-k", "data", ""),
+        ("other", "215", "Vri---tz-k", "user", ""),
+        ("s3", "220", "Vri---tz-k", "data", ""),
+        ("hyperlayer-7-folder-1", "225", "Vri---tz-k", "data", "hyperlayer.temporary=boot/folder"),
+        ("s4", "230", "Vri---tz-k", "data", ""),
+        ("r1", "300", "Vri---tz-k", "s1", ""),
+        ("r2", "310", "Vri---tz-k", "r1", ""),
+        ("r3", "320", "Vri---tz-k", "r2", ""),
+    ];
+    // In another order than that of their making.
+    let row = |(nth, (name, time, attr, origin, tags)): (usize, (&str, &str, &str, &str, &str))| {
+        let (uuid, nth) = (format!("{nth:06}-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K"), (nth + 4).to_string());
+        let said = [("lv_name", name), ("lv_time", time), ("lv_attr", attr), ("origin", origin), ("lv_tags", tags)];
+        lv_row(&[&said[..], &[("lv_uuid", &uuid), ("thin_id", &nth), ("transaction_id", &nth)]].concat())
+    };
+    [pool_row()].into_iter().chain(table.into_iter().enumerate().map(row).rev()).collect()
+}
+
+/// The steps as `BASE>NEW`, by one report.
+fn history(new: &str, old: &str, wanted: &str) -> Result<Vec<String>, Error> {
+    let (machine, exec) = (Machine::new(), script(&lvs_step(&snapshots())));
+    let steps =
+        Selection::history(&machine.lvm(&exec), &lv_ref(new), &lv_ref(old), |name| name.as_str().starts_with(wanted))?;
+    Ok(steps.iter().map(|of| format!("{}>{}", of.base.as_ref().unwrap().name.lv(), of.new.name.lv())).collect())
+}
+
+/// The clock went back when `s2` was made; the snapshot of a run that works is nobody's state.
+#[test]
+fn every_snapshot_between_two() {
+    assert_eq!(history("s4", "s1", "s").unwrap(), ["s1>s2", "s2>s3", "s3>s4"]);
+    assert_eq!(history("s4", "s2", "s3").unwrap(), ["s2>s3", "s3>s4"]);
+    assert_eq!(history("s4", "s3", "").unwrap(), ["s3>s4"], "nothing lies between");
+    assert_eq!(history("r3", "s1", "").unwrap(), ["s1>r1", "r1>r2", "r2>r3"], "each was made of the one before");
+    assert_eq!(history("r3", "r2", "").unwrap(), ["r2>r3"]);
+    let writable = history("s4", "s1", "").unwrap_err();
+    assert_eq!(writable.to_string(), "cannot send the snapshot `vg0/hourly`: it is writable");
+}
+
+#[test]
+fn what_lies_between_no_two() {
+    for (new, old) in [("s1", "s4"), ("s4", "other"), ("other", "s4"), ("r2", "s2"), ("s1", "r3")] {
+        let refused = history(new, old, "").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Usage);
+        assert!(refused.to_string().contains("is not a later snapshot of the same volume"), "{new} {old}: {refused}");
+        assert!(refused.hint().unwrap().contains("lv_time vg0"));
+    }
+    assert_eq!(history("s1", "s1", "").unwrap_err().to_string(), "`vg0/s1` is given as its own base");
+    assert_eq!(history("data", "s1", "").unwrap_err().kind(), ErrorKind::Usage);
 }
