@@ -13,7 +13,7 @@ use super::world::World;
 /// How many work at once, at most; one more looks on.
 const ACTORS: usize = 3;
 
-const PAIRS: [[Command; 2]; 18] = [
+const PAIRS: [[Command; 2]; 30] = [
     [Command::Prune, Command::Hold("old")],
     [Command::Prune, Command::Tag("old")],
     [Command::Prune, Command::Unhold("old")],
@@ -21,17 +21,29 @@ const PAIRS: [[Command; 2]; 18] = [
     [Command::Prune, Command::Check],
     [Command::Prune, Command::Restore],
     [Command::Prune, Command::Merge],
+    [Command::Prune, Command::Unlock],
     [Command::Merge, Command::Hold("a")],
     [Command::Merge, Command::Tag("a")],
+    [Command::Merge, Command::Unhold("old")],
     [Command::Merge, Command::Backup("new")],
     [Command::Merge, Command::Check],
     [Command::Merge, Command::Restore],
+    [Command::Merge, Command::Unlock],
     [Command::Backup("new"), Command::Backup("other")],
+    [Command::Backup("new"), Command::Hold("c")],
+    [Command::Backup("new"), Command::Tag("c")],
     [Command::Backup("new"), Command::Check],
     [Command::Backup("new"), Command::Restore],
-    [Command::Backup("new"), Command::Hold("c")],
+    [Command::Backup("new"), Command::Unlock],
     [Command::Hold("old"), Command::Unhold("old")],
-    [Command::Unlock, Command::Prune],
+    [Command::Hold("old"), Command::Hold("a")],
+    [Command::Hold("old"), Command::Tag("old")],
+    [Command::Hold("old"), Command::Check],
+    [Command::Hold("old"), Command::Restore],
+    [Command::Hold("old"), Command::Unlock],
+    [Command::Check, Command::Restore],
+    [Command::Check, Command::Unlock],
+    [Command::Restore, Command::Unlock],
 ];
 
 struct Table {
@@ -108,6 +120,27 @@ fn asked() -> Option<u64> {
 
 /// How many random schedules are tried otherwise.
 const CASES: u64 = 600;
+
+/// Two checks, restores or unlocks write nothing but their locks; each is in other pairs.
+#[test]
+fn each_two_commands_meet() {
+    let kind = |command: &Command| match command {
+        Command::Backup(_) => "backup",
+        Command::Prune | Command::Merge => "prune",
+        Command::Hold(_) | Command::Unhold(_) | Command::Tag(_) => "hold",
+        Command::Check => "check",
+        Command::Restore => "restore",
+        Command::Unlock => "unlock",
+    };
+    let met: Vec<_> = PAIRS.iter().map(|pair| [kind(&pair[0]), kind(&pair[1])]).collect();
+    let kinds = ["backup", "prune", "hold", "check", "restore", "unlock"];
+    for (nth, one) in kinds.into_iter().enumerate() {
+        let others = if nth < 3 { &kinds[nth..] } else { &kinds[nth + 1..] };
+        for other in others {
+            assert!(met.contains(&[one, other]) || met.contains(&[other, one]), "{one} and {other}");
+        }
+    }
+}
 
 /// Without a number in the environment: one interruption, at every third operation, beginning elsewhere for each pair.
 /// With one: two interruptions, everywhere, until the number is reached.
