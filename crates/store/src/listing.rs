@@ -73,6 +73,18 @@ impl Listing {
         layers.into_iter().rfind(|stored| times.get(&stored.layer.layer).is_some_and(|time| *time <= when))
     }
 
+    /// The layer that may be newer than `chosen`, although its time is earlier: where `chosen` is of a time after `now`, the newest
+    /// layer of its series that is not, unless `chosen` is applied on it.
+    #[must_use]
+    pub fn rival(&self, chosen: &Stored, now: SystemTime) -> Option<&Stored> {
+        let (series, id) = (&chosen.layer.series, &chosen.layer.layer);
+        let is_future = tree::times(&self.of(series)).get(id).is_some_and(|time| *time > now);
+        let rival = self.at(series, now).filter(|_| is_future)?;
+        let chain = self.chain(series, id).unwrap_or_default();
+        let is_below = chain.iter().any(|below| below.layer.layer == rival.layer.layer);
+        (!is_below).then_some(rival)
+    }
+
     /// The layers whose time cannot be right: earlier than that of the layer below, later than that of one above, or after
     /// `now`.
     #[must_use]
@@ -243,6 +255,27 @@ mod tests {
         assert_eq!(names(&listing.doubtful_times(at(100))), "b d");
         assert_eq!(names(&listing.doubtful_times(at(25))), "b d e");
         assert_eq!(names(&[listing.at(&series(), at(25)).unwrap()]), "d");
+    }
+
+    /// A clock that was ahead for a while, of which nothing above tells.
+    #[test]
+    fn what_is_dated_ahead_of_the_clock_has_a_rival() {
+        for (layers, now, rival) in [
+            (&[("a", None, 1), ("b", Some("a"), 2), ("f", None, 900)][..], 10, Some("b")),
+            (&[("a", None, 1), ("b", Some("a"), 2), ("f", None, 900), ("g", Some("f"), 901)], 10, Some("b")),
+            (&[("a", None, 1), ("f", Some("a"), 900), ("b", Some("a"), 3)], 10, Some("b")),
+            // Parents settle it.
+            (&[("a", None, 1), ("b", Some("a"), 2), ("f", Some("b"), 900)], 10, None),
+            (&[("f", None, 900), ("a", Some("f"), 3)], 10, None),
+            // The clock has reached it, or is behind all of them.
+            (&[("a", None, 1), ("f", None, 900)], 900, None),
+            (&[("a", None, 20), ("f", None, 900)], 10, None),
+        ] {
+            let listing = listing(layers);
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+            let found = listing.rival(listing.newest(&series()).unwrap(), now);
+            assert_eq!(found.map(|stored| stored.layer.layer.as_str()), rival, "{layers:?}");
+        }
     }
 
     /// Squared, these many would take minutes.

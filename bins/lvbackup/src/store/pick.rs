@@ -1,14 +1,17 @@
 //! Which layer of a store is meant.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use cli::{Exit, Failure, OrFail, Outcome, say};
 use jiff::civil::{Date, DateTime};
 use jiff::{Timestamp, ToSpan};
-use store::{Listing, Series, Stored};
+use store::{Layer, Listing, Series, Stored};
 
 use super::table::printable;
 use super::{open, when};
+
+/// How far the clocks of two machines may differ without a doubt about the order of their layers.
+const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// The options that name a layer.
 #[derive(clap::Args, Clone, Debug)]
@@ -17,7 +20,8 @@ pub(crate) struct Pick {
     #[arg(long, value_name = "VG/LV")]
     pub series: Option<String>,
 
-    /// The layer with this id, or the only one whose id begins so [default: the newest]
+    /// The layer with this id, or the only one whose id begins so [default: the newest; required if a layer is dated after
+    /// this machine's time and its order cannot be told]
     #[arg(long, value_name = "ID", conflicts_with = "at")]
     pub layer: Option<String>,
 
@@ -60,12 +64,33 @@ impl Pick {
             Some(limit) => listing.at(&stored.layer.series, limit),
             None => listing.newest(&stored.layer.series),
         });
-        newest.ok_or_else(|| {
+        let newest = newest.ok_or_else(|| {
             let when = self.at.as_ref().map_or_else(String::new, |at| format!(" that is not newer than {at}"));
             Failure::msg(Exit::Refused, format!("the store has no such layer{when}"))
                 .hint("`lvbackup list STORE` shows all")
-        })
+        })?;
+        match listing.rival(newest, SystemTime::now() + CLOCK_SKEW) {
+            Some(rival) => Err(undecided(newest, rival)),
+            None => Ok(newest),
+        }
     }
+}
+
+/// A layer is dated after the present time, and neither times nor parents tell whether it is the newest.
+fn undecided(future: &Stored, rival: &Stored) -> Failure {
+    let (future, rival) = (&future.layer, &rival.layer);
+    let date = |layer: &Layer| when::utc(layer.created).unwrap_or_else(|| "a time beyond the year 9999".into());
+    let text = format!(
+        "cannot tell which layer of {} is the newest: {} is dated {}, after this machine's time, and {} is dated {}",
+        future.series,
+        future.layer,
+        date(future),
+        rival.layer,
+        date(rival)
+    );
+    Failure::msg(Exit::Refused, text)
+        .hint("set this machine's clock, if it is behind")
+        .hint(format!("or name the layer: `--layer {}` or `--layer {}`", rival.layer, future.layer))
 }
 
 impl Pick {

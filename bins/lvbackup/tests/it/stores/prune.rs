@@ -126,6 +126,35 @@ fn a_wrong_clock_neither_hides_nor_removes_a_layer() {
     assert_eq!(verdicts, ["merge", "merge", "rewrite", "merge", "rewrite"]);
 }
 
+/// A full layer made while the clock was far ahead, and older and newer layers that have nothing to do with it.
+#[test]
+fn a_layer_of_the_future_is_never_chosen_silently() {
+    let filled = Filled::empty();
+    for (number, on, created) in [(0, None, 0), (1, Some(0), 1), (2, None, 50 * 365), (3, None, 3), (4, Some(3), 4)] {
+        filled.write_image(number);
+        filled.add_at(number, on, &Encoding::default(), created);
+    }
+    let says = ["cannot tell which layer", "day-2 is dated 2076", "day-4 is dated 2026", "--layer day-4", "clock"];
+    for line in [
+        "restore store --to-file got.img",
+        "restore store --to-file got.img --at 2099-01-01",
+        "export store --to raw -o got.img",
+    ] {
+        let _ = filled.run(line, 3, &says);
+        assert!(!filled.folder.path("got.img").exists());
+    }
+    for day in ["2", "4"] {
+        filled.gives(day, "");
+    }
+    let _ = filled.run("restore store --to-file got.img --at 2026-10-06", 0, &["layer day-2 of vg0/data is dated"]);
+    assert!(filled.folder.read("got.img") == filled.folder.read("4.img"));
+    // It does not take the place of the newest.
+    let said = filled.run("prune store --keep-last 1 --json", 0, &["is dated"]);
+    let reasons = &json_lines(&said)[0]["layers"][4]["reasons"];
+    assert_eq!(reasons, &serde_json::json!(["taken in the future"]));
+    assert_eq!(filled.layers(), ["3", "4", "2"]);
+}
+
 /// What a layer that stays is applied on stays too.
 #[test]
 fn chains_stay_whole() {
