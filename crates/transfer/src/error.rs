@@ -275,6 +275,12 @@ pub enum Error {
         /// Where the receive was interrupted.
         at: Bytes,
     },
+    /// A chain of the same ids, of which a layer that is in has another content.
+    #[error("the layers up to `{input}` do not have the content of those that were received before the interruption")]
+    OtherContent {
+        /// The last layer that is in.
+        input: String,
+    },
     /// Not the chain of which some layers are in.
     #[error(
         "`{input}` is {}, and not the last layer that was received before the interruption, which is {}",
@@ -518,7 +524,7 @@ impl Error {
             Self::OtherBeginning { .. } => {
                 "send the whole layer: `lvbackup recv --resume` then begins it again where it must".into()
             }
-            Self::OtherChain { .. } | Self::ShortChain { .. } => {
+            Self::OtherChain { .. } | Self::OtherContent { .. } | Self::ShortChain { .. } => {
                 "hand over the same layers as before, or remove what was received with `--discard-partial`".into()
             }
             Self::Ledger(LedgerError::Damaged { .. } | LedgerError::Older { .. }) => {

@@ -383,6 +383,14 @@ impl Site for VolumeSite<'_> {
         Ok(identity)
     }
 
+    /// Runs four to six commands.
+    fn read_whole(&self, number: u64, read: &mut dyn FnMut(&dyn ReadAt)) -> Result<(), Error> {
+        let volume = self.volumes.find(number)?;
+        let source = Source::open_one(&self.volumes.lvm, &self.destination.group, &volume)?;
+        read(source.new_volume());
+        source.close()
+    }
+
     fn target(&self) -> Result<(&dyn WriteAt, Option<&dyn ReadAt>), Error> {
         let open = self.open.as_ref().ok_or(Error::NoStream)?;
         Ok((&open.volume, self.parent.as_ref().map(Source::new_volume)))

@@ -4,8 +4,9 @@ use std::io::BufRead;
 
 use block_copy::{ChunkWriter, Progress, Queue, ReadAt, WriteAt, WriteQueue, write_behind_marked};
 use extents::{Bytes, ChunkSize, Extent};
-use hyperlayer::{Content, End, Event, Kind, Outline};
+use hyperlayer::{Content, Digest, End, Event, Header, Kind, Outline};
 
+use super::fingerprint::{Sums, fingerprint};
 use super::mend::{Agreed, Mend};
 use super::{Mark, Reach, Samples};
 use crate::assembler::{Arrival, Assembler};
@@ -34,6 +35,14 @@ pub(super) struct Job<'a> {
     pub queue: Queue,
 }
 
+/// A layer that was applied.
+pub(super) struct Applied {
+    pub end: End,
+    /// `None` of a layer that had no marks.
+    pub fingerprint: Option<Digest>,
+    pub samples: Samples,
+}
+
 impl Job<'_> {
     /// Applies the layer. When this returns, all of it was checked and is durable. `kept` is called with each mark, when
     /// what that says is durable.
@@ -42,7 +51,7 @@ impl Job<'_> {
         layer: &mut LayerReader<R>,
         progress: &dyn Progress,
         kept: impl FnMut(Mark) -> Result<(), block_copy::Error> + Send,
-    ) -> Result<End, Error> {
+    ) -> Result<Applied, Error> {
         let needed = self.size.max(self.base_size);
         if self.target.size() < needed {
             return Err(Error::TargetTooSmall { size: self.target.size(), needed });
@@ -63,8 +72,8 @@ impl Job<'_> {
                     Event::Data { at, bytes } => course.data(at, bytes)?,
                     Event::Zero(extent) => course.zero(extent)?,
                     Event::End(end) => {
-                        course.end()?;
-                        return Ok(end);
+                        let (fingerprint, samples) = course.end(layer.header())?;
+                        return Ok(Applied { end, fingerprint, samples });
                     }
                 }
             }
@@ -91,10 +100,12 @@ struct Course<'j, 'q, 'w> {
     agreed: Agreed,
     /// Whether `before` was compared with what is in.
     is_compared: bool,
-    /// What lies before the last record, and where that begins.
-    behind: (Outline, Bytes),
-    /// The same with that record, and where that ends.
-    outline: (Outline, Bytes),
+    /// What lies before the last record.
+    behind: Records,
+    /// What lies before the end of the last record.
+    records: Records,
+    /// With the data of the record that comes.
+    sums: Option<Sums>,
     /// Whether the first record was seen.
     begun: bool,
     /// The data record that comes.
@@ -111,6 +122,16 @@ struct Course<'j, 'q, 'w> {
     marked: Mark,
 }
 
+/// The records of a layer below a place.
+#[derive(Clone)]
+struct Records {
+    outline: Outline,
+    /// `None` where no mark can be set.
+    sums: Option<Sums>,
+    /// The place.
+    at: Bytes,
+}
+
 impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
     fn new<R: BufRead>(
         job: &'j Job<'j>,
@@ -120,6 +141,9 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
     ) -> Self {
         let from = job.from.clone().unwrap_or_default();
         let is_rest = layer.header().resumes.is_some();
+        let (at, sum) = if is_rest { (from.at, from.sum) } else { Default::default() };
+        let sums = job.due.is_some().then(|| Sums::new(job.chunk, at, sum));
+        let records = Records { outline: from.outline.clone(), sums: sums.clone(), at: from.at };
         Self {
             job,
             queue,
@@ -132,8 +156,9 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             before: if is_rest { from.outline.clone() } else { Outline::default() },
             agreed: Agreed::default(),
             is_compared: false,
-            behind: (from.outline.clone(), from.at),
-            outline: (from.outline.clone(), from.at),
+            behind: records.clone(),
+            records,
+            sums,
             begun: false,
             coming: None,
             known: Vec::new(),
@@ -150,6 +175,9 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         self.coming = Some(extent);
         self.known.clear();
         self.first.clear();
+        if let Some(sums) = &mut self.sums {
+            sums.start(extent.start());
+        }
         if !self.arrival.is_checked() {
             return self.record(Content::Data, extent);
         }
@@ -163,6 +191,9 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
     fn data(&mut self, at: Bytes, bytes: &[u8]) -> Result<(), Error> {
         let known = self.from.at.saturating_sub(at).to_usize().unwrap_or(bytes.len()).min(bytes.len());
         self.known.extend_from_slice(&bytes[..known]);
+        if let Some(sums) = &mut self.sums {
+            sums.add(bytes);
+        }
         let wanted = Samples::BYTES_MAX.saturating_sub(self.first.len()).min(bytes.len() - known);
         self.first.extend_from_slice(&bytes[known..known + wanted]);
         self.assembler.data(at.saturating_add(known.into()), &bytes[known..])?;
@@ -210,13 +241,16 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         if extent.end() > self.from.at {
             self.compare()?;
         }
+        let mut before = std::mem::replace(&mut self.records.sums, self.sums.clone());
         let Some(new) = extent.split_at(self.from.at).1 else { return Ok(()) };
-        self.behind = (self.outline.0.clone(), new.start());
+        // Before a record that began below the mark, only a part of its sectors is known.
+        before = before.filter(|_| new.start() == extent.start());
+        self.behind = Records { sums: before, at: new.start(), ..self.records.clone() };
         if self.job.due.is_some() && new.end() > self.marked.reach {
             self.reach(new.end())?;
         }
-        self.outline.0.add(content, new);
-        self.outline.1 = new.end();
+        self.records.outline.add(content, new);
+        self.records.at = new.end();
         match content {
             Content::Zero => self.samples.add_zeros(new),
             Content::Data => {
@@ -227,10 +261,14 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), Error> {
+    fn end(&mut self, header: &Header) -> Result<(Option<Digest>, Samples), Error> {
         self.begin()?;
         self.compare()?;
-        self.assembler.flush()
+        self.assembler.flush()?;
+        // Without marks the records may come in any order and overlap.
+        let Some(sums) = &self.sums else { return Ok((None, Samples::default())) };
+        let fingerprint = fingerprint(header, &self.records.outline, sums.all());
+        Ok((Some(fingerprint), std::mem::take(&mut self.samples)))
     }
 
     /// Once, after the base checks and before the first record.
@@ -302,7 +340,8 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         agreed.zero.iter().try_for_each(|zero| self.queue.zero(zero))?;
         let others: Vec<_> = Extent::whole(below).into_iter().flat_map(|below| agreed.gaps(below)).collect();
         others.into_iter().try_for_each(|other| self.mend(other))?;
-        (self.behind, self.outline) = ((self.before.clone(), at), (self.before.clone(), at));
+        self.records = Records { outline: self.before.clone(), at, ..self.records.clone() };
+        self.behind = self.records.clone();
         self.from = Mark { at, ..self.marked.clone() };
         Ok(())
     }
@@ -325,7 +364,7 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             return Ok(());
         }
         self.assembler.flush()?;
-        if self.advance(self.outline.clone()) || self.advance(self.behind.clone()) {
+        if self.advance(self.records.clone()) || self.advance(self.behind.clone()) {
             self.queue.mark(self.marked.clone())?;
         }
         Ok(())
@@ -347,14 +386,13 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
 
     /// Moves the mark to the last border of chunks up to `at`, where everything that lies below is known; gives whether that
     /// is further than before.
-    fn advance(&mut self, (outline, at): (Outline, Bytes)) -> bool {
+    fn advance(&mut self, Records { outline, sums, at }: Records) -> bool {
         let chunk = self.job.chunk;
         let border = chunk.offset(chunk.containing(at)).filter(|border| *border > self.marked.at);
-        let Some((at, outline)) = border.and_then(|border| Some((border, outline.until(border)?))) else {
-            return false;
-        };
+        let known = border.and_then(|border| Some((border, outline.until(border)?, sums?.below(border)?)));
+        let Some((at, outline, sum)) = known else { return false };
         let samples = self.samples.below(at);
-        (self.marked, self.since) = (Mark { at, outline, reach: self.marked.reach, samples }, Bytes::ZERO);
+        (self.marked, self.since) = (Mark { at, outline, sum, reach: self.marked.reach, samples }, Bytes::ZERO);
         true
     }
 
@@ -364,7 +402,7 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
             return;
         }
         // Where this fails too, the mark before it holds.
-        if self.assembler.flush().is_ok() && (self.advance(self.outline.clone()) || self.advance(self.behind.clone())) {
+        if self.assembler.flush().is_ok() && (self.advance(self.records.clone()) || self.advance(self.behind.clone())) {
             let _ = self.queue.mark(self.marked.clone());
         }
     }

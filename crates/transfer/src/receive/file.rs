@@ -116,6 +116,11 @@ impl Site for FileSite<'_> {
         Ok(identity)
     }
 
+    fn read_whole(&self, _: u64, read: &mut dyn FnMut(&dyn ReadAt)) -> Result<(), Error> {
+        read(&self.file.volume()?);
+        Ok(())
+    }
+
     fn target(&self) -> Result<(&dyn WriteAt, Option<&dyn ReadAt>), Error> {
         let target = self.open.as_ref().ok_or(Error::NoStream)?;
         let parent = self.base.as_ref().filter(|_| self.first);

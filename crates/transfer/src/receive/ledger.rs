@@ -27,8 +27,8 @@ pub struct LedgerFile {
     path: PathBuf,
 }
 
-/// 1 had no reach, chunk size and samples in its mark.
-const VERSION: u64 = 2;
+/// 1 had no reach, chunk size and samples in its mark, 2 no fingerprint of the layers that are in.
+const VERSION: u64 = 3;
 /// Far more than any has.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -71,7 +71,7 @@ impl LedgerFile {
         let any: serde_json::Value = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
         match any.get("version").and_then(serde_json::Value::as_u64) {
             Some(VERSION) => {}
-            Some(1) => return Err(LedgerError::Older { path: self.path.clone() }),
+            Some(1..VERSION) => return Err(LedgerError::Older { path: self.path.clone() }),
             Some(version) => return Err(LedgerError::Version { path: self.path.clone(), version }),
             None => return Err(damaged("it has no version".to_owned())),
         }

@@ -5,7 +5,7 @@ use extents::{Bytes, Extent};
 use hyperlayer::{Digest, Outline};
 use serde::{Deserialize, Serialize};
 
-use super::text;
+use super::{Sum, text};
 use crate::Error;
 
 /// How much of a layer is in its target for good, and how far it may have been written to.
@@ -21,6 +21,9 @@ pub struct Mark {
     /// Where the records below [`at`](Self::at) lie.
     #[serde(with = "text")]
     pub outline: Outline,
+    /// What the data records below [`at`](Self::at) hold.
+    #[serde(with = "text")]
+    pub sum: Sum,
     /// Some of what was written below [`at`](Self::at).
     pub samples: Samples,
 }
@@ -69,6 +72,11 @@ impl Samples {
     /// The samples that lie below `border`.
     pub(super) fn below(&self, border: Bytes) -> Self {
         Self(self.0.iter().filter(|sample| sample.at.saturating_add(sample.len) <= border).cloned().collect())
+    }
+
+    /// The samples that begin at `at` or later.
+    pub(super) fn past(&self, at: Bytes) -> Self {
+        Self(self.0.iter().filter(|sample| sample.at >= at).cloned().collect())
     }
 
     /// Whether the target holds them all.

@@ -18,16 +18,21 @@
 //! made equal to it. Where the part below the mark does not agree with a stream that holds it again, the layer begins again
 //! in the same way.
 //!
-//! **Limits.** A layer that is in is known by its id, where it has one: a stream of the same id and other content is then read
-//! and not compared. Where all layers go into one target ([`FileSite`]), the parent of a later layer is gone while that is
-//! received: what was written past a mark stays unless the stream covers it, so a layer of the same id must be of the same
-//! content there.
+//! **What a layer that is in is known by.** Its id, and a fingerprint of the chain up to it: where all records lie and what they
+//! hold. A layer of the same id and other content is refused. A layer without an id, or in another format, is known by the
+//! bytes of its stream. Before anything is applied on a layer that is in, samples of it are read back.
+//!
+//! **Limit.** Where all layers go into one target ([`FileSite`]), the parent of a later layer is gone while that is
+//! received: what was written past a mark stays unless the stream covers it. A whole stream is therefore continued there only
+//! where it states the same totals and the same time as the first one. Other records of the same total size, of the same id and time,
+//! are not found.
 //!
 //! Only a layer of HYPERLAYER 1.1 that has an id is continued in its middle. Any other begins anew, and where
 //! its target cannot, so does the chain.
 
 mod apply;
 mod file;
+mod fingerprint;
 mod ledger;
 mod mark;
 mod mend;
@@ -39,6 +44,7 @@ mod token;
 
 pub use file::FileSite;
 pub use file::identify_image;
+pub use fingerprint::Sum;
 pub use ledger::{DEFAULT_PARTIAL_DIR, Ledger, LedgerError, LedgerFile};
 pub use mark::{Mark, Reach, Samples};
 pub use partial::{Begun, Partial, PartialBase, Whole};

@@ -1,10 +1,11 @@
 //! What is known of a chain that is being received.
 
 use extents::{Bytes, ChunkSize};
-use hyperlayer::{Digest, End, Format, Header, Kind, LayerId};
+use hyperlayer::{Digest, Format, Header, Kind, LayerId, Totals};
 use serde::{Deserialize, Serialize};
 
-use super::{Mark, ResumeToken, text};
+use super::fingerprint::digest;
+use super::{Mark, ResumeToken, Samples, text};
 
 /// A chain that is being received, or whose receiving was interrupted. What stands here can be counted on: it is
 /// durable.
@@ -54,9 +55,12 @@ pub struct Whole {
     /// The size of its volume.
     #[serde(rename = "size_bytes", with = "text::bytes")]
     pub size: Bytes,
-    /// The BLAKE3 of its stream, by which one without an id is known again.
+    /// The fingerprint of the chain up to it: of where all records lie and what they hold, or of the bytes of the stream
+    /// for a layer that has no id or is in another format.
     #[serde(with = "text")]
-    pub blake3: Digest,
+    pub chain: Digest,
+    /// Some of what was written.
+    pub samples: Samples,
 }
 
 /// A layer that is in up to a mark.
@@ -80,6 +84,9 @@ pub struct Begun {
     /// The chunks in which its difference was found, in bytes.
     #[serde(rename = "chunk_size_bytes", with = "text::chunk_size")]
     pub chunk: ChunkSize,
+    /// A digest of what a header states that describes the content of the whole layer; `None` where only a rest came.
+    #[serde(with = "text::option")]
+    pub stated: Option<Digest>,
     /// Up to where.
     pub mark: Mark,
 }
@@ -124,13 +131,6 @@ impl Partial {
     }
 }
 
-impl Whole {
-    /// Whether a stream that was read to its end is of this layer.
-    pub(super) fn is(&self, layer: Option<&LayerId>, end: &End) -> bool {
-        self.layer.as_ref() == layer && (layer.is_some() || self.blake3 == end.blake3)
-    }
-}
-
 impl Begun {
     /// A layer of which nothing is in yet; `None` where it could not be told from another one later, or where its
     /// records may come in any order.
@@ -145,12 +145,27 @@ impl Begun {
             size: header.volume_size?,
             parent_size: header.parent_size.unwrap_or_default(),
             chunk: header.chunk_size?,
+            stated: stated(header),
             mark: Mark::default(),
         })
     }
 
     /// Whether a stream is of this layer.
     pub(super) fn is_of(&self, header: &Header) -> bool {
-        Self::new(header).is_some_and(|other| Self { mark: self.mark.clone(), ..other } == *self)
+        let ours = |other| Self { mark: self.mark.clone(), stated: self.stated, ..other };
+        Self::new(header).is_some_and(|other| ours(other) == *self)
     }
+
+    /// Whether a stream of the whole layer states the same of its content as the first one did.
+    pub(super) fn states(&self, header: &Header) -> bool {
+        self.stated == stated(header)
+    }
+}
+
+/// The time, the numbers and the sizes of a whole layer's records. How many base checks there are is no matter.
+fn stated(header: &Header) -> Option<Digest> {
+    let Header { created, totals, resumes: None, .. } = header else { return None };
+    let Totals { data_records, data, zero_records, zero, checks: _ } = (*totals)?;
+    let created = created.as_deref().unwrap_or_default();
+    Some(digest(&format!("{data_records} {data} {zero_records} {zero} {created}")))
 }

@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use block_copy::{Progress, Queue, ReadAt, WriteAt};
 use extents::{Bytes, ChunkSize, Extent};
-use hyperlayer::{End, ErrorKind, Header, Kind, RuleError, Totals};
+use hyperlayer::{Digest, End, ErrorKind, Event, Header, Kind, RuleError, Totals};
 
-use super::apply::Job;
+use super::apply::{Applied, Job};
+use super::fingerprint::{Reading, chained};
 use super::{Begun, Ledger, Mark, Partial, Reach, Whole};
 use crate::{Error, Identity, LayerReader, Link, follows};
 
@@ -29,6 +30,12 @@ pub trait Site {
     /// # Errors
     /// As [`begin`](Self::begin); or it is not there.
     fn reopen(&mut self, number: u64, header: &Header, size: Bytes) -> Result<Option<Identity>, Error>;
+
+    /// Opens the last layer that is in, where none behind it is begun, to be read, and closes it again.
+    ///
+    /// # Errors
+    /// It is not there, or what the system said.
+    fn read_whole(&self, number: u64, read: &mut dyn FnMut(&dyn ReadAt)) -> Result<(), Error>;
 
     /// What the layer is applied on, and what that was made of, where it can be read. Not called before the target was
     /// made or opened.
@@ -96,6 +103,10 @@ pub struct Receiver<'a, S> {
     /// How many layers this run has seen or knows to be in.
     number: u64,
     behind: Option<Link>,
+    /// The fingerprint of the chain as far as this run has seen it.
+    chain: Option<Digest>,
+    /// Whether samples of the last layer that was in were read back.
+    is_sampled: bool,
 }
 
 impl<S: std::fmt::Debug> std::fmt::Debug for Receiver<'_, S> {
@@ -107,7 +118,7 @@ impl<S: std::fmt::Debug> std::fmt::Debug for Receiver<'_, S> {
 impl<'a, S: Site> Receiver<'a, S> {
     /// Goes on with `partial`, which may be a new one, and is what the ledger holds.
     pub fn new(site: S, ledger: &'a dyn Ledger, partial: Partial, want: Want<'a>) -> Self {
-        Self { site, ledger, partial, want, number: 0, behind: None }
+        Self { site, ledger, partial, want, number: 0, behind: None, chain: None, is_sampled: false }
     }
 
     /// How far it is.
@@ -135,17 +146,13 @@ impl<'a, S: Site> Receiver<'a, S> {
     ) -> Result<Received, Error> {
         let link = Link { name: layer.name().to_owned(), header: layer.header().clone(), identity: None };
         if self.number == 0 && self.goes_on(&link.header) {
-            (self.number, self.behind) = (self.partial.layers, self.partial.whole.as_ref().map(whole_link));
+            let whole = self.partial.whole.as_ref();
+            (self.number, self.behind) = (self.partial.layers, whole.map(whole_link));
+            self.chain = whole.map(|whole| whole.chain);
         }
         let follows = self.behind.as_ref().map(|behind| follows(behind, &link)).transpose()?;
         let received = if self.number < self.partial.layers {
-            let end = skip(layer, progress)?;
-            let last = self.number + 1 == self.partial.layers;
-            let other = |whole: &&Whole| last && !whole.is(link.header.layer.as_ref(), &end);
-            if let Some(Whole { layer, .. }) = self.partial.whole.as_ref().filter(other) {
-                let (input, found, expected) = (link.name, link.header.layer, layer.clone());
-                return Err(Error::OtherChain { input, found, expected });
-            }
+            let end = self.skip(layer, &link, progress)?;
             Received { link: Link { identity: follows, ..link }, end, was_in: true }
         } else {
             let applied = self.apply(layer, &link.header, progress).inspect_err(|error| self.after(error));
@@ -167,6 +174,15 @@ impl<'a, S: Site> Receiver<'a, S> {
             let layer = missing.or_else(|| self.partial.whole.as_ref()?.layer.clone());
             return Err(Error::ShortChain { layer });
         }
+        if let (false, Some(whole)) = (self.is_sampled, &self.partial.whole) {
+            let mut is_in = Ok(true);
+            self.site.read_whole(self.number.saturating_sub(1), &mut |volume| is_in = whole.samples.are_in(volume))?;
+            if !is_in? {
+                let rolled_back = Error::RolledBack { at: whole.size, layers: 0 };
+                self.after(&rolled_back);
+                return Err(rolled_back);
+            }
+        }
         self.partial.complete = true;
         self.ledger.keep(&self.partial)?;
         Ok((self.site, self.partial))
@@ -175,6 +191,41 @@ impl<'a, S: Site> Receiver<'a, S> {
     /// Gives up what was received of, and keeps what the ledger has.
     pub fn interrupt(self) -> (S, Partial) {
         (self.site, self.partial)
+    }
+
+    /// Reads a layer that is in, and compares the last one that is.
+    fn skip<R: BufRead>(
+        &mut self,
+        layer: &mut LayerReader<R>,
+        link: &Link,
+        progress: &dyn Progress,
+    ) -> Result<End, Error> {
+        let mut reading = Begun::new(&link.header).map(|_| Reading::new());
+        let end = loop {
+            if progress.stop_requested() {
+                return Err(block_copy::Error::Stopped.into());
+            }
+            let event = layer.next_event()?;
+            reading.as_mut().into_iter().for_each(|reading| reading.event(&event));
+            if let Event::End(end) = event {
+                break end;
+            }
+        };
+        let fingerprint = reading.map(|reading| reading.fingerprint(&link.header));
+        let chain = chained(self.chain, fingerprint.unwrap_or(end.blake3));
+        self.chain = Some(chain);
+        let last = self.partial.whole.as_ref().filter(|_| self.number + 1 == self.partial.layers);
+        match last {
+            Some(last) if last.layer.is_some() && last.layer == link.header.layer && last.chain != chain => {
+                Err(Error::OtherContent { input: link.name.clone() })
+            }
+            Some(last) if last.layer != link.header.layer || last.chain != chain => Err(Error::OtherChain {
+                input: link.name.clone(),
+                found: link.header.layer.clone(),
+                expected: last.layer.clone(),
+            }),
+            _ => Ok(end),
+        }
     }
 
     /// Whether the input begins with what is not in yet, and not with the beginning of the chain.
@@ -207,6 +258,18 @@ impl<'a, S: Site> Receiver<'a, S> {
             }
         };
         let (target, parent) = self.site.target()?;
+        if let Some(whole) = self.partial.whole.as_ref().filter(|_| !self.is_sampled) {
+            let reach = from.as_ref().map_or(Bytes::ZERO, |mark| mark.reach);
+            let is_in = match parent {
+                Some(parent) => whole.samples.are_in(parent)?,
+                // Below and past that, this layer may have written.
+                None => whole.samples.past(reach).below(size).are_in(target)?,
+            };
+            if !is_in {
+                return Err(Error::RolledBack { at: whole.size, layers: 0 });
+            }
+        }
+        self.is_sampled = true;
         let marked = Mutex::new(None);
         let job = Job {
             target,
@@ -224,7 +287,8 @@ impl<'a, S: Site> Receiver<'a, S> {
         };
         let keep = |mark: Mark| {
             let Some(begun) = &begun else { return Ok(()) };
-            let begun = Some(Begun { mark, ..begun.clone() });
+            let stated = self.partial.begun.as_ref().map_or(begun.stated, |before| before.stated);
+            let begun = Some(Begun { mark, stated, ..begun.clone() });
             self.ledger.keep(&Partial { begun: begun.clone(), ..self.partial.clone() })?;
             *marked.lock().unwrap_or_else(PoisonError::into_inner) = begun;
             Ok(())
@@ -233,10 +297,12 @@ impl<'a, S: Site> Receiver<'a, S> {
         if let Some(begun) = marked.into_inner().unwrap_or_else(PoisonError::into_inner) {
             self.partial.begun = Some(begun);
         }
-        let end = applied?;
+        let Applied { end, fingerprint, samples } = applied?;
         self.site.end(self.number, size)?;
         self.partial.layers = self.number + 1;
-        self.partial.whole = Some(Whole { layer: header.layer.clone(), size, blake3: end.blake3 });
+        let chain = chained(self.chain, fingerprint.unwrap_or(end.blake3));
+        self.chain = Some(chain);
+        self.partial.whole = Some(Whole { layer: header.layer.clone(), size, chain, samples });
         self.partial.begun = None;
         self.ledger.keep(&self.partial)?;
         self.site.forget_parent(self.number)?;
@@ -257,6 +323,11 @@ impl<'a, S: Site> Receiver<'a, S> {
                     Some(_) => Err(Error::OtherBeginning { at }),
                 }
             }
+            (Some(begun), None)
+                if !self.site.can_begin_again(self.number) && begun.is_of(header) && !begun.states(header) =>
+            {
+                Err(Error::Overwritten { at: begun.mark.at })
+            }
             (Some(begun), _) if !begun.is_of(header) => Err(Error::OtherLayer {
                 input: input.to_owned(),
                 expected: begun.layer.clone(),
@@ -276,7 +347,8 @@ impl<'a, S: Site> Receiver<'a, S> {
     /// What an error means for what is in: where a stream as a whole was not what was sent, its part is nothing either.
     fn after(&mut self, error: &Error) {
         if condemns(error) {
-            self.partial.begin_again(self.site.can_begin_again(self.number));
+            let is_in = !matches!(error, Error::RolledBack { layers: 0, .. });
+            self.partial.begin_again(is_in && self.site.can_begin_again(self.number));
             if let Err(error) = self.ledger.keep(&self.partial) {
                 tracing::error!("{error}");
             }
@@ -293,18 +365,6 @@ fn condemns(error: &Error) -> bool {
             matches!(source.kind, ErrorKind::StreamAltered { .. } | ErrorKind::Rule(RuleError::WrongTotal { .. }))
         }
         _ => false,
-    }
-}
-
-/// Reads a layer that is in.
-fn skip<R: BufRead>(layer: &mut LayerReader<R>, progress: &dyn Progress) -> Result<End, Error> {
-    loop {
-        if progress.stop_requested() {
-            return Err(block_copy::Error::Stopped.into());
-        }
-        if let hyperlayer::Event::End(end) = layer.next_event()? {
-            return Ok(end);
-        }
     }
 }
 

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use extents::{Bytes, ChunkSize, Extent};
 use hyperlayer::{Content, Digest, Outline};
-use transfer::receive::{Begun, Ledger, LedgerError, LedgerFile, Mark, Partial, PartialBase, Whole};
+use transfer::receive::{Begun, Ledger, LedgerError, LedgerFile, Mark, Partial, PartialBase, Samples, Whole};
 
 use super::id;
 
@@ -16,7 +16,7 @@ fn partial() -> Partial {
     Partial {
         keep_old: Some("old".into()),
         layers: 2,
-        whole: Some(Whole { layer: Some(id(1)), size, blake3: Digest([7; 32]) }),
+        whole: Some(Whole { layer: Some(id(1)), size, chain: Digest([7; 32]), samples: Samples::default() }),
         begun: Some(Begun {
             layer: id(2),
             parent: Some(id(1)),
@@ -24,6 +24,7 @@ fn partial() -> Partial {
             size,
             parent_size: size,
             chunk: ChunkSize::SECTOR,
+            stated: Some(Digest([8; 32])),
             mark,
         }),
         ..Partial::new("vg0/data", "2026-11-21T03:00:00Z", Some(base))
@@ -74,9 +75,10 @@ fn a_table_of_damage() {
     ledger.keep(&partial()).unwrap();
     let whole = fs::read_to_string(ledger.path()).unwrap();
     for (from, to, says) in [
-        ("\"version\": 2", "\"version\": 3", "has version 3, this program knows version 2"),
-        ("\"version\": 2", "\"version\": 1", "was made by an older version"),
-        ("\"version\": 2", "\"version\": \"2\"", "it has no version"),
+        ("\"version\": 3", "\"version\": 4", "has version 4, this program knows version 3"),
+        ("\"version\": 3", "\"version\": 2", "was made by an older version"),
+        ("\"version\": 3", "\"version\": 1", "was made by an older version"),
+        ("\"version\": 3", "\"version\": \"3\"", "it has no version"),
         ("\"at_bytes\": 8192", "\"at_bytes\": 8193", "not what its digest says"),
         ("\"at_bytes\": 8192", "\"at_bytes\": -1", "invalid value"),
         ("\"complete\": false", "\"complete\": true", "not what its digest says"),

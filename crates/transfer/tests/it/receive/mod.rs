@@ -292,6 +292,11 @@ impl Site for Volumes<'_> {
         Ok(identity)
     }
 
+    fn read_whole(&self, number: u64, read: &mut dyn FnMut(&dyn ReadAt)) -> Result<(), Error> {
+        read(&self.machine.volumes[&self.key(number)]);
+        Ok(())
+    }
+
     fn target(&self) -> Result<(&dyn WriteAt, Option<&dyn ReadAt>), Error> {
         let (_, volume) = self.open.as_ref().unwrap();
         Ok((volume, self.parent.as_ref().map(|parent| parent as &dyn ReadAt)))

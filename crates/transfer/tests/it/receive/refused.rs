@@ -1,6 +1,8 @@
 use block_copy::WriteAt;
+use block_copy::testing::Failure;
 use extents::Bytes;
 use hyperlayer::{Format, Header, Resumes};
+use transfer::receive::Ledger;
 use transfer::{DetectLevel, Error, ErrorKind};
 
 use super::chain::rest;
@@ -311,4 +313,116 @@ fn layers_that_cannot_be_continued() {
         machine.run(&streams, UNHARMED, &mut || true).unwrap();
         assert!(machine.result() == history.last());
     }
+}
+
+/// The same layers, where one has another content from `byte` on.
+fn altered(layers: &[Layer], number: usize, byte: usize) -> Vec<Layer> {
+    let mut layers = layers.to_vec();
+    layers[number].new[byte] ^= 1;
+    layers
+}
+
+fn streams(layers: &[Layer]) -> Vec<Vec<u8>> {
+    layers.iter().map(Layer::stream).collect()
+}
+
+/// A layer that is in is not known by its id alone, also where it came in two streams.
+#[test]
+fn another_content_of_a_layer_that_is_in() {
+    let history = History::full(&example());
+    let right = history.streams();
+    for (file, is_rest, number) in
+        [(false, false, 0), (false, false, 1), (true, false, 0), (true, true, 1), (false, true, 1)]
+    {
+        let case = format!("layer {number}, in a file: {file}, received in two streams: {is_rest}");
+        let mut machine = Machine::new(&history, chunk(4096), file);
+        if is_rest {
+            let input = right[..2].concat().len() - 400;
+            machine.run(&right, Fate { input, due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+            let token = machine.partial().token().unwrap();
+            assert!(token.at > Bytes::ZERO, "{case}");
+            let streams = [rest(&history.layers[1], &token).stream(), right[2].clone()];
+            let input = streams.concat().len() - 400;
+            machine.run(&streams, Fate { input, due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+        } else {
+            let input = right[..3].concat().len() - 400;
+            machine.run(&right, Fate { input, due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+        }
+        let before = machine.partial();
+        assert_eq!(before.layers, 2, "{case}");
+        for byte in [512, 12_000] {
+            let other = streams(&altered(&history.layers, number, byte));
+            assert!(other[number] != right[number], "{case}");
+            let error = machine.run(&other, UNHARMED, &mut || true).unwrap_err();
+            assert!(matches!(error, Error::OtherContent { .. }), "{case}: {error:?}");
+            assert_eq!((error.kind(), machine.partial()), (ErrorKind::Refused, before.clone()), "{case}");
+        }
+        machine.run(&right, UNHARMED, &mut || true).unwrap();
+        assert!(machine.result() == history.last(), "{case}");
+    }
+}
+
+/// What a layer that is in was rolled back to is not what the next one is made against.
+#[test]
+fn a_layer_that_is_in_was_rolled_back() {
+    let history = History::full(&example());
+    let right = history.streams();
+    // All layers are in, and only the ledger does not say so yet; one is begun; one is between two layers.
+    for file in [false, true] {
+        for (input, layers) in
+            [(right[..2].concat().len() - 1, 1), (right[..3].concat().len() - 400, 2), (usize::MAX, 4)]
+        {
+            for is_whole_chain in [false, true] {
+                let case = format!("{layers} layers, in a file: {file}, the whole chain again: {is_whole_chain}");
+                let mut machine = Machine::new(&history, chunk(4096), file);
+                let (fate, is_all) = (Fate { input, due: u64::MAX, ..UNHARMED }, input == usize::MAX);
+                let _ = machine.run(&right, fate, &mut || true);
+                if is_all {
+                    let partial = machine.partial();
+                    machine.ledger.keep(&transfer::receive::Partial { complete: false, ..partial }).unwrap();
+                }
+                assert_eq!(machine.partial().layers, layers, "{case}");
+                let key = if file { 0 } else { layers - 1 };
+                let volume = &machine.volumes[&key];
+                volume.write_at(Bytes::ZERO, &vec![0; volume.to_vec().len()]).unwrap();
+                let from = usize::try_from(layers).unwrap();
+                let sent = if is_whole_chain || is_all { &right[..] } else { &right[from..] };
+                let error = machine.run(sent, UNHARMED, &mut || true).unwrap_err();
+                // Where all layers go into one target, what is in of the next layer is compared too.
+                let is_found = matches!(error, Error::RolledBack { layers: 0, .. })
+                    || file && layers < 4 && matches!(error, Error::Overwritten { .. });
+                assert!(is_found, "{case}: {error:?}");
+                assert_eq!((error.kind(), machine.partial().layers), (ErrorKind::Refused, 0), "{case}");
+                machine.run(&right, UNHARMED, &mut || true).unwrap();
+                assert!(machine.result() == history.last(), "{case}");
+            }
+        }
+    }
+}
+
+/// Where the state before a layer is overwritten, what was written past the mark cannot be undone: the stream must be the
+/// one that was interrupted.
+#[test]
+fn another_content_past_the_mark_in_a_file() {
+    let history = History::full(&example());
+    let right = history.streams();
+    let mut states = example();
+    let before = states[1].clone();
+    states[2] = before.clone();
+    states[2].resize(60 * 1024);
+    states[2].write(20 * 1024, &testkit::stamped(8, 2, 512));
+    let pair = testkit::Pair { old: before, new: states[2].clone() };
+    let other = named(Layer::of(&pair, DetectLevel::Every), 2);
+    let mut accepted = 0;
+    for passes in 0..60 {
+        let mut machine = Machine::new(&history, chunk(4096), true);
+        let fate = Fate { fails: (passes, Failure::Kill), due: u64::MAX, reach: 1 << 32, ..UNHARMED };
+        if machine.run(&right[..3], fate, &mut || true).is_ok() {
+            break;
+        }
+        let ended = machine.run(&[right[0].clone(), right[1].clone(), other.stream()], UNHARMED, &mut || true);
+        accepted += u32::from(ended.is_ok());
+        assert!(ended.is_err() || machine.result() == other.new, "accepted, and wrong after {passes} operations");
+    }
+    assert!(accepted > 0);
 }

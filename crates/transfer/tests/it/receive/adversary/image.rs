@@ -162,6 +162,10 @@ impl Site for FaultySite<'_> {
         self.site.end(number, size)
     }
 
+    fn read_whole(&self, number: u64, read: &mut dyn FnMut(&dyn ReadAt)) -> Result<(), Error> {
+        self.site.read_whole(number, read)
+    }
+
     fn forget_parent(&mut self, number: u64) -> Result<(), Error> {
         self.site.forget_parent(number)
     }
