@@ -56,6 +56,7 @@ mod patience;
 mod physical;
 mod pool;
 mod record;
+mod removal;
 mod report;
 mod self_test;
 mod selftest_image;
@@ -87,6 +88,7 @@ pub use physical::{
     create_pv, drop_missing, extend_group, may_change_group, reduce_group, remove_pv, resize_pv, tag_pv,
 };
 pub use pool::{PoolError, PoolMode, PoolStatus, StatusError, ThinTarget, mapped, pool_status, thin_target};
+pub use removal::{remove, remove_all};
 pub use report::{
     Discards, Lv, LvAttr, LvType, Permission, Pv, ReportError, Vg, VolumesByGroup, find, groups, names_on,
     physical_volumes, volume, volumes, volumes_by_group,
@@ -97,5 +99,5 @@ pub use share::is_active_for_us;
 pub use stack::{Below, Stack};
 pub use volume::{
     Change, NewVolume, Room, VolumeError, activate, change, create_classic, create_snapshot, create_thin, deactivate,
-    extend_classic, remove, rename, resize,
+    extend_classic, rename, resize,
 };

@@ -120,48 +120,6 @@ pub fn create_thin(
     run(exec, &command, "create volume", &pool.sibling(name.clone())).map(drop)
 }
 
-/// Removes a volume that carries the tag `proof`, which only who made it gave it. Nothing without that tag is ever
-/// removed, whatever its name; nor a volume that LVM removes [others](Lv::removed_along) along with. Runs three commands: the
-/// second leaves it to LVM, under its own lock, to find that it is still the volume that was looked at, and that it still has
-/// the tag; the third is a new report. The volume is gone when that report does not have its UUID, however the removal ended.
-///
-/// # Errors
-/// [`VolumeError::NotOurs`] without the tag, [`VolumeError::Needed`] with a volume that depends on it, [`VolumeError::Report`]
-/// where it does not exist, or where nobody knows whether it is gone; or LVM refuses, as it does after some seconds for a
-/// volume that is in use ([`Kind::Busy`]).
-pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), VolumeError> {
-    let report = |source| VolumeError::Report { source };
-    let before = volumes(exec, name.vg()).map_err(report)?;
-    let found = find(&before, name).map_err(report)?;
-    if !found.has_tag(proof) {
-        return Err(VolumeError::NotOurs { name: name.clone(), uuid: found.uuid.clone(), tag: proof.clone() });
-    }
-    if let Some(by) = found.removed_along(&before).next() {
-        return Err(VolumeError::Needed { name: name.clone(), by: by.name.clone() });
-    }
-    let selection = format!(r#"lv_uuid="{}" && lv_tags={{"{proof}"}}"#, found.uuid);
-    let command = Command::new(Program::Lvremove).args(["-f", "--select", &selection, &name.to_string()]);
-    let ended = match exec.run(&command) {
-        Err(source) if !source.was_run() => return Err(VolumeError::refused("remove", name, source, None)),
-        ended => ended,
-    };
-    exec.forget();
-    let group = volumes(exec, name.vg()).map_err(report)?;
-    match (group.iter().find(|lv| lv.uuid == found.uuid), ended) {
-        (None, Err(source)) => {
-            tracing::warn!(%name, %source, "is removed, although LVM's command failed");
-            Ok(())
-        }
-        (None, Ok(_)) => Ok(()),
-        (Some(left), Err(source)) => Err(VolumeError::refused("remove", name, source, Some(left))),
-        // Where nothing fits the selection, lvremove exits 0 without a word.
-        (Some(left), Ok(_)) if !left.has_tag(proof) || left.name != *name => {
-            Err(VolumeError::Replaced { name: name.clone(), uuid: found.uuid.clone() })
-        }
-        (Some(_), Ok(_)) => Err(VolumeError::Stays { name: name.clone() }),
-    }
-}
-
 /// Activates a volume, also one that a boot leaves inactive; with an origin of classic snapshots, these too. One that is
 /// active already is no error. Runs one command, and a report where that fails.
 ///

@@ -14,6 +14,7 @@ mod names;
 mod pool;
 mod real;
 mod remembering;
+mod removal;
 mod report;
 mod self_test;
 mod stack;

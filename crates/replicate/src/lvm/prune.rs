@@ -1,7 +1,7 @@
 //! Which of a pair's layers go.
 
 use hyperlayer::LayerId;
-use lvm_cmd::{Kind, Lv, LvName, remove};
+use lvm_cmd::{Kind, Lv, LvName, remove_all};
 use retention::{Item, Policy, UnixSeconds, decide};
 use transfer::lvm::{keeps_its_layer, layers_of};
 
@@ -24,46 +24,48 @@ impl LvmHost<'_> {
         let going =
             going(&layers, &ask.policy.policy(), self.now(), |lv| needed(lv) || held(lv, &end.pair, ask.dry_run));
         let going = going.map_err(|error| Refusal::new(RefusalKind::Failed, &error, 1))?;
-        let mut removed = Vec::new();
-        for (volume, why) in going.into_iter().take(MAX_LAYERS) {
-            if ask.dry_run {
-                removed.extend(
-                    (Disposal::of(volume) == Disposal::Remove).then(|| Removed::new(volume.name.lv().clone(), &why)),
-                );
-                continue;
-            }
-            match self.let_go(end, volume) {
-                Ok(true) => removed.push(Removed::new(volume.name.lv().clone(), &why)),
-                Ok(false) => {}
-                Err(refusal) => {
-                    let names: Vec<_> = removed.iter().map(|removed| removed.name.to_string()).collect();
-                    let text = format!("{}; removed before: {}", refusal.text, names.join(", "));
-                    return Err(Refusal::new(refusal.kind, &text, 5));
-                }
+        let (ours, users): (Vec<_>, Vec<_>) =
+            going.into_iter().take(MAX_LAYERS).partition(|(volume, _)| Disposal::of(volume) == Disposal::Remove);
+        let mut removed: Vec<_> =
+            ours.iter().map(|(volume, why)| Removed::new(volume.name.lv().clone(), why)).collect();
+        if !ask.dry_run {
+            users.iter().try_for_each(|(volume, _)| self.give_back(end, volume))?;
+            let (gone, failed) = self.remove_layers(end, &ours.iter().map(|(volume, _)| *volume).collect::<Vec<_>>());
+            removed.retain(|removed| gone.contains(&removed.name));
+            if let Some(refusal) = failed {
+                let names: Vec<_> = removed.iter().map(|removed| removed.name.to_string()).collect();
+                let text = format!("{}; removed all the same: {}", refusal.text, names.join(", "));
+                return Err(Refusal::new(refusal.kind, &text, 5));
             }
         }
         let kept = layers.len().saturating_sub(removed.len());
         Ok(Pruned { removed, kept: u32::try_from(kept).unwrap_or(u32::MAX) })
     }
 
-    /// Removes one; what somebody else made is given back instead, and what is in use stays. Whether it is gone.
-    fn let_go(&self, end: &End, volume: &Lv) -> Result<bool, Refusal> {
-        if Disposal::of(volume) == Disposal::GiveBack {
-            let mut tags = vec![end.pair.tag().clone(), tags::adopted()?];
-            tags.extend((end.role == Role::Source).then(|| tags::source(&end.pair)).transpose()?);
-            self.retag(&volume.name, &[], &tags)?;
-            tracing::info!("`{}`, which this tool did not make, is the pair's no more", volume.name);
-            return Ok(false);
-        }
-        lock(&self.compared).take_if(|compared| compared.is_of(&volume.uuid));
-        match remove(self.lvm.exec, &volume.name, end.pair.tag()) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == Kind::Busy => {
-                tracing::warn!("`{}` is in use, and stays until another time", volume.name);
-                Ok(false)
+    /// Takes the pair's tags off a layer that the user made.
+    fn give_back(&self, end: &End, volume: &Lv) -> Result<(), Refusal> {
+        let mut tags = vec![end.pair.tag().clone(), tags::adopted()?];
+        tags.extend((end.role == Role::Source).then(|| tags::source(&end.pair)).transpose()?);
+        self.retag(&volume.name, &[], &tags)?;
+        tracing::info!("`{}`, which this tool did not make, is the pair's no more", volume.name);
+        Ok(())
+    }
+
+    /// Removes layers but those that are in use. Those that are gone, and why the first of the others is not.
+    fn remove_layers(&self, end: &End, layers: &[&Lv]) -> (Vec<LvName>, Option<Refusal>) {
+        lock(&self.compared).take_if(|compared| layers.iter().any(|lv| compared.is_of(&lv.uuid)));
+        let names: Vec<_> = layers.iter().map(|lv| lv.name.clone()).collect();
+        let (mut gone, mut failed) = (Vec::new(), None);
+        for (name, ended) in names.iter().zip(remove_all(self.lvm.exec, &names, end.pair.tag())) {
+            match ended {
+                Ok(()) => gone.push(name.lv().clone()),
+                Err(error) if error.kind() == Kind::Busy => {
+                    tracing::warn!("`{name}` is in use, and stays until another time");
+                }
+                Err(error) => failed = failed.or(Some(error.into())),
             }
-            Err(error) => Err(error.into()),
         }
+        (gone, failed)
     }
 
     /// Holds what both sides have, also where nothing was sent because the destination had it already; and releases the pair's

@@ -156,6 +156,36 @@ fn every_command_fails_once() {
     assert!(failed > 0);
 }
 
+/// A run that removes several layers of each side by one command is cut within that command.
+#[test]
+fn a_removal_of_several_layers_is_cut_within() {
+    let prepare = || {
+        let world = World::with_source();
+        for chunk in 0..3 {
+            world.write("vg0/data", chunk, 53);
+            world.sync(&want(9)).unwrap();
+        }
+        world
+    };
+    let removals = {
+        let world = prepare();
+        let actor = Actor::new(&world.machine, Fault::None, None);
+        world.sync_as(&actor, &want(1)).0.unwrap();
+        assert_eq!(world.names("-sync-").len(), 2, "{:?}", world.names(""));
+        *actor.removals.lock().unwrap()
+    };
+    assert_eq!(removals, 2, "one for each side");
+    for fault in [Fault::RemovesOne(1), Fault::RemovesOneAndDies(1), Fault::RemovesOneAndDies(2)] {
+        let world = prepare();
+        let before = Before::of(&world, Course::Delta);
+        let result = world.sync_as(&Actor::new(&world.machine, fault, None), &want(1)).0;
+        // What one command left, another one removes.
+        assert_eq!(result.is_ok(), matches!(fault, Fault::RemovesOne(_)), "{fault:?}: {result:?}");
+        check(&world, &want(1), &before, &result, &fault);
+        assert_eq!(world.names("-sync-").len(), 2, "{fault:?}: {:?}", world.names(""));
+    }
+}
+
 /// Who comes between.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Other {

@@ -254,34 +254,27 @@ impl Machine {
         Ok(String::new())
     }
 
-    /// `--select` as the tools write it: a UUID, and tags that the volume has or has not.
+    /// Each volume that is named, where it fits.
     fn remove(&self, state: &mut State, words: &Words) -> Answer {
-        let name = words.names.last().cloned().unwrap_or_default();
-        let Some(thin) = state.volumes.get(&name) else {
-            return refused(format!("Failed to find logical volume \"{name}\""));
-        };
         let selection = words.option("--select").unwrap_or_default();
-        let fits = selection.split("&&").map(str::trim).filter(|part| !part.is_empty()).all(|part| {
-            let quoted = part.split('"').nth(1).unwrap_or_default();
-            let has = thin.tags.iter().any(|tag| tag == quoted);
-            match part {
-                part if part.starts_with("lv_uuid=") => thin.uuid == quoted,
-                part if part.starts_with("lv_tags!=") => !has,
-                part if part.starts_with("lv_tags=") => has,
-                part => panic!("an unknown selection: {part}"),
+        let mut all = Ok(String::new());
+        for name in &words.names {
+            let Some(thin) = state.volumes.get(name) else {
+                all = refused(format!("Failed to find logical volume \"{name}\""));
+                continue;
+            };
+            if !fits(thin, &selection) {
+                continue;
             }
-        });
-        if !fits {
-            return Ok(String::new());
+            self.set_active(state, name, false);
+            state.volumes.remove(name);
+            state.classic.retain(|_, origin| origin != name);
+            state.transact(group(name));
+            for other in state.volumes.values_mut().filter(|other| other.origin == base_name(name)) {
+                other.origin.clear();
+            }
         }
-        self.set_active(state, &name, false);
-        state.volumes.remove(&name);
-        state.classic.retain(|_, origin| *origin != name);
-        state.transact(group(&name));
-        for other in state.volumes.values_mut().filter(|other| other.origin == base_name(&name)) {
-            other.origin.clear();
-        }
-        Ok(format!("  Logical volume \"{}\" successfully removed.\n", base_name(&name)))
+        all
     }
 
     fn resize(&self, state: &mut State, words: &Words) -> Answer {
@@ -468,6 +461,21 @@ impl State {
     }
 }
 
+/// Whether a volume fits `--select` as the tools write it: one of some UUIDs, and tags that it has.
+fn fits(thin: &Thin, selection: &str) -> bool {
+    let parts = selection.split("&&").map(str::trim).filter(|part| !part.is_empty());
+    parts.into_iter().all(|part| {
+        part.trim_matches(['(', ')']).split("||").map(str::trim).any(|term| {
+            let quoted = term.split('"').nth(1).unwrap_or_default();
+            match term {
+                term if term.starts_with("lv_uuid=") => thin.uuid == quoted,
+                term if term.starts_with("lv_tags=") => thin.tags.iter().any(|tag| tag == quoted),
+                term => panic!("an unknown selection: {term}"),
+            }
+        })
+    })
+}
+
 /// Whether the device mapper has no room for the name.
 fn is_long(name: &str) -> bool {
     name.parse::<LvRef>().unwrap().dm_name().len() > 127
@@ -539,6 +547,10 @@ pub(super) enum Fault {
     Dies(usize),
     /// The process dies after the n-th.
     DoneAndDies(usize),
+    /// The n-th removal of several volumes removes the first alone, and fails.
+    RemovesOne(usize),
+    /// As `RemovesOne`, and the process dies.
+    RemovesOneAndDies(usize),
 }
 
 type Hook<'m> = Box<dyn FnOnce() + Send + 'm>;
@@ -550,7 +562,11 @@ pub(super) struct Actor<'m> {
     /// What another process does before the n-th command of any kind, once no metadata snapshot is held.
     hook: Mutex<Option<(usize, Hook<'m>)>>,
     changes: Mutex<usize>,
+    /// How many commands removed several volumes.
+    pub(super) removals: Mutex<usize>,
     pub(super) commands: Mutex<usize>,
+    /// How often it listed all volumes of a group.
+    pub(super) reports: Mutex<usize>,
     dead: Mutex<bool>,
 }
 
@@ -562,8 +578,9 @@ impl std::fmt::Debug for Actor<'_> {
 
 impl<'m> Actor<'m> {
     pub(super) fn new(machine: &'m Machine, fault: Fault, hook: Option<(usize, Hook<'m>)>) -> Self {
-        let (changes, commands, dead) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { machine, fault, hook: Mutex::new(hook), changes, commands, dead }
+        let (changes, commands, reports) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (hook, removals, dead) = (Mutex::new(hook), Mutex::default(), Mutex::default());
+        Self { machine, fault, hook, changes, removals, commands, reports, dead }
     }
 
     /// How many changes there were.
@@ -597,6 +614,7 @@ impl<'m> Actor<'m> {
             exit: Exit::Code(status),
             stderr,
         };
+        *self.reports.lock().unwrap() += usize::from(command.program() == Program::Lvs);
         if *self.dead.lock().unwrap() {
             return Err(failed((5, "dead".to_owned())));
         }
@@ -614,6 +632,12 @@ impl<'m> Actor<'m> {
             return self.machine.answer(command).map_err(failed);
         };
         let die = |after| *self.dead.lock().unwrap() |= after;
+        let names = Words::of(command).names;
+        let removal = (command.program() == Program::Lvremove && names.len() > 1).then(|| {
+            let mut count = self.removals.lock().unwrap();
+            *count += 1;
+            *count
+        });
         match self.fault {
             Fault::Fails(n) if n == nth => Err(failed((5, "it does not work".to_owned()))),
             Fault::Dies(n) if n == nth => {
@@ -625,6 +649,14 @@ impl<'m> Actor<'m> {
                 die(matches!(self.fault, Fault::DoneAndDies(_)));
                 answer.map_err(failed)?;
                 Err(failed((5, "something went wrong".to_owned())))
+            }
+            Fault::RemovesOne(n) | Fault::RemovesOneAndDies(n) if Some(n) == removal => {
+                let options = command.arguments().iter().take(command.arguments().len() - names.len());
+                let first = options.fold(Command::new(Program::Lvremove), Command::arg).arg(&names[0]);
+                let answer = self.machine.answer(&first);
+                die(matches!(self.fault, Fault::RemovesOneAndDies(_)));
+                answer.map_err(failed)?;
+                Err(failed((5, "one of them went wrong".to_owned())))
             }
             _ => self.machine.answer(command).map_err(failed),
         }

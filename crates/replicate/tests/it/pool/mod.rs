@@ -4,6 +4,7 @@ mod adversary;
 mod altered;
 mod lvm;
 mod received;
+mod reports;
 mod scenarios;
 
 use std::path::Path;
