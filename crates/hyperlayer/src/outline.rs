@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use extents::{Bytes, Extent, Sectors};
 
-use crate::Digest;
 use crate::record::range;
+use crate::{Digest, EncodeError, RuleError};
 
 /// What a record says of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,11 +35,12 @@ impl Content {
 ///
 /// let extent = |start, end| Extent::between(Bytes::new(start), Bytes::new(end)).expect("not empty");
 /// let (mut whole, mut pieces) = (Outline::default(), Outline::default());
-/// whole.add(Content::Data, extent(0, 4096));
-/// pieces.add(Content::Data, extent(0, 1024));
+/// whole.add(Content::Data, extent(0, 4096))?;
+/// pieces.add(Content::Data, extent(0, 1024))?;
 /// let mut pieces: Outline = pieces.to_string().parse().expect("what was kept");
-/// pieces.add(Content::Data, extent(1024, 4096));
+/// pieces.add(Content::Data, extent(1024, 4096))?;
 /// assert_eq!(whole.digest(), pieces.digest());
+/// # Ok::<(), hyperlayer::EncodeError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outline {
@@ -56,14 +57,26 @@ impl Default for Outline {
 }
 
 impl Outline {
-    /// Adds the next record. Records ascend, in whole sectors.
-    pub fn add(&mut self, content: Content, extent: Extent<Bytes>) {
+    /// Adds the next record.
+    ///
+    /// # Errors
+    /// [`EncodeError`] where the record begins before the end of the last one, or does not consist of whole sectors. Nothing
+    /// is added then.
+    pub fn add(&mut self, content: Content, extent: Extent<Bytes>) -> Result<(), EncodeError> {
+        let before = self.open.map_or(Bytes::ZERO, |(_, open)| open.end());
+        if extent.start() < before {
+            return Err(RuleError::NotAscending { record: "a record", extent, before }.into());
+        }
+        if extent.to_sectors().is_none() {
+            return Err(EncodeError::NotSectors { extent });
+        }
         if let Some((_, open)) = self.open.filter(|(kind, open)| *kind == content && open.end() == extent.start()) {
             self.open = Some((content, open.join(extent).unwrap_or(extent)));
-            return;
+            return Ok(());
         }
         self.chained = self.digest();
         self.open = Some((content, extent));
+        Ok(())
     }
 
     /// The outline of what lies below `at`; `None` where that is no longer known, since the last range begins there or

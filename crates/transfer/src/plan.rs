@@ -75,7 +75,7 @@ impl Plan {
         Self { checks: self.checks.clone(), delta, step: self.step }
     }
 
-    /// Where the records below `at` lie.
+    /// Where the records below `at` lie; up to the first that is not in whole sectors, which no encoder takes.
     #[must_use]
     pub fn outline_until(&self, at: Bytes) -> Digest {
         let mut outline = Outline::default();
@@ -85,8 +85,8 @@ impl Plan {
                 Record::Zero(_) => Content::Zero,
             };
             match record.extent().split_at(at).0 {
-                Some(before) => outline.add(content, before),
-                None => break,
+                Some(before) if outline.add(content, before).is_ok() => {}
+                _ => break,
             }
         }
         outline.digest()

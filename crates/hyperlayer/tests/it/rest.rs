@@ -80,13 +80,31 @@ fn the_outline_of_the_text() {
     for (content, at, len) in
         [(Content::Data, 0, 16), (Content::Data, 16, 16), (Content::Zero, 32, 1), (Content::Data, 64, 2)]
     {
-        outline.add(content, extent(at, len));
+        outline.add(content, extent(at, len)).unwrap();
     }
     let mut expected = [0; 32];
     for line in ["W 0 20\n", "Z 20 1\n", "W 40 2\n"] {
         expected = *blake3::hash(&[&expected[..], line.as_bytes()].concat()).as_bytes();
     }
     assert_eq!(outline.digest(), Digest(expected));
+}
+
+#[test]
+fn ranges_that_no_outline_takes() {
+    let bytes = |start, end| Extent::between(Bytes::new(start), Bytes::new(end)).unwrap();
+    let mut outline = Outline::default();
+    outline.add(Content::Data, extent(8, 8)).unwrap();
+    let before = outline.clone();
+    for (range, says) in [
+        (extent(0, 8), "precedes what came before it, up to byte 8192"),
+        (extent(15, 2), "overlaps or precedes"),
+        (bytes(8192, 8193), "no whole 512-byte sectors"),
+        (bytes(8193, 8704), "no whole 512-byte sectors"),
+    ] {
+        let error = outline.add(Content::Zero, range).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+        assert_eq!(outline, before);
+    }
 }
 
 #[test]
@@ -118,12 +136,12 @@ proptest! {
         for (n, (zero, gap, len)) in runs.into_iter().enumerate() {
             let content = if zero { Content::Zero } else { Content::Data };
             at += gap;
-            whole.add(content, extent(at, len));
-            other.add(content, extent(at + u64::from(n == moved), len));
+            whole.add(content, extent(at, len)).unwrap();
+            other.add(content, extent(at + u64::from(n == moved), len)).unwrap();
             let mut done = 0;
             while done < len {
                 let part = cuts.next().unwrap().min(len - done);
-                cut.add(content, extent(at + done, part));
+                cut.add(content, extent(at + done, part)).unwrap();
                 cut = cut.to_string().parse().unwrap();
                 done += part;
             }

@@ -146,7 +146,6 @@ impl Order {
             return Err(Error::Unsorted { input: input.name().to_owned(), extent, before: self.end });
         }
         self.end = extent.end();
-        self.outline.add(content, extent);
-        Ok(())
+        Ok(self.outline.add(content, extent)?)
     }
 }

@@ -227,7 +227,7 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         }
         if let Some(known) = extent.split_at(self.from.at).0 {
             if content == Content::Zero || self.is_in(known)? {
-                self.before.add(content, known);
+                self.before.add(content, known)?;
                 self.agreed.add(content, known);
             } else {
                 self.begin_again(known.start())?;
@@ -249,7 +249,10 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         if self.job.due.is_some() && new.end() > self.marked.reach {
             self.reach(new.end())?;
         }
-        self.records.outline.add(content, new);
+        // Without marks the records may come in any order and overlap.
+        if self.job.due.is_some() {
+            self.records.outline.add(content, new)?;
+        }
         self.records.at = new.end();
         match content {
             Content::Zero => self.samples.add_zeros(new),
@@ -265,7 +268,6 @@ impl<'j, 'q, 'w> Course<'j, 'q, 'w> {
         self.begin()?;
         self.compare()?;
         self.assembler.flush()?;
-        // Without marks the records may come in any order and overlap.
         let Some(sums) = &self.sums else { return Ok((None, Samples::default())) };
         let fingerprint = fingerprint(header, &self.records.outline, sums.all());
         Ok((Some(fingerprint), std::mem::take(&mut self.samples)))

@@ -8,6 +8,8 @@ use extents::{Bytes, ChunkSize};
 use hyperlayer::{Content, Digest, Event, Header, Kind, Outline};
 use twox_hash::XxHash3_128;
 
+use crate::Error;
+
 /// The sum of the XXH3 hashes of all sectors of data, each with its place. It can be kept as text, and continued from there.
 /// Finds accidents only, as the ids that it is compared for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -120,16 +122,17 @@ impl Reading {
         Self { outline: Outline::default(), sums }
     }
 
-    pub(super) fn event(&mut self, event: &Event<'_>) {
+    pub(super) fn event(&mut self, event: &Event<'_>) -> Result<(), Error> {
         match event {
             Event::DataStart(extent) => {
-                self.outline.add(Content::Data, *extent);
+                self.outline.add(Content::Data, *extent)?;
                 self.sums.start(extent.start());
             }
             Event::Data { bytes, .. } => self.sums.add(bytes),
-            Event::Zero(extent) => self.outline.add(Content::Zero, *extent),
+            Event::Zero(extent) => self.outline.add(Content::Zero, *extent)?,
             Event::Header(_) | Event::Check(_) | Event::End(_) => {}
         }
+        Ok(())
     }
 
     pub(super) fn fingerprint(&self, header: &Header) -> Digest {

@@ -206,7 +206,7 @@ impl<'a, S: Site> Receiver<'a, S> {
                 return Err(block_copy::Error::Stopped.into());
             }
             let event = layer.next_event()?;
-            reading.as_mut().into_iter().for_each(|reading| reading.event(&event));
+            reading.as_mut().map_or(Ok(()), |reading| reading.event(&event))?;
             if let Event::End(end) = event {
                 break end;
             }

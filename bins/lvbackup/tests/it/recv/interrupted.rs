@@ -131,7 +131,7 @@ fn rest(stream: &[u8], token: &ResumeToken) -> Vec<u8> {
             Event::End(_) => continue,
         };
         let (before, after) = extent.split_at(token.at);
-        before.into_iter().for_each(|before| outline.add(content, before));
+        before.into_iter().for_each(|before| outline.add(content, before).unwrap());
         records.push((after.map(|after| (content, after)), Vec::new()));
     }
     records.retain(|(record, _)| record.is_some());

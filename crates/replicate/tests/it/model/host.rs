@@ -280,7 +280,7 @@ impl Host for ModelHost {
             let mut outline = hyperlayer::Outline::default();
             let at = usize::try_from(token.at.get()).unwrap();
             for n in picked.iter().take_while(|n| **n * CHUNK < at) {
-                outline.add(content_of(&new, *n), extent(*n));
+                outline.add(content_of(&new, *n), extent(*n)).unwrap();
             }
             if outline.digest() == token.outline.digest() {
                 resumes_at = token.at;
@@ -444,7 +444,7 @@ impl Receive for Receiving<'_> {
                 records.push(n);
             }
             let content = if head[8] == 1 { hyperlayer::Content::Data } else { hyperlayer::Content::Zero };
-            part.outline.add(content, extent(n));
+            part.outline.add(content, extent(n)).unwrap();
             part.at = (n + 1) * CHUNK;
             *kept.get_mut() += 1;
             if kept.get() % 3 == 0 {

@@ -9,7 +9,7 @@ use super::id;
 
 fn partial() -> Partial {
     let mut outline = Outline::default();
-    outline.add(Content::Zero, Extent::new(Bytes::ZERO, Bytes::new(8192)).unwrap());
+    outline.add(Content::Zero, Extent::new(Bytes::ZERO, Bytes::new(8192)).unwrap()).unwrap();
     let mark = Mark { at: Bytes::new(8192), reach: Bytes::new(1 << 20), outline, ..Mark::default() };
     let size = Bytes::new(1 << 30);
     let base = PartialBase { name: "vg0/a \"quoted\"\n".into(), uuid: Some("u".into()), size };

@@ -6,7 +6,7 @@ use super::id;
 
 fn token() -> ResumeToken {
     let mut outline = Outline::default();
-    outline.add(Content::Data, Extent::new(Bytes::ZERO, Bytes::new(1 << 20)).unwrap());
+    outline.add(Content::Data, Extent::new(Bytes::ZERO, Bytes::new(1 << 20)).unwrap()).unwrap();
     ResumeToken { layer: id(1), parent: Some(id(0)), size: Bytes::new(1 << 30), at: Bytes::new(1 << 20), outline }
 }
 
