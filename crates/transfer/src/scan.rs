@@ -1,6 +1,6 @@
 //! What differs between two images that nobody has a map of: both are read and compared.
 
-use block_copy::{Progress, Queue, ReadAt, is_zero, read_pieces};
+use block_copy::{Progress, Queue, ReadAt, Volume, is_zero, read_pieces};
 use extents::{Bytes, ChunkSize, Extent, ExtentSet};
 
 use crate::{Delta, Error};
@@ -75,7 +75,7 @@ pub fn scan(
 const SAMPLES: usize = 256;
 
 /// Compares a delta from elsewhere with its images. All that it says reads as zeros must do so, in the new image and, where it
-/// does not say that the base holds data, in the base too. Of what it says is the same, up to 256 chunks are compared, evenly
+/// does not say that the base holds data, in the base too; holes are not read. Of what it says is the same, up to 256 chunks are compared, evenly
 /// spread.
 ///
 /// # Errors
@@ -83,15 +83,15 @@ const SAMPLES: usize = 256;
 /// asks to stop.
 pub fn check(
     delta: &Delta,
-    (new, base): (&dyn ReadAt, &dyn ReadAt),
+    (new, base): (&Volume, &Volume),
     chunk: ChunkSize,
     queue: Queue,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
     let has_data = delta.data.union(&delta.same);
-    let blank = |image: &dyn ReadAt, holds: &ExtentSet<Bytes>, which: &str| {
-        let gaps = Extent::whole(image.size()).into_iter().flat_map(|whole| holds.gaps(whole)).collect::<Vec<_>>();
-        read_pieces(image, gaps, queue, progress, |piece| match is_zero(&piece.buf) {
+    let blank = |image: &Volume, holds: &ExtentSet<Bytes>, which: &str| {
+        let gaps = image.data_extents()?.difference(holds);
+        read_pieces(image, gaps.iter(), queue, progress, |piece| match is_zero(&piece.buf) {
             true => Ok(()),
             false => Err(Error::OddDelta(format!("it has no data in bytes {} of {which}, which has", piece.extent))),
         })
