@@ -343,7 +343,7 @@ fn failure(error: SyncError) -> Failure {
         5 => Exit::Unfinished,
         _ => Exit::Failed,
     };
-    let hint = error.hint();
+    let hint = error.hint().map(str::to_owned);
     let failure = Failure::new(exit, error);
     hint.into_iter().fold(failure, Failure::hint)
 }

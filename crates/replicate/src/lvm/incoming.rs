@@ -330,7 +330,7 @@ fn interrupted(host: &LvmHost<'_>, end: &End, place: &Place<'_>, partial: &Parti
         Ok(()) => refusal,
         Err(left) => {
             let text = format!("{}; and then: {}; the next sync removes what is left", refusal.text, left.text);
-            Refusal::new(refusal.kind, &text, 5)
+            refusal.unfinished(&text)
         }
     }
 }

@@ -102,11 +102,11 @@ pub(super) fn can_be_replaced(copy: &Lv, group: &[Lv]) -> Result<(), Refusal> {
         None => Ok(()),
         Some(by) => {
             let text = format!(
-                "`{}` cannot be replaced: LVM would remove `{}`, which depends on it, along with it; remove that first, and make \
-                 thin snapshots in its own pool instead",
+                "cannot replace `{}`: LVM would remove `{}`, which depends on it, along with it",
                 copy.name, by.name
             );
-            Err(super::refuse::destination(&text, 4))
+            let hint = format!("remove `{}`, and make thin snapshots in the copy's own pool instead", by.name);
+            Err(super::refuse::destination(&text, 4).with_hint(&hint))
         }
     }
 }

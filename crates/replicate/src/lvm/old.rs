@@ -92,7 +92,7 @@ impl Swap<'_, '_> {
             Ok(()) => refusal,
             Err(left) => {
                 let text = format!("{}; and then: {}; the next sync puts that right", refusal.text, left.text);
-                Refusal::new(refusal.kind, &text, 5)
+                refusal.unfinished(&text)
             }
         }
     }
@@ -116,7 +116,7 @@ impl Swap<'_, '_> {
         let left = |error: VolumeError| {
             let refusal = Refusal::from(error);
             let text = format!("`{}` is left, which the next sync removes: {}", self.old, refusal.text);
-            Refusal::new(refusal.kind, &text, 5)
+            refusal.unfinished(&text)
         };
         let busy = |error: &VolumeError| error.kind() == Kind::Busy;
         let remove_old = || {

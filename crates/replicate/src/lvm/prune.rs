@@ -35,7 +35,7 @@ impl LvmHost<'_> {
             if let Some(refusal) = failed {
                 let names: Vec<_> = removed.iter().map(|removed| removed.name.to_string()).collect();
                 let text = format!("{}; removed all the same: {}", refusal.text, names.join(", "));
-                return Err(Refusal::new(refusal.kind, &text, 5));
+                return Err(refusal.unfinished(&text));
             }
         }
         let kept = layers.len().saturating_sub(removed.len());

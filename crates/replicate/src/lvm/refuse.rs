@@ -9,10 +9,10 @@ use transfer::{Error, ErrorKind};
 
 use crate::{Refusal, RefusalKind};
 
-/// The error with all its causes, and what to do next.
+/// The error with all its causes; what to do next is the hint.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let (kind, exit) = kind(&error);
+        let ((kind, exit), hint) = (kind(&error), hint(&error));
         let mut text = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -20,13 +20,35 @@ impl From<Error> for Refusal {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-        if let Some(hint) = error.hint() {
-            text.push_str("; ");
-            text.push_str(&hint);
-        }
-        Self::new(kind, &text, exit)
+        Self::new(kind, &text, exit).with_hint(hint.as_deref().unwrap_or_default())
     }
 }
+
+/// What the user of the client does next. The hints about interrupted receives name options of `lvbackup recv`, and the
+/// reader ran `lvbackup sync`, which discards by itself what it cannot resume.
+fn hint(error: &Error) -> Option<String> {
+    match error {
+        Error::In { source, .. } => hint(source),
+        Error::AndLeft { left, .. } => hint(left),
+        Error::Lvm(of) => match &**of {
+            LvmError::PartialGone { .. } | LvmError::MayHaveChanged { .. } => Some(AGAIN.to_owned()),
+            of => of.hint(),
+        },
+        Error::OtherBeginning { .. }
+        | Error::RolledBack { .. }
+        | Error::Overwritten { .. }
+        | Error::OtherRest { .. }
+        | Error::OtherLayer { .. }
+        | Error::OtherChain { .. }
+        | Error::OtherContent { .. }
+        | Error::ShortChain { .. }
+        | Error::Rest { .. }
+        | Error::Ledger(_) => Some(AGAIN.to_owned()),
+        error => error.hint(),
+    }
+}
+
+const AGAIN: &str = "run the same `lvbackup sync` again, which sends the layer anew";
 
 macro_rules! refusals {
     ($($from:ty),+) => {
@@ -104,17 +126,22 @@ mod tests {
         let missing = ReportError::UnknownLv { name: pool(), similar: Vec::new() };
         let held = LockError::Held { path: "lock".into(), holder: Some(7), waited: std::time::Duration::ZERO };
         let name = "-".parse::<LvName>().unwrap_err();
-        let table: [(Refusal, RefusalKind, u8, &str); 6] = [
-            (Error::from(full).into(), RefusalKind::Space, 4, "lvextend"),
-            (missing.into(), RefusalKind::NotFound, 1, "not found"),
-            (held.into(), RefusalKind::Busy, 4, "process 7"),
-            (name.into(), RefusalKind::Failed, 2, "hyphen"),
-            (block_copy::Error::Stopped.into(), RefusalKind::Stopped, 1, "stop"),
-            (Error::OtherBeginning { at: extents::Bytes::ZERO }.into(), RefusalKind::Data, 3, "byte 0"),
+        let anew = "`lvbackup sync` again";
+        let table: [(Refusal, RefusalKind, u8, &str, &str); 8] = [
+            (Error::from(full).into(), RefusalKind::Space, 4, "too full", "lvextend"),
+            (missing.into(), RefusalKind::NotFound, 1, "not found", ""),
+            (held.into(), RefusalKind::Busy, 4, "process 7", ""),
+            (name.into(), RefusalKind::Failed, 2, "hyphen", ""),
+            (block_copy::Error::Stopped.into(), RefusalKind::Stopped, 1, "stop", ""),
+            (Error::OtherBeginning { at: extents::Bytes::ZERO }.into(), RefusalKind::Data, 3, "byte 0", anew),
+            (Error::RolledBack { at: extents::Bytes::ZERO, layers: 0 }.into(), RefusalKind::Data, 3, "byte 0", anew),
+            (Error::from(LvmError::PartialGone { name: pool() }).into(), RefusalKind::Failed, 1, "vg0/pool", anew),
         ];
-        for (found, kind, exit, says) in table {
+        for (found, kind, exit, says, hints) in table {
             assert_eq!((found.kind, found.exit), (kind, exit), "{found:?}");
-            assert!(found.text.as_str().contains(says), "{found:?}");
+            assert!(found.text.as_str().contains(says) && found.hint.as_str().contains(hints), "{found:?}");
+            let both = format!("{}{}", found.text, found.hint);
+            assert!(hints.is_empty() == found.hint.is_empty() && !both.contains("lvbackup recv"), "{found:?}");
         }
     }
 }

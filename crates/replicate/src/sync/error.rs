@@ -144,7 +144,7 @@ impl SyncError {
 
     /// What to do next.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Lineage(LineageError::Older { .. }) => {
                 Some("sync without `--no-snapshot`; `--rollback` puts the destination back to the older layer")
@@ -166,6 +166,7 @@ impl SyncError {
             Self::Partly { .. } => Some("the same `lvbackup sync` goes on there"),
             Self::Settling { .. } => Some("the same `lvbackup sync` finishes it"),
             Self::After { cause, .. } => cause.hint().or(Some("the same `lvbackup sync` does the rest")),
+            Self::Refused { refusal, .. } if !refusal.hint.is_empty() => Some(refusal.hint.as_str()),
             Self::Refused { refusal, .. } if refusal.kind == RefusalKind::Busy => {
                 Some("wait until the other session is done; nothing was changed")
             }

@@ -134,6 +134,9 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// Why, for people.
     pub text: Text,
+    /// What the user of the client does next; empty where nothing is known.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub hint: Text,
     /// What its program exits with, 1 to 5: the exit codes of every command here. With 5 something is left.
     pub exit: u8,
 }
@@ -142,7 +145,19 @@ impl Refusal {
     /// A no with its reason, which is cut where it is too long. Another `exit` than 1 to 5 becomes 1.
     #[must_use]
     pub fn new(kind: RefusalKind, text: &str, exit: u8) -> Self {
-        Self { kind, text: Text::new(text), exit: if (1..=5).contains(&exit) { exit } else { 1 } }
+        let exit = if (1..=5).contains(&exit) { exit } else { 1 };
+        Self { kind, text: Text::new(text), hint: Text::default(), exit }
+    }
+
+    /// The same no with what to do next.
+    #[must_use]
+    pub fn with_hint(self, hint: &str) -> Self {
+        Self { hint: Text::new(hint), ..self }
+    }
+
+    /// The same no with a longer reason: something is left, so that its exit is 5.
+    pub(crate) fn unfinished(self, text: &str) -> Self {
+        Self { text: Text::new(text), exit: 5, ..self }
     }
 
     pub(crate) fn check(&self) -> Result<(), Rule> {

@@ -157,6 +157,12 @@ impl Text {
         Self(kept)
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

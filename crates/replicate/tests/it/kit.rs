@@ -79,7 +79,7 @@ pub(crate) fn list(role: Role) -> Message<'static> {
 }
 
 pub(crate) fn refusal() -> Message<'static> {
-    Message::Refusal(Refusal { kind: RefusalKind::Failed, text: Text::new("no"), exit: 1 })
+    Message::Refusal(Refusal::new(RefusalKind::Failed, "no", 1))
 }
 
 pub(crate) fn digest(byte: u8) -> Option<Digest> {
@@ -318,7 +318,12 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message<'static>> {
         ),
         any::<u64>().prop_map(Message::Ping),
         any::<u64>().prop_map(Message::Pong),
-        (kinds, some_text(), 1..=5u8).prop_map(|(kind, text, exit)| Message::Refusal(Refusal { kind, text, exit })),
+        (kinds, some_text(), some_text(), 1..=5u8).prop_map(|(kind, text, hint, exit)| Message::Refusal(Refusal {
+            kind,
+            text,
+            hint,
+            exit
+        })),
         Just(Message::Bye),
         (volume(), pair(), prop_oneof![Just(Role::Source), Just(Role::Destination)])
             .prop_map(|(volume, pair, role)| Message::List(List { volume, pair, role })),

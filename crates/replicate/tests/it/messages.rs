@@ -199,8 +199,9 @@ fn the_longest_of_every_other_message_fits() {
     let words = (0..MAX_ABILITIES).map(|n| format!("{n:0>MAX_WORD_BYTES$}").parse::<Word>().unwrap());
     let hello =
         Hello { oldest: 1, newest: u32::MAX, abilities: words.collect(), tool: long.clone(), host: Text::new("h") };
+    let longest = Text::new(&"\n".repeat(3000));
     let refusal =
-        replicate::Refusal { kind: replicate::RefusalKind::Destination, text: Text::new(&"\n".repeat(3000)), exit: 5 };
+        replicate::Refusal { kind: replicate::RefusalKind::Destination, text: longest.clone(), hint: longest, exit: 5 };
     for message in [Message::Hello(hello), Message::Refusal(refusal)] {
         let (found, end) = read(&written(&[message]));
         assert!(end.is_ok() && found.len() == 1, "{end:?}");

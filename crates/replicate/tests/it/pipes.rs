@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use replicate::limits::MAX_DATA_BYTES;
 use replicate::{
     Ability, Data, Done, End, FrameReader, FrameWriter, Incoming, LinkError, Message, Offer, Outgoing, Packed, Plan,
-    ReadBack, Ready, Refusal, RefusalKind, Side, Text, Verify, Violation, connect,
+    ReadBack, Ready, Refusal, RefusalKind, Side, Verify, Violation, connect,
 };
 
 use crate::kit::{begin, bytes, hello, offer, plan, server_hello};
@@ -280,7 +280,7 @@ fn who_is_lied_to_says_why_it_goes() {
     let Err(LinkError::Received(violation)) = incoming.receive() else { panic!("the lie went through") };
     // Nothing else can be said any more.
     assert!(matches!(outgoing.send(&Message::Ping(1)), Err(LinkError::Sending(_))));
-    let refusal = Refusal { kind: RefusalKind::Protocol, text: Text::new(&violation.to_string()), exit: 1 };
+    let refusal = Refusal::new(RefusalKind::Protocol, &violation.to_string(), 1);
     drop(outgoing.give_up(refusal.clone()).unwrap());
     let mut reader = FrameReader::new(from_server);
     reader.next_message().unwrap();
