@@ -34,7 +34,7 @@ pub use plan::show_plan;
 pub use progress::{Progress, Shown};
 pub use reading::{ReadArgs, Unsaid};
 pub use root::require_root;
-pub use signal::Stop;
+pub use signal::{Stop, is_ignored};
 pub use standard::{print, report, stdin, stdout, stdout_is_terminal};
 pub use stream::{Compression, Put, StreamArgs, chunk_size, rate};
 pub use time::{now_utc, utc};

@@ -36,8 +36,7 @@ impl Stop {
     /// # Errors
     /// The kernel refuses a handler.
     pub fn install() -> io::Result<Self> {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Self::take_over(ignored(&status))
+        Self::take_over(ignored_now())
     }
 
     /// Takes over all but the signals in the mask.
@@ -81,6 +80,16 @@ impl Stop {
     pub fn flag(&self) -> &AtomicBool {
         &self.requested
     }
+}
+
+/// Whether the process ignores the signal: after [`Stop::install`], one that was ignored when the process started.
+#[must_use]
+pub fn is_ignored(signal: i32) -> bool {
+    ignored_now() & (1 << (signal - 1)) != 0
+}
+
+fn ignored_now() -> u64 {
+    ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
 }
 
 /// The mask of ignored signals in the text of `/proc/PID/status`: bit N-1 for signal N.

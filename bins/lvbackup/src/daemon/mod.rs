@@ -142,9 +142,11 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     Ok(())
 }
 
-/// From here on SIGHUP is no request to stop, as it is for the other commands.
+/// From here on SIGHUP is no request to stop, as it is for the other commands. A signal that was ignored when the process
+/// started stays ignored, as it does for them.
 fn listen_to_signals(events: Sender<Event>) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let heard = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !cli::is_ignored(*signal));
+    let mut signals = Signals::new(heard)?;
     let listen = move || {
         for signal in signals.forever() {
             let event = if signal == SIGHUP { Event::Reload } else { Event::Stop };

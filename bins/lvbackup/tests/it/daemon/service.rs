@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use testkit::{Signal, eventually};
+use testkit::{Signal, Tool, eventually};
 
 use super::{JOB, Place, REPORT, stop};
 
@@ -62,6 +62,22 @@ fn a_configuration_is_read_again_and_a_wrong_one_is_not_taken() {
     let said = stop(daemon).stderr;
     assert!(said.contains("lvbackup.toml:6:1: unknown key `job.b.evry`: did you mean `every`?"), "{said}");
     assert!(said.contains("the old one stays"), "{said}");
+}
+
+/// As `nohup` and a job in the background of a script start it.
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    let run = format!("grep SigIgn: /proc/$PPID/status >ignored\necho '{REPORT}'");
+    let place = Place::new(&format!("[job.a]\n{JOB}every = '1d'"), &run);
+    let line = "trap '' HUP INT; exec lvbackup daemon --config lvbackup.toml --state-dir state --runtime-dir run \
+                --program ./fake";
+    let daemon = Tool::shell(line, &["lvbackup"], place.folder.path()).spawn();
+    place.until_lines("ignored", 1);
+    let _ = stop(daemon);
+    let mask =
+        place.read("ignored").trim().rsplit('\t').next().map(|mask| u64::from_str_radix(mask, 16)).unwrap().unwrap();
+    let both = [Signal::HUP, Signal::INT].iter().fold(0, |bits, signal| bits | 1 << (signal.as_raw() - 1));
+    assert_eq!(mask & both, both, "{mask:x}");
 }
 
 #[test]
