@@ -6,7 +6,6 @@ use block_copy::Queue;
 use cli::{Common, Exit, Failure, Outcome, Progress, Stop, say, undone};
 use extents::{Bytes, ExtentSet, human};
 use hyperlayer::Kind;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, StateDir};
 use serde_json::json;
 use transfer::lvm::{Lvm, Run};
 use transfer::{Compare, Differences, LayerReader, Opened, compare, compare_stream};
@@ -87,8 +86,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let job = Job { args, common, stop, lvm: None };
     let found = if left.is_thin() || right.is_thin() {
         cli::require_root("comparing images")?;
-        let (exec, state) =
-            (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+        let (exec, state) = cli::host(stop)?;
         let lvm = Lvm::new(&exec, &state, stop.flag());
         let _this = Run::start(&lvm)?;
         Job { lvm: Some(&lvm), ..job }.compare(&left, &right)?

@@ -9,7 +9,7 @@ use block_copy::Queue;
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, StreamArgs, say, undone};
 use extents::Bytes;
 use hyperlayer::Header;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
+use lvm_cmd::{LvName, LvRef, VgName};
 use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, deltas, layer_of};
 use transfer::receive::ResumeToken;
 use transfer::{Delta, DetectLevel, Layer, Plan, Style, ToSend, diff_chain};
@@ -128,8 +128,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     cli::require_root("`lvdiff` with `--scan` or `--full FILE`, which send images")?;
 
-    let (exec, state) =
-        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) = cli::host(stop)?;
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     if let Some(token) = args.resume.as_ref().filter(|_| names.is_empty()) {

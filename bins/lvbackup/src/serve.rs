@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cli::{Common, Exit, Failure, OrFail, Outcome, Stop};
 use extents::Bytes;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, Remembering, StateDir};
+use lvm_cmd::{Host, Remembering, StateDir};
 use replicate::lvm::{LvmHost, Setup, ThisRun};
 use replicate::{Access, Allow, Hello, LinkError, Patience, Pattern, Serving, Volumes};
 use retention::UnixSeconds;
@@ -105,10 +105,8 @@ impl<'a> Machine<'a> {
     /// Not root, or the folder of locks cannot be had.
     pub(crate) fn new(stop: &'a Stop) -> Outcome<Self> {
         cli::require_root("`lvdiff` with `--scan` or `--full FILE`, which send images,")?;
-        let (exec, state) = (
-            Remembering::new(Host::new().stopped_by(stop.shared())),
-            StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?,
-        );
+        let (host, state) = cli::host(stop)?;
+        let exec = Remembering::new(host);
         let run = ThisRun::start(&Lvm::new(&exec, &state, stop.flag()))?;
         Ok(Self { stop, exec, state, run })
     }

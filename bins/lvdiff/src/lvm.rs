@@ -1,7 +1,7 @@
 //! Thin volumes.
 
 use cli::{Exit, OrFail, Outcome, Progress, Stop, say, undone};
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, StateDir, VgName};
+use lvm_cmd::{LvName, LvRef, VgName};
 use transfer::Layer;
 use transfer::lvm::{Lvm, Run, Selection, Snapshots, Source, layer_of};
 
@@ -21,8 +21,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let base = args.base.as_ref().map(named).transpose()?;
     cli::require_root("image mode (`--scan`, `--delta`)")?;
 
-    let (exec, state) =
-        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) = cli::host(stop)?;
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let selection = Selection::find(&lvm, &new, base.as_ref(), pool.as_ref())?;

@@ -4,7 +4,7 @@ use block_copy::Queue;
 use cli::{Exit, Failure, OrFail, Outcome, Progress, Stop};
 use extents::Bytes;
 use hyperlayer::Header;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, Permission, StateDir, VgName};
+use lvm_cmd::{Lv, LvName, LvRef, Permission, VgName};
 use transfer::lvm::{Destination, Finish, Lvm, Receiving, Run, Source, Space, activating};
 use transfer::{Apply, Identity, needs_no_base};
 
@@ -35,8 +35,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
     let header = incoming.header().clone();
     let name = new_name(args, &header, on)?;
 
-    let (exec, state) =
-        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) = cli::host(stop)?;
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let destination = Destination::find(&lvm, base.as_ref(), on, &name)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use block_copy::Queue;
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use hyperlayer::LayerId;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, Permission, StateDir, Uuid, VgName, find, volumes};
+use lvm_cmd::{Lv, LvName, LvRef, Permission, Uuid, VgName, find, volumes};
 use transfer::lvm::{
     Destination, Lvm, LvmError, PartialVolumes, Replaced, Run, Source, VolumeSite, activating, identify_volume,
     layer_of,
@@ -47,8 +47,7 @@ pub(super) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     }
     cli::require_root("`--to-file IMAGE`")?;
 
-    let (exec, state) =
-        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) = cli::host(stop)?;
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let this = Run::start(&lvm)?;
     let job = Job { args, common, lvm, target: target(&name), ledger: ledger(&name), base, pool, keep_old };

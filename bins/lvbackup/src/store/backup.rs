@@ -8,7 +8,7 @@ use cli::{Common, Compression, Encoding, Exit, Failure, OrFail, Outcome, Output,
 use extents::{Bytes, human};
 use hyperlayer::{Format, Header, LayerId, stream_len};
 use jiff::Timestamp;
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, Lv, LvName, LvRef, StateDir};
+use lvm_cmd::{Lv, LvName, LvRef};
 use store::{Draft, ErrorKind, Listing, ReadBack, Recipients, Series, SharedLock, Store, Stored, Tag};
 use transfer::lvm::{Lineage, Lvm, Run, Selection, Source, TemporarySnapshot, layer_of};
 use transfer::{DetectLevel, Layer, Plan, Style, diff};
@@ -120,8 +120,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let store = open::store(&args.store, stop)?;
     let lock = store.lock_shared()?;
     let lineage = Lineage::new(store.id(), series.as_str())?;
-    let (exec, state) =
-        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) = cli::host(stop)?;
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let source = Selection::find(&lvm, &args.volume, None, None)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use block_copy::{BesideFile, Existing, Queue, WriteAt};
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use extents::{Bytes, ChunkSize, Chunks, human};
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, LvName, LvRef, Permission, StateDir};
+use lvm_cmd::{LvName, LvRef, Permission};
 use store::{Identities, Store, Stored};
 use transfer::lvm::{Destination, Finish, Lvm, Receiving, Run, Space, activating};
 use transfer::{Restore, restore};
@@ -140,8 +140,7 @@ fn to_volume(
 ) -> Outcome {
     let newest = newest(chain)?;
     let size = newest.layer.volume_size;
-    let (exec, state) =
-        (Host::new().stopped_by(stop.shared()), StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?);
+    let (exec, state) = cli::host(stop)?;
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let mut this = Run::start(&lvm)?;
     let destination = Destination::find(&lvm, None, pool, name)?;
