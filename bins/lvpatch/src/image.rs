@@ -26,11 +26,11 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Outcome {
         }
         Some(output) => output,
     };
+    cli::check_image_name(output)?;
     let progress = Progress::new("receiving", None, args.common, stop.clone());
     if fs::symlink_metadata(output).is_ok() {
         // Said early; what comes in the meantime, the file's last step refuses.
-        return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", output.display()))
-            .hint("give another name, or remove it"));
+        return Err(cli::image_exists(output));
     }
     let incoming = input::open(args, &progress)?;
     let header = incoming.header().clone();

@@ -30,6 +30,7 @@ pub(super) fn target(path: &Path) -> Target {
 /// # Errors
 /// See the exit status in the help.
 pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outcome {
+    cli::check_image_name(path)?;
     let (target, ledger) = (target(path), ledger(path)?);
     let partial_path = PartialFile::path_for(path).map_err(transfer::Error::from)?;
     let is_there = fs::symlink_metadata(&partial_path).is_ok();
@@ -52,8 +53,7 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
             return Ok(());
         }
         // Said early; what comes in the meantime, the file's last step refuses.
-        return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", path.display()))
-            .hint("give another name, or remove it"));
+        return Err(cli::image_exists(path));
     }
     let progress = Progress::new("receiving", None, common, stop.clone());
     if args.dry_run {
@@ -100,7 +100,10 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
         }
     };
     let before = receiver.partial().clone();
-    let (site, partial) = receiver.complete().map_err(|cause| target.interrupted(&before, cause.into()))?;
+    let (site, partial) = receiver.complete().map_err(|cause| {
+        // It may count on less than before.
+        target.interrupted(&ledger.read().ok().flatten().unwrap_or(before), cause.into())
+    })?;
     finish(site.into_file(), &ledger, &partial).map_err(|cause| target.interrupted(&partial, cause))?;
     drop(progress);
     done(args, common, &received, &format!("`{}` is whole", path.display()));

@@ -118,8 +118,10 @@ impl Job<'_> {
         match hand_over(self.args, progress, |layer| receiver.receive(layer, progress)) {
             Ok(received) => {
                 let before = receiver.partial().clone();
-                let (site, partial) =
-                    receiver.complete().map_err(|cause| self.target.interrupted(&before, cause.into()))?;
+                let (site, partial) = receiver.complete().map_err(|cause| {
+                    // It may count on less than before.
+                    self.target.interrupted(&self.ledger.read().ok().flatten().unwrap_or(before), cause.into())
+                })?;
                 self.finish(&site.close(), &partial, &received)
             }
             Err(cause) => {

@@ -109,13 +109,9 @@ pub(crate) fn to_new_file(
     common: Common,
     stop: &Stop,
 ) -> Outcome {
-    if path.as_os_str() == "-" {
-        let why = "cannot write an image to standard output: it is not written from its beginning to its end";
-        return Err(Failure::msg(Exit::Usage, why).hint("name a file; `./-` is a file of that name"));
-    }
+    cli::check_image_name(path)?;
     if std::fs::symlink_metadata(path).is_ok() {
-        return Err(Failure::msg(Exit::Failed, format!("`{}` exists already", path.display()))
-            .hint("give another name, or remove it"));
+        return Err(cli::image_exists(path));
     }
     let size = newest(chain)?.layer.volume_size;
     let file = BesideFile::create(path, Existing::Refuse).map_err(transfer::Error::from)?;

@@ -13,10 +13,10 @@ use crate::stores::Filled;
 const LIMITS_KIB: [u32; 2] = [0, 1];
 
 /// A command, and the name that its error must give.
-type Writer = (&'static str, &'static str);
+pub(crate) type Writer = (&'static str, &'static str);
 
 /// These find `old` under the name that they are to give, and replace it.
-const REPLACING: [Writer; 5] = [
+pub(crate) const REPLACING: [Writer; 5] = [
     ("lvdiff --full ./mon.img -o old", "`old`"),
     ("lvdiff --scan tue.img mon.img --format 1.0 -o old", "`old`"),
     ("lvdiff --full ./mon.img --compress zstd -o old", "`old`"),
@@ -24,7 +24,7 @@ const REPLACING: [Writer; 5] = [
     ("lvbackup merge mon.hl tue.hl --compress zstd:1 -o old", "`old`"),
 ];
 
-const NEW: [Writer; 5] = [
+pub(crate) const NEW: [Writer; 5] = [
     ("lvbackup recv -i mon.hl --to-file new", "`.new.partial"),
     ("lvbackup recv -i mon.hl -i tue.hl --to-file new", "`.new.partial"),
     ("lvbackup recv -i tue.hl --base mon.img --to-file new", "`.new.partial"),
@@ -32,7 +32,7 @@ const NEW: [Writer; 5] = [
     ("lvpatch --output new --base mon.img -i tue.hl", "`new`"),
 ];
 
-const FROM_A_STORE: [Writer; 3] = [
+pub(crate) const FROM_A_STORE: [Writer; 3] = [
     ("lvbackup restore store --to-file new", "`new`"),
     ("lvbackup export store --to raw -o new", "`new`"),
     ("lvbackup export store --to qcow2 -o new", "`new`"),

@@ -8,6 +8,7 @@ mod foreign;
 mod full_disk;
 mod images;
 mod info;
+mod killed;
 mod merge;
 mod recv;
 mod stores;

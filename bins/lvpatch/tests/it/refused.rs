@@ -66,7 +66,8 @@ fn files_that_are_none() {
     let outside = tempfile::tempdir().unwrap();
     let dir = outside.path().display();
     folder.refuses(&format!("--base {dir} --output got.img"), &stream, 1, &["is a directory"]);
-    folder.refuses(&format!("--base old.img --output {dir}"), &stream, 1, &["exists already"]);
+    folder.refuses(&format!("--base old.img --output {dir}"), &stream, 1, &["exists already", "name a file in it"]);
+    folder.refuses("--base old.img --output -", &stream, 2, &["standard output", "`./-`"]);
     folder.refuses(&format!("{APPLY} --input {dir}"), b"", 1, &["Is a directory"]);
 }
 
