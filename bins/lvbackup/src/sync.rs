@@ -57,7 +57,10 @@ pub(crate) struct Args {
     #[arg(long)]
     recv_read_only: bool,
 
-    /// How much of what was written is read back and held against the source's: full, sampled or none
+    /// How much of what this run writes is read back and compared with the source: full, sampled or none
+    ///
+    /// A run that resumes a layer reads back the rest. The source does not read again what earlier runs sent: that was checked
+    /// before it was written, it is durable, and samples of it are compared before the rest is applied.
     #[arg(long, value_name = "HOW", default_value = "full", value_parser = ["full", "sampled", "none"])]
     verify: String,
 

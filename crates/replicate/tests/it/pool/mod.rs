@@ -3,6 +3,7 @@
 mod adversary;
 mod altered;
 mod lvm;
+mod partial;
 mod received;
 mod reports;
 mod scenarios;
