@@ -149,14 +149,19 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     })?;
     let created = Timestamp::now();
     let job = Job { args, common, lvm: &lvm, store: &store, lock: &lock, series: &series, style, encoding, stop };
-    let layer = match job.write(&source, snapshot.name(), parent, created.into(), tags) {
-        Ok(layer) => layer,
+    let quiet = Selection::find(&lvm, snapshot.name(), parent.map(|parent| &parent.name), None);
+    let written = quiet.map_err(Failure::from).and_then(|quiet| {
+        let layer = job.write(&source, &quiet, created.into(), tags)?;
+        Ok((layer, quiet.new.uuid))
+    });
+    let (layer, uuid) = match written {
+        Ok(written) => written,
         Err(failure) => return undone(Err(failure), snapshot.remove()),
     };
     // From here on the layer counts. What follows only decides what the next one is made against.
     let name = snapshot_name(&source, store.id(), created)?;
     let done = |failure: Failure| failure.context(format!("layer {} is in the store, but", layer.layer.layer));
-    let new = lineage.keep(&lvm, snapshot, &name).map_err(|error| done(error.into()))?;
+    let new = lineage.keep(&lvm, snapshot, &uuid, &name).map_err(|error| done(error.into()))?;
     for old in &kept {
         lineage.remove(&lvm, &old.name).map_err(|error| done(error.into()))?;
     }
@@ -248,19 +253,17 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Writes the layer of `snapshot` against `parent`.
+    /// Writes the layer of the snapshot `quiet` of the volume `source`.
     fn write(
         &self,
         source: &Selection,
-        snapshot: &LvRef,
-        parent: Option<&Lv>,
+        quiet: &Selection,
         created: SystemTime,
         tags: std::collections::BTreeSet<Tag>,
     ) -> Outcome<Stored> {
-        let quiet = Selection::find(self.lvm, snapshot, parent.map(|parent| &parent.name), None)?;
         // Before the delta, so that it is checked of all of the time whether a volume is written to.
-        let opened = Source::open(self.lvm, &quiet)?;
-        let written = self.write_opened(source, &quiet, &opened, created, tags);
+        let opened = Source::open(self.lvm, quiet)?;
+        let written = self.write_opened(source, quiet, &opened, created, tags);
         undone(written, opened.close())
     }
 

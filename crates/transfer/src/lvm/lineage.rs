@@ -1,6 +1,6 @@
 //! Snapshots that stay on the source, so that the next backup can be a delta.
 
-use lvm_cmd::{Change, Lv, LvName, LvRef, Tag, change, rename, volume};
+use lvm_cmd::{Change, Lv, LvName, LvRef, Tag, Uuid, change, rename};
 
 use super::own::remove;
 use super::{Lvm, TemporarySnapshot, keeps_its_layer};
@@ -34,18 +34,22 @@ impl Lineage {
         found
     }
 
-    /// Makes a temporary snapshot one that stays, as `name`. Runs four commands.
+    /// Makes a temporary snapshot one that stays, as `name`; `uuid` is that of the snapshot. Runs three commands.
     ///
     /// # Errors
     /// LVM refuses; the snapshot is then removed, unless it has its name already.
-    pub fn keep(&self, lvm: &Lvm<'_>, snapshot: TemporarySnapshot<'_>, name: &LvName) -> Result<LvRef, Error> {
+    pub fn keep(
+        &self,
+        lvm: &Lvm<'_>,
+        snapshot: TemporarySnapshot<'_>,
+        uuid: &Uuid,
+        name: &LvName,
+    ) -> Result<LvRef, Error> {
         let add = Change { add_tags: std::slice::from_ref(&self.tag), ..Change::default() };
-        let named = volume(lvm.exec, snapshot.name()).map_err(Error::from).and_then(|found| {
-            change(lvm.exec, snapshot.name(), &add)?;
-            Ok(rename(lvm.exec, snapshot.name(), &found.uuid, name)?)
-        });
+        let named =
+            change(lvm.exec, snapshot.name(), &add).and_then(|()| rename(lvm.exec, snapshot.name(), uuid, name));
         if let Err(refused) = named {
-            return undone(Err(refused), snapshot.remove());
+            return undone(Err(refused.into()), snapshot.remove());
         }
         let name = snapshot.name().sibling(name.clone());
         let proof = snapshot.into_kept();
