@@ -190,6 +190,10 @@ impl Backend {
         }
     }
 
+    pub(crate) fn is_folder(&self) -> bool {
+        self.objects.folder.is_some()
+    }
+
     /// One key, if there is any.
     pub(crate) fn any(&self) -> Result<Option<String>, Error> {
         let objects = &self.objects;
@@ -417,7 +421,7 @@ fn service_store(
                 $builder
                     .with_client_options(client.clone())
                     .with_retry(retry.clone())
-                    .with_http_connector(Connector::default()),
+                    .with_http_connector(Connector::new(environment.is_true("AWS_IMDSV1_FALLBACK"))),
                 |builder, (key, value)| match key.parse() {
                     Ok(key) => builder.with_config(key, value),
                     Err(_) => builder,

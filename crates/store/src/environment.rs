@@ -14,6 +14,9 @@ use crate::location::Service;
 #[derive(Clone)]
 pub(crate) struct Environment(Vec<(String, String)>);
 
+/// Both or none of them.
+const KEY: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+
 impl Environment {
     /// Takes the service's variables. One that is empty is not set.
     ///
@@ -24,6 +27,11 @@ impl Environment {
         let all = Self(set.cloned().collect());
         for (name, value) in &all.0 {
             wrong(name, value).map_or(Ok(()), |why| Err(refused(name, why)))?;
+        }
+        for [missing, there] in [KEY, [KEY[1], KEY[0]]] {
+            if all.get(missing).is_none() && all.get(there).is_some() {
+                return Err(refused(missing, format!("it is not set, and {there} is")));
+            }
         }
         match all.endpoint() {
             Some((name, url)) if url.starts_with("http://") && !all.is_true("AWS_ALLOW_HTTP") => {
@@ -43,16 +51,20 @@ impl Environment {
         self.endpoint().is_some_and(|(_, url)| url.starts_with("http://"))
     }
 
-    /// The endpoint of S3 that counts.
-    fn endpoint(&self) -> Option<(&str, &str)> {
-        let of = |wanted: &str| self.0.iter().find(|(name, _)| name == wanted);
-        let names = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
-        names.into_iter().find_map(of).map(|(name, url)| (name.as_str(), url.as_str()))
+    fn get(&self, wanted: &str) -> Option<&str> {
+        self.0.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
     }
 
-    fn is_true(&self, wanted: &str) -> bool {
+    /// The endpoint of S3 that counts.
+    fn endpoint(&self) -> Option<(&str, &str)> {
+        let names = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+        names.into_iter().find_map(|name| Some((name, self.get(name)?)))
+    }
+
+    /// Whether a variable is set to one of the library's words for true.
+    pub(crate) fn is_true(&self, wanted: &str) -> bool {
         let words = ["1", "true", "on", "yes", "y"];
-        self.0.iter().any(|(name, value)| name == wanted && words.contains(&value.to_ascii_lowercase().as_str()))
+        self.get(wanted).is_some_and(|value| words.contains(&value.to_ascii_lowercase().as_str()))
     }
 
     /// The error of a library that refuses these variables, with the one named without which it does not, or says

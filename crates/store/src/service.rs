@@ -19,8 +19,18 @@ use crate::limits::{
 use crate::trouble::{Asked, Trouble};
 
 /// Makes clients that know what services do.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Connector(Arc<Waiting>);
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    waiting: Arc<Waiting>,
+    imdsv1_fallback: bool,
+}
+
+impl Connector {
+    /// With `imdsv1_fallback`, the library goes on where an address for credentials refuses to give a token.
+    pub(crate) fn new(imdsv1_fallback: bool) -> Self {
+        Self { waiting: Arc::default(), imdsv1_fallback }
+    }
+}
 
 /// What a user is told of a wait.
 #[derive(Debug, Default)]
@@ -35,12 +45,14 @@ struct Waiting {
 struct Client {
     inner: HttpClient,
     waiting: Arc<Waiting>,
+    imdsv1_fallback: bool,
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let inner = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(Client { inner, waiting: Arc::clone(&self.0) }))
+        let Self { waiting, imdsv1_fallback } = self.clone();
+        Ok(HttpClient::new(Client { inner, waiting, imdsv1_fallback }))
     }
 }
 
@@ -103,6 +115,7 @@ impl Client {
     /// The address that answers this is the machine's own: where it never answered, waiting gives no credentials. Where it did, a
     /// failure is passing, and is asked for again: a long upload must not end by it.
     async fn ask_for_credentials(&self, request: HttpRequest, host: String) -> Result<HttpResponse, HttpError> {
+        let may_go_on = self.imdsv1_fallback && request.method() == Method::PUT;
         let mut answer = std::pin::pin!(self.inner.execute(request));
         let answer = match tokio::time::timeout(REPORT_METADATA, &mut answer).await {
             Ok(answer) => Ok(answer),
@@ -117,7 +130,8 @@ impl Client {
         };
         let none = |why: String| HttpError::new(kind, Trouble::NoCredentials { host, why });
         match answer {
-            Ok(Ok(response)) if response.status().is_success() || response.status() == StatusCode::FORBIDDEN => {
+            Ok(Ok(response)) if may_go_on && response.status() == StatusCode::FORBIDDEN => Ok(response),
+            Ok(Ok(response)) if response.status().is_success() => {
                 self.waiting.has_credentials.store(true, Ordering::Relaxed);
                 Ok(response)
             }

@@ -91,7 +91,12 @@ impl Store {
     /// There is none, it is of a newer format, or it cannot be reached.
     pub fn open(location: &Location, options: &Options) -> Result<Self, Error> {
         let backend = Backend::new(location, options, false)?;
-        let id = read_marker(&backend)?.id;
+        let marker = read_marker(&backend).or_else(|error| match error {
+            // Not every service tells a missing object from a missing bucket; that one cannot be listed.
+            Error::NotAStore { .. } if !backend.is_folder() => backend.any().and(Err(error)),
+            error => Err(error),
+        });
+        let id = marker?.id;
         Ok(Self { backend: Arc::new(backend), options: options.clone(), id })
     }
 

@@ -94,7 +94,13 @@ enum Meaning {
 
 impl Trouble {
     pub(crate) fn of_transport(error: &HttpError, host: String) -> Self {
-        let why = innermost(error);
+        let why = match innermost(error) {
+            // The words of the TLS library for an answer without TLS.
+            text if text.contains("InvalidContentType") => {
+                "its answer is not TLS; the address of a service without TLS begins with `http://`".into()
+            }
+            text => text,
+        };
         match error.kind() {
             HttpErrorKind::Timeout => Self::Silent { host },
             HttpErrorKind::Connect => Self::NoConnection { host, why },

@@ -183,8 +183,11 @@ fn wrong_secrets_are_told_from_a_missing_store_and_not_shown() {
 fn a_bucket_that_is_not_there_is_told() {
     let place = Place::s3();
     let location = Location::parse("s3://nobodys/x").unwrap();
-    let refused = Store::init(&location, &place.options).unwrap_err();
-    assert!(matches!(refused.kind(), ErrorKind::NotFound | ErrorKind::Unreachable), "{refused:?}");
+    for refused in [Store::init(&location, &place.options), Store::open(&location, &place.options)] {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound, "{refused:?}");
+        assert!(refused.hint().unwrap().starts_with("make the bucket"), "{refused:?}");
+    }
 }
 
 /// Where a file system of one megabyte can be mounted.

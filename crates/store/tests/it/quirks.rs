@@ -216,6 +216,58 @@ fn nobody_to_connect_to_and_no_name_for_it() {
 }
 
 #[test]
+fn tls_to_a_service_without_it() {
+    let place = Place::s3();
+    let mut options = place.options.clone();
+    options.retries.count = 0;
+    options.environment.iter_mut().filter(|(name, _)| name == "AWS_ENDPOINT").for_each(|(_, url)| {
+        *url = url.replace("http://", "https://");
+    });
+    let refused = Store::open(&place.location, &options).unwrap_err();
+    assert!(cause(&refused).contains("its answer is not TLS"), "{}", cause(&refused));
+    assert!(refused.hint().unwrap().contains("AWS_ENDPOINT"));
+}
+
+/// A machine without a role, or one whose network refuses the address that gives the role's credentials.
+#[test]
+fn credentials_that_nobody_gives() {
+    for status in [403, 404] {
+        let (place, _) = with(Requests::Any, Fault::Refuse(status, "Forbidden"), u32::MAX);
+        for fallback in ["", "true"] {
+            let mut options = place.options.clone();
+            options.retries.count = 0;
+            let endpoint = options.environment.iter().find(|(name, _)| name == "AWS_ENDPOINT").unwrap().1.clone();
+            options.environment.retain(|(name, _)| !name.contains("KEY"));
+            options.environment.push(("AWS_METADATA_ENDPOINT".into(), endpoint));
+            options.environment.push(("AWS_IMDSV1_FALLBACK".into(), fallback.into()));
+            let refused = Store::open(&place.location, &options).unwrap_err();
+            let (text, hint) = (cause(&refused), refused.hint().unwrap());
+            assert!(text.contains("the environment has no credentials"), "{status}: {text}");
+            assert!(hint.contains("set AWS_ACCESS_KEY_ID"), "{status}: {hint}");
+        }
+    }
+}
+
+#[test]
+fn half_a_key() {
+    let place = Place::s3();
+    for (missing, there) in
+        [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")]
+    {
+        for empty in [false, true] {
+            let mut options = place.options.clone();
+            options.environment.retain(|(name, _)| name != missing);
+            if empty {
+                options.environment.push((missing.into(), String::new()));
+            }
+            let refused = Store::open(&place.location, &options).unwrap_err();
+            let says = format!("the environment variable {missing}: it is not set, and {there} is");
+            assert!(refused.to_string().contains(&says), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn variables_are_checked_before_they_are_used() {
     let place = Place::s3();
     place.init();
