@@ -47,6 +47,24 @@ pub trait Executor: Sync + fmt::Debug {
     fn forget(&self) {}
 }
 
+impl<E: Executor + ?Sized> Executor for &E {
+    fn run(&self, command: &Command) -> Result<Output, ExecError> {
+        (**self).run(command)
+    }
+
+    fn spawn(&self, command: &Command) -> Result<Box<dyn Running>, ExecError> {
+        (**self).spawn(command)
+    }
+
+    fn location(&self, program: Program) -> Option<PathBuf> {
+        (**self).location(program)
+    }
+
+    fn forget(&self) {
+        (**self).forget();
+    }
+}
+
 /// A program that runs. Dropped before [`wait`](Running::wait), it is killed with everything that it started, and
 /// reaped; one that must not be killed ([`Program::may_be_killed`]) is waited for.
 pub trait Running: Send + fmt::Debug {

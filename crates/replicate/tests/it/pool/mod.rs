@@ -90,7 +90,7 @@ impl World {
     }
 
     fn sync_between<T>(&self, actor: &Actor<'_>, run: impl FnOnce(&dyn Host, &dyn Host) -> T) -> T {
-        let exec = Remembering::new(Borrowed(actor));
+        let exec = Remembering::new(actor);
         // Each look takes two seconds, so that every record is made durable.
         let now = || {
             let mut state = self.machine.state.lock().unwrap();
@@ -148,24 +148,6 @@ impl World {
             let ours = state.volumes.keys().find(|name| name.contains("hyperlayer-"));
             assert_eq!(ours, None, "something is left");
         });
-    }
-}
-
-/// So that what remembers reports of an actor does not own it.
-#[derive(Debug)]
-struct Borrowed<'a>(&'a dyn Executor);
-
-impl Executor for Borrowed<'_> {
-    fn run(&self, command: &lvm_cmd::Command) -> Result<lvm_cmd::Output, lvm_cmd::ExecError> {
-        self.0.run(command)
-    }
-
-    fn spawn(&self, command: &lvm_cmd::Command) -> Result<Box<dyn lvm_cmd::Running>, lvm_cmd::ExecError> {
-        self.0.spawn(command)
-    }
-
-    fn location(&self, program: lvm_cmd::Program) -> Option<std::path::PathBuf> {
-        self.0.location(program)
     }
 }
 

@@ -57,6 +57,17 @@ fn what_cannot_be_compared() {
     assert!(matches!(&error, Error::Lvm(cause) if matches!(**cause, LvmError::ReportError(_))), "{error:?}");
 }
 
+/// However many are sent.
+#[test]
+fn several_are_found_by_one_report() {
+    let (machine, exec) = (Machine::new(), script(&lvs_step(&group())));
+    let (new, old) = (lv_ref("new"), lv_ref("old"));
+    let found = Selection::find_all(&machine.lvm(&exec), [(&new, Some(&old)), (&old, None)]).unwrap();
+    let names = found.iter().map(|of| (of.new.name.clone(), of.base.as_ref().map(|base| base.name.clone())));
+    assert_eq!(names.collect::<Vec<_>>(), [(new, Some(old.clone())), (old, None)]);
+    assert!(std::sync::Arc::ptr_eq(&found[0].group, &found[1].group));
+}
+
 #[test]
 fn volumes_of_two_groups() {
     let (machine, exec) = (Machine::new(), script(""));
