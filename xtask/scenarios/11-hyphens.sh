@@ -26,3 +26,29 @@ same my-source/snap-1- my--dest/web-data.1_x+y
 expect_exit 1 lvdiff -g my-source snap-1 snap--1 >nothing
 stderr_has 'my-source/snap-1' lvdiff
 [ ! -s nothing ]
+
+# The longest names: `my--dest` has 8 bytes, 10 in the device mapper. LVM renames up to 120 bytes of group and name together, and
+# the device mapper has 127, with `-real` and `-cow` where a classic snapshot is.
+letters() {
+    printf "%0$1d" 0 | tr 0 n
+}
+expect_exit 0 lvdiff --full my-source/snap--1 -o full.hl
+longest=$(letters 107)----n
+expect_exit 0 lvpatch -p my--dest/a-pool- "$longest" <full.hl
+activate "my--dest/$longest"
+same my-source/snap--1 "my--dest/$longest"
+remember my--dest
+expect_exit 2 lvpatch -p my--dest/a-pool- "n$longest" <full.hl
+stderr_has 'have together 121 bytes, at most 120' lvpatch
+expect_exit 2 lvpatch -p my--dest/a-pool- "$(letters 106)-----n" <full.hl
+stderr_has 'device mapper has 128 bytes, at most 127' lvpatch
+no_leftovers my--dest
+make_volume my--dest/a-pool- "$(letters 108)-n" 4m
+expect_exit 0 lvsnap create "my--dest/$(letters 108)-n" "$(letters 109)-n" --size 4m
+expect_exit 0 lvsnap remove "my--dest/$(letters 109)-n"
+remember my--dest
+expect_exit 2 lvsnap create "my--dest/$(letters 108)-n" "$(letters 110)-n" --size 4m
+stderr_has "with LVM's \`-cow\`, 128 bytes" lvsnap
+expect_exit 2 lvsnap create "my--dest/$longest" short --size 4m
+stderr_has "with LVM's \`-real\`, 132 bytes" lvsnap
+no_leftovers my--dest

@@ -36,3 +36,9 @@ status=0
 [ "$(cat status)" = 1 ]
 no_leftovers src
 no_leftovers dst
+
+# LVM loads the pool of a group that lvm.conf lists as read-only so that the kernel refuses it: the list is named.
+lvm_settings activation 'read_only_volume_list=["dst"]'
+expect_exit 4 lvpatch -g dst -p pool new <full.hl
+stderr_has 'see `lvmconfig activation/read_only_volume_list`' lvpatch
+no_leftovers dst

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::share::Share;
 use crate::{
-    Command, ExecError, Executor, Kind, LockError, Lv, LvRef, Patience, Program, ReportError, StateDir, Uuid, volumes,
+    ActivationListError, Command, ExecError, Executor, Kind, LockError, Lv, LvRef, Patience, Program, ReportError,
+    StateDir, Uuid, check_activation_lists, volumes,
 };
 
 /// How a volume is activated.
@@ -73,6 +74,11 @@ impl<'a> Activation<'a> {
                 && !(source.was_run() && is_active(exec, &name, &volume.uuid).unwrap_or(false))
             {
                 share.into_iter().filter(|share| share.is_last().unwrap_or(false)).for_each(Share::end);
+                if source.was_run()
+                    && let Err(source) = check_activation_lists(exec, name.vg())
+                {
+                    return Err(ActivationError::Listed { name, source });
+                }
                 return Err(ActivationError::Activate { name, source });
             }
         }
@@ -196,6 +202,14 @@ pub enum ActivationError {
         /// Why not.
         source: ExecError,
     },
+    /// LVM does not activate it, and a list in lvm.conf is the likely cause.
+    #[error("cannot activate `{name}`")]
+    Listed {
+        /// The volume.
+        name: LvRef,
+        /// Which list.
+        source: ActivationListError,
+    },
     /// It is active and has no device node.
     #[error("`{name}` is active, but `{}` does not appear; is udev running?", node.display())]
     NoNode {
@@ -233,6 +247,7 @@ impl ActivationError {
             Self::Deactivate { in_use: true, .. } => Kind::Busy,
             Self::Activate { source, .. } | Self::Deactivate { source, .. } => source.kind(),
             Self::NoNode { .. } | Self::Kept { .. } => Kind::Environment,
+            Self::Listed { source, .. } => source.kind(),
             Self::Lock(source) => source.kind(),
         }
     }

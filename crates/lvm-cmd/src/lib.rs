@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 mod activation;
+mod activation_lists;
 mod classic;
 mod delta;
 mod error;
@@ -66,6 +67,7 @@ mod stack;
 mod volume;
 
 pub use activation::{Activation, ActivationError, ActivationOptions};
+pub use activation_lists::{ActivationListError, check_activation_lists};
 pub use classic::{ClassicError, ClassicStatus, classic_status};
 pub use delta::{SpawnError, metadata_device, spawn_delta, spawn_dump};
 pub use error::{Kind, with_causes};

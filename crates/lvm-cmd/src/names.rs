@@ -287,12 +287,33 @@ impl LvRef {
     /// The names of group and volume are too long together: 120 bytes at most, and 127 in the device mapper, where every
     /// hyphen counts twice and one more stands between them.
     pub fn check_length(&self) -> Result<(), NameError> {
+        self.check_length_with("")
+    }
+
+    /// Checks that this volume can be a classic snapshot of `origin`: LVM then makes the devices `SNAPSHOT-cow` and
+    /// `ORIGIN-real` as well.
+    ///
+    /// # Errors
+    /// As [`check_length`](Self::check_length) of either name, with what LVM adds.
+    pub fn check_length_as_classic(&self, origin: &Self) -> Result<(), NameError> {
+        self.check_length_with("-cow")?;
+        origin.check_length_with("-real")
+    }
+
+    fn check_length_with(&self, added: &str) -> Result<(), NameError> {
         let refused = |len, most, what| {
             Err(NameError::new("volume", &self.to_string(), format!("{what} {len} bytes, at most {most} are allowed")))
         };
-        match (self.vg.0.len() + self.lv.0.len(), self.dm_name().len()) {
-            (both, _) if both > MAX_BOTH_NAMES => refused(both, MAX_BOTH_NAMES, "group and name have together"),
-            (_, dm) if dm > MAX_DM_NAME => refused(dm, MAX_DM_NAME, "its name in the device mapper has"),
+        match (self.vg.0.len() + self.lv.0.len(), self.dm_name().len() + added.len()) {
+            (both, _) if both > MAX_BOTH_NAMES => {
+                refused(both, MAX_BOTH_NAMES, "group and name have together".to_owned())
+            }
+            (_, dm) if dm > MAX_DM_NAME && added.is_empty() => {
+                refused(dm, MAX_DM_NAME, "its name in the device mapper has".to_owned())
+            }
+            (_, dm) if dm > MAX_DM_NAME => {
+                refused(dm, MAX_DM_NAME, format!("its name in the device mapper has, with LVM's `{added}`,"))
+            }
             _ => Ok(()),
         }
     }

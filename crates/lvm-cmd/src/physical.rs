@@ -14,8 +14,7 @@ pub fn create_pv(exec: &dyn Executor, device: &Path, uuid: &Uuid) -> Result<(), 
     exec.run(&command).map(drop)
 }
 
-/// Whether LVM would change a group, with its own reason where it would not. Nothing is changed. LVM 2.03.16 permits
-/// this command where `global/metadata_read_only` is set, though it refuses others there. Runs one command.
+/// Whether LVM would change a group, with its own reason where it would not. Nothing is changed. Runs one command.
 ///
 /// # Errors
 /// LVM would refuse.

@@ -5,8 +5,8 @@ use std::path::Path;
 use extents::{Bytes, SECTOR_BYTES};
 
 use crate::{
-    Command, ExecError, Executor, Kind, Lv, LvName, LvRef, Output, Permission, Program, ReportError, Tag, Uuid, find,
-    volumes,
+    ActivationListError, Command, ExecError, Executor, Kind, Lv, LvName, LvRef, Output, Permission, Program,
+    ReportError, Tag, Uuid, check_activation_lists, find, volumes,
 };
 
 /// LVM's exit status for a command line that it does not understand (`EINVALID_CMD_LINE` in lvm2's `lib/commands/errors.h`).
@@ -247,7 +247,14 @@ fn bytes(size: Bytes) -> String {
 }
 
 fn run(exec: &dyn Executor, command: &Command, action: &'static str, name: &LvRef) -> Result<Output, VolumeError> {
-    exec.run(command).map_err(|source| VolumeError::refused(action, name, source, None))
+    exec.run(command).map_err(|source| {
+        if source.was_run()
+            && let Err(source) = check_activation_lists(exec, name.vg())
+        {
+            return VolumeError::Listed { action, name: name.clone(), source };
+        }
+        VolumeError::refused(action, name, source, None)
+    })
 }
 
 /// How a command ended counts only where it ended well. Otherwise a new report says whether its work is done: LVM's words
@@ -292,6 +299,16 @@ pub enum VolumeError {
         in_use: bool,
         /// Why not.
         source: ExecError,
+    },
+    /// LVM refused, and a list in lvm.conf is the likely cause.
+    #[error("cannot {action} `{name}`")]
+    Listed {
+        /// What was to be done.
+        action: &'static str,
+        /// The volume.
+        name: LvRef,
+        /// Which list.
+        source: ActivationListError,
     },
     /// There is no such volume.
     #[error("cannot {action} `{name}`")]
@@ -359,6 +376,7 @@ impl VolumeError {
             Self::Refused { source, .. } => source.kind(),
             Self::Report { source } => source.kind(),
             Self::Missing { source, .. } => source.kind(),
+            Self::Listed { source, .. } => source.kind(),
             Self::NotOurs { .. } => Kind::Invalid,
             Self::Replaced { .. } | Self::Stays { .. } => Kind::Failed,
         }

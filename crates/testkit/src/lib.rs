@@ -21,7 +21,7 @@ pub use adversary::{Totals, adversary, adversary_cases};
 pub use contract::{check_help, check_refused, check_standard_output};
 pub use damage::{Damage, damage};
 pub use folder::Folder;
-pub use lvs::{LVS, POOL_UUID, lv_row, lvs_step, pool_row, pool_row_with};
+pub use lvs::{LISTS_STEP, LVS, POOL_UUID, lv_row, lvs_step, pool_row, pool_row_with};
 pub use patience::{LIMIT, eventually, within_limit};
 pub use rustix::process::Signal;
 pub use stamp::{BLOCK_BYTES, stamped};

@@ -6,6 +6,10 @@ pub const LVS: &str = "lvs --reportformat json --units b --nosuffix -o \
                        data_percent,metadata_percent,lv_tags,lv_time,metadata_lv,discards,segtype,\
                        vg_extent_size vg0";
 
+/// The step that looks at the lists of lvm.conf which may be why LVM makes or activates no volume; none of them is set.
+pub const LISTS_STEP: &str =
+    "$ lvmconfig --typeconfig full --mergedconfig activation/volume_list activation/read_only_volume_list\n= 0\n";
+
 /// One row of `lvs`, with `changes` in place of the values of a thin volume `vg0/data` in `vg0/pool`.
 #[must_use]
 pub fn lv_row(changes: &[(&str, &str)]) -> String {

@@ -51,6 +51,7 @@ programs! {
     Vgreduce = "vgreduce" in "lvm2",
     Vgchange = "vgchange" in "lvm2",
     Lvmdevices = "lvmdevices" in "lvm2",
+    Lvmconfig = "lvmconfig" in "lvm2",
     Losetup = "losetup" in "mount",
     Mount = "mount" in "mount",
     Umount = "umount" in "mount",
@@ -94,6 +95,7 @@ impl Program {
                 | Self::Vgreduce
                 | Self::Vgchange
                 | Self::Lvmdevices
+                | Self::Lvmconfig
         )
     }
 

@@ -2,8 +2,11 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use lvm_cmd::{Activation, ActivationOptions, Kind, Lv, Patience, Scripted, StateDir, is_active_for_us};
+use lvm_cmd::{
+    Activation, ActivationOptions, Kind, Lv, Patience, Scripted, StateDir, check_activation_lists, is_active_for_us,
+};
 use tempfile::TempDir;
+use testkit::LISTS_STEP;
 
 use crate::{chain, lvs, parsed, row};
 
@@ -122,7 +125,7 @@ fn without_a_node_the_volume_is_deactivated() {
 fn a_refused_activation_undoes_nothing() {
     let nodes = nodes();
     let refused = "$ lvchange -ay -K vg0/data\n! Check of pool vg0/pool failed (status:1).\n= 5\n";
-    let exec = script(&[refused, &report(INACTIVE)]);
+    let exec = script(&[refused, &report(INACTIVE), LISTS_STEP]);
     let error = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap_err();
     assert_eq!(
         chain(&error),
@@ -214,4 +217,42 @@ fn what_lvm_leaves_inactive_names_the_setting_at_once() {
     let error = Activation::ensure(&exec, &volume(INACTIVE), options(&nodes, 600_000)).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
     assert!(error.to_string().contains("activation/volume_list"), "{error}");
+}
+
+/// The whole group is read-only: LVM loads the pool so, and the kernel refuses it.
+#[test]
+fn a_group_that_is_read_only_by_its_settings_is_named() {
+    let nodes = nodes();
+    let refused =
+        "$ lvchange -ay -K vg0/data\n! device-mapper: reload ioctl on  (253:2) failed: Invalid argument\n= 5\n";
+    let lists = LISTS_STEP.replace("\n= 0", "\n| read_only_volume_list=[\"vg0\"]\n= 0");
+    let exec = script(&[refused, &report(INACTIVE), &lists]);
+    let error = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Environment);
+    assert!(chain(&error).ends_with("see `lvmconfig activation/read_only_volume_list`"), "{}", chain(&error));
+}
+
+#[test]
+fn which_lists_forbid_a_group() {
+    for (list, forbids) in [
+        ("", None),
+        ("read_only_volume_list=[]", None),
+        ("read_only_volume_list=[\"other\",\"vg0\"]", Some("read-only")),
+        ("read_only_volume_list=\"vg0\"", Some("read-only")),
+        ("\tread_only_volume_list=[\"vg0/data\",\"vg0-2\",\"@tag\"]", None),
+        ("volume_list=[]", Some("inactive")),
+        ("volume_list=[\"other\",\"vg01/data\"]", Some("inactive")),
+        ("volume_list=[\"other\",\"vg0\"]", None),
+        ("volume_list=[\"vg0/data\"]", None),
+        ("volume_list=[\"@*\"]", None),
+    ] {
+        let exec = script(&[&LISTS_STEP.replace("\n= 0", &format!("\n| {list}\n= 0"))]);
+        let found = check_activation_lists(&exec, &"vg0".parse().unwrap());
+        assert_eq!(found.is_err(), forbids.is_some(), "{list}: {found:?}");
+        if let (Err(error), Some(forbids)) = (found, forbids) {
+            assert!(error.to_string().contains(&format!("`vg0` {forbids}")), "{error}");
+        }
+    }
+    // Without an answer, nothing is forbidden.
+    check_activation_lists(&script(&[&LISTS_STEP.replace("= 0", "= 5")]), &"vg0".parse().unwrap()).unwrap();
 }

@@ -26,7 +26,8 @@ fn it_is_looked_at_and_extended_by_one_command_each() {
     let exec = Scripted::from_transcript(
         "$ dmsetup status vg--0-data_snapshot\n| 0 98304 snapshot 136/32768 16\n= 0\n\
          $ lvextend --size +1048576b vg-0/data_snapshot\n= 0\n\
-         $ lvextend --extents +100%PVS vg-0/data_snapshot /dev/loop3\n= 5\n",
+         $ lvextend --extents +100%PVS vg-0/data_snapshot /dev/loop3\n= 5\n\
+         $ lvmconfig --typeconfig full --mergedconfig activation/volume_list activation/read_only_volume_list\n= 0\n",
     )
     .unwrap();
     let name = "vg-0/data_snapshot".parse().unwrap();

@@ -29,7 +29,8 @@ fn creation_is_one_command_with_everything() {
          $ lvcreate --virtualsize 16777216b --name new --addtag a --permission rw --setactivationskip n --activate y \
          --ignoreactivationskip --thinpool vg0/pool\n= 0\n\
          $ lvcreate --snapshot --name new --permission r --setactivationskip y --activate n vg0/data\n\
-         ! Logical Volume \"new\" already exists in volume group \"vg0\"\n= 5\n",
+         ! Logical Volume \"new\" already exists in volume group \"vg0\"\n= 5\n\
+         $ lvmconfig --typeconfig full --mergedconfig activation/volume_list activation/read_only_volume_list\n= 0\n",
     )
     .unwrap();
     let (data, pool, new) = ("vg0/data".parse().unwrap(), "vg0/pool".parse().unwrap(), "new".parse().unwrap());

@@ -42,7 +42,21 @@ pub(super) fn findings(asked: &Asked) -> Vec<Finding> {
                 .refused(Refusal::Usage, format!("the snapshot cannot be called as its origin, `{origin}`")),
             (origin, snapshot) => of(Check::NameNotOrigin, snapshot).ok(format!("another name than `{}`", origin.lv())),
         },
+        name_length(asked),
     ]
+}
+
+fn name_length(asked: &Asked) -> Finding {
+    let (origin, snapshot) = (&asked.origin, &asked.snapshot);
+    let of = of(Check::NameLength, snapshot);
+    let checked = match asked.size {
+        Some(_) => snapshot.check_length_as_classic(origin),
+        None => snapshot.check_length(),
+    };
+    match checked {
+        Ok(()) => of.ok("short enough"),
+        Err(error) => of.refused(Refusal::Usage, error).hint("give the snapshot a shorter name, or rename its origin"),
+    }
 }
 
 /// Relative to what it would be, nobody knows after a boot.

@@ -72,6 +72,7 @@ checks! {
     MountPointAbsolute = "mount-point-absolute", Before 10, "the mount point has an absolute path";
     NameInGroup = "name-in-group", Before, "the snapshot is in its origin's group";
     NameNotOrigin = "name-not-origin", Before, "the snapshot is not called as its origin";
+    NameLength = "name-length", Before, "LVM and the device mapper have room for the names";
     Root = "root", Before 14, "root runs it";
     Tools = "tools", Before, "the programs for all steps are there";
     NoOtherRun = "no-other-run", Before, "no other run works on this snapshot";
@@ -79,6 +80,7 @@ checks! {
     GroupThere = "group-there", Before, "the volume group is there";
     GroupWhole = "group-whole", Before, "the volume group misses no physical volume";
     GroupChanges = "group-changes", Before, "LVM would change the volume group";
+    GroupActivation = "group-activation", Before, "lvm.conf lets volumes of the group be active and writable";
     NameFree = "name-free", Before, "no volume has the snapshot's name";
     DeviceFree = "device-free", Before 15, "no device of the device mapper has the snapshot's name";
     OriginThere = "origin-there", Before, "the origin is there";

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use extents::Bytes;
 use lvm_cmd::{
-    Executor, Kind, Lv, LvRef, Program, Stack, Uuid, find, groups, loop_devices, may_change_group, mounted,
-    physical_volumes, pool_status, volumes, with_causes,
+    Executor, Kind, Lv, LvRef, Program, Stack, Uuid, check_activation_lists, find, groups, loop_devices,
+    may_change_group, mounted, physical_volumes, pool_status, volumes, with_causes,
 };
 
 use super::{
@@ -89,6 +89,7 @@ fn look_at_group(asked: &Asked, at: &Look<'_>) -> Result<Looked, SiteError> {
         0 => may_change_group(at.exec, vg).err().map(|error| with_causes(&error)),
         _ => None,
     };
+    let unusable = check_activation_lists(at.exec, vg).err().map(|error| with_causes(&error));
     let this = match asked.size {
         Some(_) => groups(at.exec)?.into_iter().find(|group| group.name == *vg),
         None => None,
@@ -100,6 +101,7 @@ fn look_at_group(asked: &Asked, at: &Look<'_>) -> Result<Looked, SiteError> {
     let group = Group {
         missing_count,
         refused,
+        unusable,
         block_size: devices.iter().filter_map(|pv| at.stack.block_size(pv.device.as_deref()?)).max(),
         space: this.as_ref().map(|this| GroupSpace { free: this.free, extent: this.extent_size }),
         is_name_taken: all.iter().any(|lv| lv.name == asked.snapshot),

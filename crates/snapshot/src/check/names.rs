@@ -73,17 +73,18 @@ fn group(asked: &Asked, seen: &Seen) -> Vec<Finding> {
     let there = of(Check::GroupThere, vg);
     let whole = of(Check::GroupWhole, vg);
     let changes = of(Check::GroupChanges, vg);
+    let activation = of(Check::GroupActivation, vg);
     let name = of(Check::NameFree, &asked.snapshot);
     let device = of(Check::DeviceFree, asked.snapshot.dm_path().display());
     let group = match &seen.group {
         Some(Ok(group)) => group,
         Some(Err(why)) => {
-            let rest = [whole, changes, name, device].map(Of::not_looked_at);
+            let rest = [whole, changes, activation, name, device].map(Of::not_looked_at);
             return std::iter::once(there.refused(Refusal::Failed, why)).chain(rest).collect();
         }
-        None => return [there, whole, changes, name, device].map(Of::not_looked_at).into(),
+        None => return [there, whole, changes, activation, name, device].map(Of::not_looked_at).into(),
     };
-    let Group { missing_count, refused, is_name_taken, is_device_taken, .. } = group;
+    let Group { missing_count, refused, unusable, is_name_taken, is_device_taken, .. } = group;
     let is_recorded = matches!(&seen.record, Some(Ok(_)));
     vec![
         there.ok("there"),
@@ -102,6 +103,10 @@ fn group(asked: &Asked, seen: &Seen) -> Vec<Finding> {
             Some(why) => changes
                 .refused(Refusal::Surroundings, format!("LVM does not change the group `{vg}`: {why}"))
                 .hint(format!("run `vgchange --test --addtag t {vg}`, which changes nothing, to see why LVM refuses")),
+        },
+        match unusable {
+            None => activation.ok("no list in lvm.conf forbids it"),
+            Some(why) => activation.refused(Refusal::Surroundings, why),
         },
         match is_name_taken {
             _ if asked.origin == asked.snapshot => name.not_looked_at(),

@@ -106,6 +106,8 @@ pub struct Group {
     pub missing_count: usize,
     /// Why LVM would not change it; `None` where it would, or was not asked since something is missing.
     pub refused: Option<String>,
+    /// Which list in lvm.conf keeps its volumes inactive or read-only; `None` where none does.
+    pub unusable: Option<String>,
     /// The largest unit in which one of its devices is addressed, where that is known.
     pub block_size: Option<Bytes>,
     /// Its space, for a classic snapshot.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use extents::Bytes;
-use lvm_cmd::{LvType, PoolStatus, Program};
+use lvm_cmd::{LvRef, LvType, PoolStatus, Program};
 use snapshot::check::{
     Asked, AskedFile, Check, Conclusion, FilePlace, Finding, Group, GroupSpace, LoopPlace, Made, MountPlace, NodeKind,
     Origin, Pool, Refusal, Seen, Stage, There, file_len, findings, mount_options, refusals,
@@ -47,6 +47,7 @@ fn classic() -> (Asked, Seen) {
     let group = Group {
         missing_count: 0,
         refused: None,
+        unusable: None,
         block_size: None,
         space: Some(GroupSpace { free: mib(200), extent: mib(4) }),
         is_name_taken: false,
@@ -126,6 +127,16 @@ const CONTENT: Conclusion = Conclusion::Refused(Refusal::Content);
 const UNFINISHED: Conclusion = Conclusion::Refused(Refusal::Unfinished);
 const WARNING: Conclusion = Conclusion::Warning;
 
+/// A volume with a name of so many letters.
+fn named(letters: usize) -> LvRef {
+    format!("vg0/{}", "n".repeat(letters)).parse().unwrap()
+}
+
+/// A volume whose name has 125 bytes in the device mapper, 120 elsewhere.
+fn hyphens() -> LvRef {
+    format!("vg0/n----{}", "n".repeat(112)).parse().unwrap()
+}
+
 /// A check, a state in which it is content, what changes there, what it concludes then, and what it says.
 fn cases() -> Vec<Case> {
     vec![
@@ -152,6 +163,13 @@ fn cases() -> Vec<Case> {
             "another volume group",
         ),
         (Check::NameNotOrigin, thin(), |asked, _| asked.snapshot = asked.origin.clone(), USAGE, "called as its origin"),
+        (Check::NameLength, thin(), |asked, _| asked.snapshot = named(118), USAGE, "121 bytes, at most 120"),
+        (Check::NameLength, classic(), |asked, _| asked.snapshot = named(117), Conclusion::Ok, "short"),
+        (Check::NameLength, classic(), |asked, _| asked.origin = named(117), Conclusion::Ok, "short"),
+        (Check::NameLength, classic(), |asked, _| asked.snapshot = hyphens(), USAGE, "with LVM's `-cow`, 129 bytes"),
+        (Check::NameLength, classic(), |asked, _| asked.origin = hyphens(), USAGE, "with LVM's `-real`, 130 bytes"),
+        (Check::NameLength, thin(), |asked, _| asked.origin = hyphens(), Conclusion::Ok, "short"),
+        (Check::NameLength, thin(), |asked, _| asked.snapshot = hyphens(), Conclusion::Ok, "short"),
         (Check::Root, thin(), |_, seen| seen.is_root = false, SURROUNDINGS, "needs root"),
         (
             Check::Tools,
@@ -183,6 +201,13 @@ fn cases() -> Vec<Case> {
         (Check::GroupThere, thin(), |_, seen| seen.group = Some(Err("no such".into())), FAILED, "no such"),
         (Check::GroupWhole, thin(), |_, seen| group(seen).missing_count = 2, SURROUNDINGS, "misses 2"),
         (Check::GroupChanges, thin(), |_, seen| group(seen).refused = Some("no".into()), SURROUNDINGS, "`vg0`: no"),
+        (
+            Check::GroupActivation,
+            thin(),
+            |_, seen| group(seen).unusable = Some("a list".into()),
+            SURROUNDINGS,
+            "a list",
+        ),
         (Check::NameFree, thin(), |_, seen| group(seen).is_name_taken = true, FAILED, "a volume `vg0/snap`"),
         (Check::DeviceFree, thin(), |_, seen| group(seen).is_device_taken = true, FAILED, "`vg0-snap`"),
         (Check::OriginThere, thin(), |_, seen| group(seen).origin = Err("no such".into()), FAILED, "no such"),

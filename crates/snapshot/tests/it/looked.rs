@@ -9,7 +9,7 @@ use lvm_cmd::{LvType, Program, Scripted, Stack};
 use snapshot::check::{Asked, AskedFile, Check, Conclusion, Look, Seen, There, findings, look, look_at_mount_point};
 use snapshot::{Found, SiteError};
 use tempfile::TempDir;
-use testkit::{lv_row, lvs_step, pool_row};
+use testkit::{LISTS_STEP, lv_row, lvs_step, pool_row};
 
 use crate::model::record;
 
@@ -108,7 +108,7 @@ fn of(asked: &Asked, seen: &Seen, check: Check) -> Conclusion {
 #[test]
 fn a_thin_snapshot_asks_for_its_pool_and_nothing_of_space() {
     let status = "| 0 204800 thin-pool 3 114/1024 18/1600 - rw discard_passdown queue_if_no_space - 256\n= 0\n";
-    let script = lvs_step(&[lv_row(&[]), pool_row()]) + &pvs("") + WOULD + STATUS + status;
+    let script = lvs_step(&[lv_row(&[]), pool_row()]) + &pvs("") + WOULD + LISTS_STEP + STATUS + status;
     let seen = Host::new().look(&asked(), &script).unwrap();
     let group = seen.group.clone().unwrap().unwrap();
     assert_eq!((group.missing_count, group.space, group.is_name_taken, group.is_device_taken), (0, None, false, false));
@@ -126,7 +126,7 @@ fn a_pool_that_is_not_active_is_no_obstacle() {
         format!("$ dmsetup status --target thin-pool {name}\n! Device does not exist.\n! Command failed.\n= 1\n")
     };
     let row = lv_row(&[("lv_attr", "Vwi---tz-k")]);
-    let script = lvs_step(&[row, pool_row()]) + &pvs("") + WOULD + &none("vg0-pool-tpool") + NO_DEVICES;
+    let script = lvs_step(&[row, pool_row()]) + &pvs("") + WOULD + LISTS_STEP + &none("vg0-pool-tpool") + NO_DEVICES;
     let seen = Host::new().look(&asked(), &script).unwrap();
     assert!(matches!(of(&asked(), &seen, Check::PoolHealth), Conclusion::WhenMade(_)));
     assert_eq!(of(&asked(), &seen, Check::OriginDevice), Conclusion::Warning);
@@ -149,10 +149,10 @@ fn names_and_physical_volumes_are_looked_for() {
     let host = Host::new();
     symlink("../dm-7", host.path("nodes/vg0-snap")).unwrap();
     let rows = [lv_row(&[("pool_lv", "")]), lv_row(&[("lv_name", "snap"), ("pool_lv", "")])];
-    let seen = host.look(&asked(), &(lvs_step(&rows) + &pvs("missing"))).unwrap();
+    let seen = host.look(&asked(), &(lvs_step(&rows) + &pvs("missing") + LISTS_STEP)).unwrap();
     let group = seen.group.unwrap().unwrap();
     assert_eq!((group.missing_count, group.is_name_taken, group.is_device_taken), (1, true, true));
-    let seen = host.look(&asked(), &(lvs_step(&[pool_row()]) + &pvs("") + WOULD)).unwrap();
+    let seen = host.look(&asked(), &(lvs_step(&[pool_row()]) + &pvs("") + WOULD + LISTS_STEP)).unwrap();
     let why = seen.group.unwrap().unwrap().origin.unwrap_err();
     assert!(why.contains("`vg0/data` not found"), "{why}");
 }
@@ -161,7 +161,7 @@ fn names_and_physical_volumes_are_looked_for() {
 #[test]
 fn a_group_that_lvm_does_not_change_is_refused() {
     let would_not = WOULD.replace("= 0", "!   Cannot update volume group vg0 with duplicate PV devices.\n= 5");
-    let script = lvs_step(&[lv_row(&[("pool_lv", "")])]) + &pvs("") + &would_not;
+    let script = lvs_step(&[lv_row(&[("pool_lv", "")])]) + &pvs("") + &would_not + LISTS_STEP;
     let seen = Host::new().look(&asked(), &script).unwrap();
     let all = findings(&asked(), &seen);
     let finding = all.iter().find(|finding| finding.check == Check::GroupChanges).unwrap();
@@ -192,7 +192,7 @@ fn the_place_of_a_file_is_looked_at_without_making_it() {
         file: Some(AskedFile { path: host.path(name), loop_device: None }),
         ..asked()
     };
-    let script = lvs_step(&[lv_row(&[])]) + &pvs("") + WOULD + &vgs();
+    let script = lvs_step(&[lv_row(&[])]) + &pvs("") + WOULD + LISTS_STEP + &vgs();
     let at = |name: &str| host.look(&asked_at(name), &script).unwrap().file.unwrap();
     let free = at("link/new");
     assert_eq!(free.path.unwrap(), host.path("there/new"));
@@ -237,7 +237,7 @@ fn a_snapshot_that_is_there_is_looked_at_as_its_removal_does() {
     let lvs = lvs_step(&rows);
     let mut inactive = lvs.clone();
     inactive = inactive.replace("Vwi-a-tz--", "Vwi---tz-k");
-    let seen = host.look(&asked(), &(lvs + &pvs("") + WOULD + &inactive + &pvs(""))).unwrap();
+    let seen = host.look(&asked(), &(lvs + &pvs("") + WOULD + LISTS_STEP + &inactive + &pvs(""))).unwrap();
     assert_eq!(seen.made.clone().unwrap().facts.volume, Found::Ours);
     assert_eq!(of(&asked(), &seen, Check::VolumeIsOurs), Conclusion::Ok);
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use lvm_cmd::{Lv, Patience, ProcessLock, StateDir};
-use testkit::{lv_row, lvs_step};
+use testkit::{LISTS_STEP, lv_row, lvs_step};
 use transfer::lvm::{LvmError, Run, Selection, Snapshots, TemporarySnapshot};
 use transfer::{Error, ErrorKind};
 
@@ -150,7 +150,7 @@ fn a_temporary_snapshot_that_stays_is_named() {
 #[test]
 fn a_snapshot_that_was_not_made_is_not_removed() {
     let machine = Machine::new();
-    let exec = script(&[fails(&snapshot_command()), lvs_step(&[lv_row(&[])])].concat());
+    let exec = script(&[fails(&snapshot_command()), LISTS_STEP.to_owned(), lvs_step(&[lv_row(&[])])].concat());
     let lvm = machine.lvm(&exec);
     let mut run = Run::start(&lvm).unwrap();
     let error = TemporarySnapshot::create(lvm, &mut run, &lv_ref("data")).unwrap_err();

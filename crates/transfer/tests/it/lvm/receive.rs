@@ -4,7 +4,7 @@ use block_copy::WriteAt;
 use extents::Bytes;
 use hyperlayer::LayerId;
 use lvm_cmd::{LvRef, Permission};
-use testkit::{lv_row, lvs_step};
+use testkit::{LISTS_STEP, lv_row, lvs_step};
 use transfer::lvm::{Finish, Receiving, Run};
 use transfer::{Error, ErrorKind};
 
@@ -151,11 +151,11 @@ fn a_step_fails() {
     let groups =
         "$ vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size\n= 5\n";
     let unknown = fails(testkit::LVS) + groups;
-    let inactive = fails_then(ACTIVATE, &[lv_row(&[("lv_attr", "Vwi---tz-k")])]);
+    let inactive = fails_then(ACTIVATE, &[lv_row(&[("lv_attr", "Vwi---tz-k")])]) + LISTS_STEP;
     let table: [(usize, String, &[String]); 8] = [
         // It may have been made all the same.
-        (0, fails(CREATE), &[none()]),
-        (0, fails(CREATE), &[removed()]),
+        (0, fails(CREATE) + LISTS_STEP, &[none()]),
+        (0, fails(CREATE) + LISTS_STEP, &[removed()]),
         (1, unknown, &[removed()]),
         (2, inactive, &[removed()]),
         (3, judged(&resize), &[ok(DEACTIVATE), removed()]),
