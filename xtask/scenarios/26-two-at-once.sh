@@ -30,3 +30,41 @@ no_leftovers dst two three
 activate src/two src/three dst/two dst/three
 same src/two dst/two
 same src/three dst/three
+
+# A container with the same devices, and with process ids and a /run of its own: it leaves what a run outside works on.
+in_container() {
+    unshare --mount --pid --fork --mount-proc \
+        sh -c 'mount -t tmpfs -o mode=755 tmpfs /run/hyperlayer && exec "$@"' - "$@"
+}
+expect_exit 0 lvdiff src/two src/one -o two.hl
+mkfifo slow
+lvpatch -g dst -l one outside <slow 2>outside.stderr &
+outside=$!
+exec 9>slow
+head -c 500K two.hl >&9
+within 60 being_received dst
+expect_exit 0 in_container lvpatch -g dst -l one inside <two.hl
+stderr_has 'belongs to a run that cannot be seen from here' in_container
+being_received dst
+tail -c +512001 two.hl >&9
+exec 9>&-
+wait $outside
+activate dst/outside dst/inside
+same src/two dst/outside
+same src/two dst/inside
+no_leftovers dst two three outside inside
+
+# The records of lvsnap are shared, and their locks with them.
+remember src
+touch hold
+lvsnap create src/data classic --size 8m --tmp-file /scratch/space.img --pre 'touch begun; while [ -e hold ]; do sleep 0.1; done' &
+making=$!
+within 60 test -e begun
+expect_exit 4 in_container lvsnap recover --yes
+stderr_has 'another run works on `src/classic`' in_container
+expect_exit 4 in_container lvsnap remove src/classic
+rm hold
+wait $making
+lvsnap list | grep -E '^src/classic .* made '
+expect_exit 0 lvsnap remove src/classic
+no_leftovers src

@@ -7,10 +7,15 @@ use cli::{Exit, Failure, OrFail, Outcome, Stop};
 use lvm_cmd::{DEFAULT_STATE_DIR, Host, LockError, LvRef, MOUNTINFO, Patience, ProcessLock, StateDir, VgName};
 use snapshot::{DEFAULT_JOURNAL_DIR, FileSystem, Journal, Phase, PlanError, Record, SiteError, Step};
 
-/// The host's programs, and the two folders that runs know each other by.
+/// The directory of the locks of snapshots, beside their records: a container that has these records, and a `/run` of its own,
+/// sees the locks too.
+const LOCKS_DIR: &str = "/var/lib/hyperlayer/locks";
+
+/// The host's programs, and the directories that runs know each other by.
 pub(crate) struct Context {
     pub(crate) exec: Host,
     pub(crate) state: StateDir,
+    locks: StateDir,
     pub(crate) journal: Journal,
 }
 
@@ -32,8 +37,9 @@ impl Context {
     /// # Errors
     /// `/proc` is not there.
     pub(crate) fn for_anybody() -> Outcome<Self> {
-        let state = StateDir::new(DEFAULT_STATE_DIR).map_err(transfer::Error::from)?;
-        Ok(Self { exec: Host::new(), state, journal: Journal::new(DEFAULT_JOURNAL_DIR) })
+        let folder = |path| StateDir::new(path).map_err(transfer::Error::from);
+        let (state, locks) = (folder(DEFAULT_STATE_DIR)?, folder(LOCKS_DIR)?);
+        Ok(Self { exec: Host::new(), state, locks, journal: Journal::new(DEFAULT_JOURNAL_DIR) })
     }
 
     /// Nobody else makes, changes or removes this snapshot meanwhile.
@@ -52,7 +58,7 @@ impl Context {
     /// Somebody does.
     pub(crate) fn try_lock(&self, snapshot: &LvRef) -> Result<ProcessLock, LockError> {
         let name = format!("snapshot-{}", snapshot.dm_name());
-        ProcessLock::acquire(&self.state, &name, Patience::new(Duration::ZERO))
+        ProcessLock::acquire(&self.locks, &name, Patience::new(Duration::ZERO))
     }
 
     /// What is recorded of a snapshot that was made.
