@@ -6,7 +6,7 @@ mkdir -p mnt /var/lib/hyperlayer/snapshots
 make_full() {
     local vg=$1 kind=$2
     truncate -s "$3" "/scratch/$vg.pv"
-    vgcreate -q -q -y "$vg" "$(losetup --find --show "/scratch/$vg.pv")"
+    vgcreate -q -q -y "$vg" "$(losetup --find --show ${LOOP_OPTIONS[@]+"${LOOP_OPTIONS[@]}"} "/scratch/$vg.pv")"
     lvcreate -q -q -y -l 100%FREE -n data "$vg"
     mkfs.$kind -q "/dev/$vg/data"
     mkdir "mnt/$vg"
@@ -26,6 +26,8 @@ reality() {
     losetup --list --noheadings --output BACK-FILE | sort
     pvs --noheadings -o pv_name,vg_name | sort
     findmnt -rn -o TARGET,SOURCE | sort
+    # The variant with a devices file has one entry for each device of a group.
+    grep -s IDNAME= /etc/lvm/devices/system.devices || true
     ls -A /scratch /var/lib/hyperlayer/snapshots mnt 2>/dev/null || true
 }
 
@@ -99,6 +101,29 @@ expect_exit 0 lvsnap mount src/thin "$PWD/mnt/thin"
 expect_exit 0 lvsnap create src/data classic --size 8m --writable
 [[ $(property src/classic lv_attr) == swi-a* ]]
 [ "$(lvsnap list | grep -c made)" = 2 ]
+# Two groups of one name and an exported one elsewhere on the host: they are named, and the others listed.
+group_on() {
+    truncate -s 16m "$2"
+    device=$(losetup --find --show "$2")
+    vgcreate -q -q -y "$1" "$device"
+}
+group_on exported /scratch/exported.pv
+vgexport -q -q exported
+exported=$device
+group_on twice /scratch/first.pv
+losetup -d "$device"
+udevadm settle
+group_on twice /scratch/second.pv
+second=$device
+first=$(losetup --find --show /scratch/first.pv)
+expect_exit 0 lvsnap list >listed
+[ "$(grep -c made listed)" = 2 ]
+stderr_has 'the volumes of group `twice`' lvsnap
+stderr_has 'the volumes of group `exported`' lvsnap
+expect_exit 0 lvbackup recv --list-partial
+stderr_has 'the volumes of group `twice`' lvbackup
+stderr_has 'the volumes of group `exported`' lvbackup
+losetup -d "$first" "$second" "$exported"
 # The records are gone, and the tags are not.
 rm -r /var/lib/hyperlayer/snapshots
 lvsnap list --json | grep -c '"recorded":false'

@@ -49,9 +49,11 @@ delta_to src/source far/second --pair second
 for pair in home second; do
     [ "$(of_pair src $pair | wc -l)$(of_pair far $pair | wc -l)" = 11 ]
 done
-# Nothing changed.
-delta_to src/source far/replica --pair home
+# Nothing changed but the name of the source's group.
+vgrename -q -q src near
+delta_to near/source far/replica --pair home
 [ "$(said data_bytes)" = 0 ]
+vgrename -q -q near src
 
 # The newest snapshot, not what was written since.
 write_pattern src/source 5m 64k later
