@@ -1,4 +1,7 @@
-//! Why a transfer failed, and what to do next.
+//! Why a transfer failed.
+
+mod hint;
+mod kind;
 
 use std::io;
 
@@ -8,6 +11,8 @@ use lvm_cmd::with_causes;
 
 use crate::lvm::LvmError;
 use crate::receive::LedgerError;
+
+pub use kind::ErrorKind;
 
 /// Why a transfer failed.
 #[derive(Debug, thiserror::Error)]
@@ -348,24 +353,6 @@ pub enum Error {
     },
 }
 
-/// What a failure means to its caller.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The operation failed.
-    Failed,
-    /// It was stopped on request.
-    Stopped,
-    /// What was asked for cannot be meant.
-    Usage,
-    /// The data was refused: cut, altered, or meant for another base.
-    Refused,
-    /// The surroundings were refused: a tool missing or faulty, a pool unhealthy or too full.
-    Surroundings,
-    /// Something was left that must be finished or removed.
-    Unfinished,
-}
-
 /// The result of an operation and of undoing what it needed: where both failed, both are told.
 ///
 /// # Errors
@@ -379,51 +366,6 @@ pub fn undone<T>(result: Result<T, Error>, undo: Result<(), Error>) -> Result<T,
 }
 
 impl Error {
-    /// What this means to the caller.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Copy(block_copy::Error::Stopped) => ErrorKind::Stopped,
-            Self::NotInOld { .. } => ErrorKind::Usage,
-            Self::Input { source, .. } if is_about_content(source) => ErrorKind::Refused,
-            Self::Input { .. } | Self::Output(_) | Self::Encode { .. } | Self::TargetTooSmall { .. } => {
-                ErrorKind::Failed
-            }
-            Self::Copy(error) => match error.kind() {
-                block_copy::ErrorKind::NoSpace | block_copy::ErrorKind::Uncounted => ErrorKind::Surroundings,
-                block_copy::ErrorKind::Changed => ErrorKind::Refused,
-                block_copy::ErrorKind::NotDurable => ErrorKind::Unfinished,
-                _ => ErrorKind::Failed,
-            },
-            Self::Lvm(error) => error.kind(),
-            Self::Ledger(_) => ErrorKind::Failed,
-            Self::AndLeft { .. } => ErrorKind::Unfinished,
-            Self::In { source, .. } => source.kind(),
-            _ => ErrorKind::Refused,
-        }
-    }
-
-    /// Whether what was read is no stream at all, neither cut nor altered.
-    #[must_use]
-    pub fn is_no_stream(&self) -> bool {
-        match self {
-            Self::NoStream => true,
-            Self::Stream { source } => matches!(source.kind, hyperlayer::ErrorKind::NoMagic { .. }),
-            Self::In { source, .. } => source.is_no_stream(),
-            _ => false,
-        }
-    }
-
-    /// Whether the input ended too early, which the same input from its source may mend.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        match self {
-            Self::Stream { source } => source.is_cut(),
-            Self::In { source, .. } => source.is_cut(),
-            _ => false,
-        }
-    }
-
     /// The same, said of one of several inputs. What was stopped was stopped, wherever it was noticed.
     #[must_use]
     pub(crate) fn of(self, input: &str) -> Self {
@@ -444,96 +386,6 @@ impl Error {
     pub fn input(source: io::Error) -> Self {
         ReadError::Io { position: 0, source }.into()
     }
-
-    /// What to do next, where that is known: one sentence, with the command in backticks.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Copy(block_copy::Error::Changed { name }) => {
-                format!("find what writes to `{}`, or make a snapshot and read that", name.display())
-            }
-            Self::Copy(block_copy::Error::NotDurable { folder, .. }) => {
-                format!("look at the disk, then make the name durable: `sync {}`", folder.display())
-            }
-            Self::Copy(block_copy::Error::Uncounted { name }) => {
-                let name = name.display();
-                format!("make it read-only, or let the kernel count: `echo 1` into `queue/iostats` of `{name}` in /sys/block")
-            }
-            Self::NoStream => "look at what the sender says on standard error".into(),
-            Self::Stream { source } if source.is_cut() => {
-                "something ended the stream early: look at the sender's exit status and send it again".into()
-            }
-            Self::Stream { source } if source.kind == hyperlayer::ErrorKind::NoBlockSize => {
-                "say what the sender used: `--block-size SIZE`".into()
-            }
-            Self::Stream { .. } if self.is_no_stream() => {
-                "name what `lvdiff` or `lvbackup send` wrote, as it is or compressed with zstd".into()
-            }
-            Self::Stream {
-                source: hyperlayer::DecodeError { position, kind: hyperlayer::ErrorKind::TrailingBytes { .. } },
-            } => format!("the input is complete before byte {position}: hand it over without what follows"),
-            Self::Stream { .. } => "send the stream again".into(),
-            Self::Input { source, .. } if is_about_content(source) => {
-                "it was cut or altered on its way: look at the sender's exit status and send it again".into()
-            }
-            Self::OpenEnd => "if you know that it is whole: `--accept-open-end`".into(),
-            Self::NoIdentity { .. } => {
-                "make sure yourself that it is meant for this base, and leave out `--require-identity`".into()
-            }
-            Self::SizeUnknown | Self::NoSize { .. } => "say it: `--size SIZE`".into(),
-            Self::PastSize { .. } => {
-                "is it meant for this volume? If that grew, a receiver and `lvbackup merge` take its new size: `--size SIZE`"
-                    .into()
-            }
-            Self::NotInOld { .. } => "use 1.1, which says it".into(),
-            Self::SecondLayer => "`lvbackup recv` takes a chain of layers; here one is taken".into(),
-            Self::FullLayer { .. } => {
-                "give no base, but the pool for a new volume: `-p POOL`; or only the file for an image".into()
-            }
-            Self::NeedsBase { .. } => {
-                "name what it was made against: `lvpatch -l BASE`, `lvbackup recv --base BASE`, `--base FILE` for an image".into()
-            }
-            Self::WrongBase { expected, .. } => format!(
-                "if you know that it holds that layer, tag it: `lvchange -pr --addtag hyperlayer.layer={expected} VG/LV`, \
-                 or say so of an image: `--base-id {expected}`; or use `--force-base`, which leaves only the stream's checks"
-            ),
-            Self::BaseWritable { base, .. } => format!(
-                "if you know that nobody wrote to it: `lvchange -pr {base}`; or use `--force-base`, which leaves only the \
-                 stream's checks (`lvdiff -d 3` checks every block)"
-            ),
-            Self::BaseInUse { .. } => "unmount it, or apply on a snapshot that has not changed".into(),
-            Self::BaseChanged { .. } => "apply it on an unchanged copy of the base, or send a full layer".into(),
-            Self::UnknownHash(_) => "`--no-base-check` applies the stream without these checks".into(),
-            Self::Lvm(error) => return error.hint(),
-            Self::AndLeft { left, .. } => return left.hint(),
-            Self::In { source, .. } => return source.hint(),
-            Self::BrokenChain { .. } | Self::ChainSize { .. } | Self::FullInChain { .. } => {
-                "give every layer of the chain once, from the oldest to the newest".into()
-            }
-            Self::NoRoot { .. } => "begin with the full layer that everything was made against".into(),
-            Self::Unsorted { .. } => {
-                "receive the chain as an image, `lvbackup recv --to-file IMAGE`, and send that: `lvdiff --full ./IMAGE`".into()
-            }
-            Self::OtherLayer { expected, .. } => format!("give layer {expected} there"),
-            Self::Rest { .. } => "`lvbackup recv --resume` takes it where the receive was interrupted".into(),
-            Self::OtherRest { .. } => {
-                "`lvbackup recv --list-partial` shows the token for `lvbackup send --resume TOKEN`".into()
-            }
-            Self::Overwritten { .. } | Self::RolledBack { layers: 0, .. } => "receive the whole chain again, from its first layer on".into(),
-            Self::RolledBack { .. } => "send the whole layer: `lvbackup recv --resume` begins it again".into(),
-            Self::OtherBeginning { .. } => {
-                "send the whole layer: `lvbackup recv --resume` then begins it again where it must".into()
-            }
-            Self::OtherChain { .. } | Self::OtherContent { .. } | Self::ShortChain { .. } => {
-                "hand over the same layers as before, or remove what was received with `--discard-partial`".into()
-            }
-            Self::Ledger(LedgerError::Damaged { .. } | LedgerError::Older { .. }) => {
-                "what was received can only be removed: `lvbackup recv --discard-partial`".into()
-            }
-            Self::InputChanged { .. } => "run the same command again when nobody writes to it".into(),
-            _ => return None,
-        })
-    }
 }
 
 impl From<ReadError> for Error {
@@ -548,11 +400,6 @@ impl From<ReadError> for Error {
             other => Self::Input { position: 0, source: other.into() },
         }
     }
-}
-
-/// Whether the bytes themselves are wrong: a compressed stream that is cut or altered.
-fn is_about_content(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 fn named(parent: Option<&LayerId>) -> String {
