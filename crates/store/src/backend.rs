@@ -61,7 +61,7 @@ impl Backend {
         let (inner, folder) = match location.place() {
             Place::Folder(path) => {
                 if path.exists() && !path.is_dir() {
-                    let why = "it is a file, and a store is a folder".into();
+                    let why = "it is a file, and a store is a directory".into();
                     return Err(Error::Location { text: location.to_string(), why });
                 }
                 let io = |error: std::io::Error| match (make, error.kind()) {

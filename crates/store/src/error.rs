@@ -402,7 +402,7 @@ impl Error {
             }
             Self::Within { .. } => "name a place beside it; one store takes any number of volumes, each by its series".into(),
             Self::AlreadyAStore { location } => format!("it can be used as it is: `lvbackup list {location}`"),
-            Self::FileSystem { .. } => "name a folder on a file system such as ext4, XFS, btrfs or NFS".into(),
+            Self::FileSystem { .. } => "name a directory on a file system such as ext4, XFS, btrfs or NFS".into(),
             Self::NotEmpty { .. } => "name an empty or new folder or prefix".into(),
             Self::Newer { .. } => "use the version of this program that wrote it, or a newer one".into(),
             Self::Exists { .. } => "nothing was changed; `lvbackup list STORE` shows it".into(),

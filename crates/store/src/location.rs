@@ -54,7 +54,7 @@ impl Location {
             let schemes = ["file:", "s3:", "gs:", "az:"];
             if let Some(scheme) = schemes.iter().find(|scheme| text.starts_with(*scheme)) {
                 return Err(refuse(&format!(
-                    "`{scheme}` is followed by two slashes; a folder of that name is `./{text}`"
+                    "`{scheme}` is followed by two slashes; a directory of that name is `./{text}`"
                 )));
             }
             // `HOST:PATH` and `sftp:HOST:PATH` are how other tools name a place on another machine.

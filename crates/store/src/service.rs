@@ -84,7 +84,7 @@ impl Waiting {
         if !*reported && since.elapsed() >= REPORT_FAILING {
             *reported = true;
             let why = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Trouble>());
-            tracing::warn!("{}; trying again", why.map_or_else(|| error.to_string(), Trouble::sentence));
+            tracing::warn!("{}; retrying", why.map_or_else(|| error.to_string(), Trouble::sentence));
         }
     }
 }

@@ -229,7 +229,7 @@ fn of_this_machine(listing: &Listing, series: &Series, host: &str, machine: Opti
     let own = if other_host { host.to_owned() } else { format!("{host}-2") };
     Err(Failure::msg(Exit::Usage, format!("the newest layer of `{series}` in the store, {}, {written}", layer.layer))
         .hint(format!("for another machine's volume, give it a name of its own: `--series {own}:{series}`"))
-        .hint(format!("to go on with those layers here: `--series {series}`")))
+        .hint(format!("continue those layers here with `--series {series}`")))
 }
 
 /// `LV-YYYYMMDDTHHMMSSZ-STORE`, which a person finds again; shorter where that is too long.

@@ -90,7 +90,7 @@ impl Error {
             Self::Ledger(LedgerError::Damaged { .. } | LedgerError::Older { .. }) => {
                 "what was received can only be removed: `lvbackup recv --discard-partial`".into()
             }
-            Self::InputChanged { .. } => "run the same command again when nobody writes to it".into(),
+            Self::InputChanged { .. } => "run the same command again when no process writes to it".into(),
             _ => return None,
         })
     }
