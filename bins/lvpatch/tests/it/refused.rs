@@ -43,6 +43,11 @@ fn what_is_no_stream() {
     folder.refuses(APPLY, b"lvdiff: no such volume\n", 3, &["expected a stream that begins with `HYPERLAYER/`"]);
     folder.refuses(APPLY, &[0; 10_000], 3, &["expected a stream"]);
     folder.refuses(APPLY, b"\x28\xb5\x2f\xfdno zstd frame at all", 3, &["the zstd frame is damaged"]);
+    for (compressed, program) in
+        [(&b"\x1f\x8b\x08\x00\x00"[..], "gzip"), (b"\xfd7zXZ\x00\x00", "xz"), (b"BZh91AY&SY", "bzip2")]
+    {
+        folder.refuses(APPLY, compressed, 3, &[&format!("`{program} -dc`")]);
+    }
     folder.refuses(APPLY, b"HYPERLAYER/9.9\n\n", 3, &["found `HYPERLAYER/9.9`"]);
 }
 

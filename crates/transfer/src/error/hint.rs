@@ -26,9 +26,10 @@ impl Error {
             Self::Stream { source } if source.kind == hyperlayer::ErrorKind::NoBlockSize => {
                 "say what the sender used: `--block-size SIZE`".into()
             }
-            Self::Stream { .. } if self.is_no_stream() => {
-                "name what `lvdiff` or `lvbackup send` wrote, as it is or compressed with zstd".into()
-            }
+            Self::Stream { source } if self.is_no_stream() => match compressed_by(&source.kind) {
+                Some(program) => format!("decompress it first, with `{program} -dc`"),
+                None => "name what `lvdiff` or `lvbackup send` wrote, as it is or compressed with zstd".into(),
+            },
             Self::Stream {
                 source: hyperlayer::DecodeError { position, kind: hyperlayer::ErrorKind::TrailingBytes { .. } },
             } => format!("the input is complete before byte {position}: hand it over without what follows"),
@@ -94,4 +95,11 @@ impl Error {
             _ => return None,
         })
     }
+}
+
+/// The program that compressed what is not a stream, by its first bytes, which the error has in printable form.
+fn compressed_by(kind: &hyperlayer::ErrorKind) -> Option<&'static str> {
+    let hyperlayer::ErrorKind::NoMagic { found } = kind else { return None };
+    let magics = [(r"\x1f\x8b", "gzip"), (r"\xfd7zXZ", "xz"), ("BZh", "bzip2")];
+    magics.into_iter().find(|(magic, _)| found.starts_with(magic)).map(|(_, program)| program)
 }
