@@ -71,7 +71,7 @@ pub(crate) fn run(args: &Args, common: Common) -> Outcome {
     }
     let mut gone = decided.iter().filter(|decided| !decided.stays).count();
     if let (Some(folder), false) = (&folder, args.dry_run) {
-        gone = rotate::carry_out(folder, &decided)?.len();
+        gone = rotate::carry_out(folder, &decided, args.maxima)?.len();
     }
     if !common.quiet {
         let would = if args.dry_run { "would go" } else { "are gone" };

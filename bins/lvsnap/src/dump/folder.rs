@@ -10,7 +10,9 @@ use cli::{Exit, Failure, OrFail, Outcome};
 use lvm_cmd::LvRef;
 use serde_json::{Value, json};
 
+use super::files::{Files, HostFiles};
 use super::name::{self, DumpName};
+use super::rotate::Maxima;
 
 /// The file that says whose dumps they are, and that is locked while somebody works on them. Names alone do not say it:
 /// `a-b/c` and `a/b-c` give the same, and so do two machines.
@@ -46,6 +48,7 @@ impl Owner {
 pub(crate) struct Folder {
     path: PathBuf,
     volume: LvRef,
+    files: Box<dyn Files>,
     /// Locked, unless it is only looked at.
     _lock: Option<File>,
 }
@@ -65,7 +68,7 @@ impl Folder {
                 return Err(Failure::new(Exit::Failed, error).context(format!("cannot make `{}`", path.display())));
             }
         }
-        let mut folder = Self { path, volume: volume.clone(), _lock: None };
+        let mut folder = Self { path, volume: volume.clone(), files: Box::new(HostFiles), _lock: None };
         let file = folder.path.join(OWNER);
         if !file.exists() {
             folder.refuse_unknown(adopt)?;
@@ -95,7 +98,7 @@ impl Folder {
         if !path.is_dir() {
             return Ok(None);
         }
-        let folder = Self { path, volume: volume.clone(), _lock: None };
+        let folder = Self { path, volume: volume.clone(), files: Box::new(HostFiles), _lock: None };
         if folder.path.join(OWNER).exists() {
             folder.refuse_others(owner)?;
         } else {
@@ -187,11 +190,9 @@ impl Folder {
     }
 
     fn named(&self, parse: fn(&str, &LvRef) -> Option<DumpName>) -> Outcome<Vec<DumpName>> {
-        let entries = fs::read_dir(&self.path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-        let entries = entries.or_fail(Exit::Failed)?.into_iter();
-        // A link, or a folder that is called so, is not ours.
-        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-        let mut dumps: Vec<_> = files.filter_map(|entry| parse(entry.file_name().to_str()?, &self.volume)).collect();
+        let names = self.files.list(&self.path).or_fail(Exit::Failed);
+        let names = names.map_err(|failure| failure.context(format!("cannot list `{}`", self.path.display())))?;
+        let mut dumps: Vec<_> = names.iter().filter_map(|name| parse(name, &self.volume)).collect();
         dumps.sort_unstable();
         Ok(dumps)
     }
@@ -201,8 +202,8 @@ impl Folder {
     /// # Errors
     /// One cannot be removed.
     pub(crate) fn remove_unfinished(&self) -> Outcome<Vec<PathBuf>> {
-        let dead = self.named(DumpName::parse_unfinished)?;
-        dead.into_iter().map(|dump| self.unfinished(dump)).map(|path| remove(&path).map(|()| path)).collect()
+        let dead = self.named(DumpName::parse_unfinished)?.into_iter();
+        dead.map(|dump| self.abandon(dump).map(|()| self.unfinished(dump))).collect()
     }
 
     /// Removes a dump, durably.
@@ -210,8 +211,27 @@ impl Folder {
     /// # Errors
     /// It cannot be removed.
     pub(crate) fn remove(&self, dump: DumpName) -> Outcome {
-        remove(&self.file(dump))?;
-        sync(&self.path)
+        self.remove_file(&self.file(dump))?;
+        let synced = self.files.sync_directory(&self.path).or_fail(Exit::Failed);
+        synced.map_err(|failure| failure.context(format!("cannot sync `{}`", self.path.display())))
+    }
+
+    /// Removes a dump under its unfinished name, which may be gone already.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub(crate) fn abandon(&self, dump: DumpName) -> Outcome {
+        self.remove_file(&self.unfinished(dump))
+    }
+
+    fn remove_file(&self, path: &Path) -> Outcome {
+        match self.files.remove(path) {
+            // Over a network, the answer to a removal that was done may be lost.
+            Err(error) if is_there(path) => {
+                Err(Failure::new(Exit::Failed, error).context(format!("cannot remove `{}`", path.display())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes the file for a dump, under its unfinished name, so that only its owner can read it; fsarchiver leaves that so.
@@ -220,23 +240,50 @@ impl Folder {
     /// It cannot be made.
     pub(crate) fn begin(&self, dump: DumpName) -> Outcome {
         let path = self.unfinished(dump);
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        made.map(drop)
-            .or_fail(Exit::Failed)
-            .map_err(|failure| failure.context(format!("cannot make `{}`", path.display())))
+        let made = self.files.create_new(&path).or_fail(Exit::Failed);
+        made.map_err(|failure| failure.context(format!("cannot make `{}`", path.display())))
     }
 
-    /// Makes a dump that is whole durable, and gives it its name.
+    /// Makes a dump that is whole durable, and gives it its name. Gives its length in bytes.
     ///
     /// # Errors
     /// Exit 5: the dump has its name, and may lose it in a power failure. Otherwise it has its unfinished name; no other dump
     /// is replaced.
-    pub(crate) fn finish(&self, dump: DumpName) -> Outcome {
-        let unfinished = self.unfinished(dump);
-        let synced = File::open(&unfinished).and_then(|file| file.sync_all());
-        synced.or_fail(Exit::Failed).map_err(|failure| failure.context("cannot make the dump durable"))?;
-        Ok(rename_new(&unfinished, &self.file(dump)).map_err(transfer::Error::from)?)
+    pub(crate) fn finish(&self, dump: DumpName) -> Outcome<u64> {
+        let (unfinished, file) = (self.unfinished(dump), self.file(dump));
+        let synced = self.files.sync(&unfinished).or_fail(Exit::Failed);
+        let len =
+            synced.map_err(|failure| failure.context(format!("cannot make `{}` durable", unfinished.display())))?;
+        match self.files.rename_new(&unfinished, &file) {
+            Err(source) if is_there(&unfinished) || !is_there(&file) => {
+                let renamed = Failure::new(Exit::Failed, source);
+                return Err(renamed.context(format!("cannot rename `{}`", unfinished.display())));
+            }
+            // Done, whatever the answer was.
+            _ => {}
+        }
+        let synced = self.files.sync_directory(&self.path);
+        let synced =
+            synced.map_err(|source| block_copy::Error::NotDurable { name: file, folder: self.path.clone(), source });
+        synced.map(|()| len).map_err(|error| transfer::Error::from(error).into())
     }
+
+    /// The command that removes the dumps which are beyond the maxima.
+    pub(crate) fn prune_command(&self, maxima: Maxima) -> String {
+        let dest = self.path.parent().unwrap_or(&self.path).display();
+        let rules = maxima.both().map(|(daily, weekly)| format!(" --daily-max {daily} --weekly-max {weekly}"));
+        format!("`lvsnap prune {dest} {}{}`", self.volume, rules.unwrap_or_default())
+    }
+
+    /// The same over another file system.
+    #[cfg(test)]
+    pub(crate) fn over(self, files: Box<dyn Files>) -> Self {
+        Self { files, ..self }
+    }
+}
+
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Makes the folder for dumps of all volumes, and those that it lies in, durably.
@@ -246,19 +293,6 @@ impl Folder {
 pub(crate) fn make_dest(dest: &Path) -> Outcome {
     let made = durable::make_directory(dest, 0o777).or_fail(Exit::Failed);
     made.map_err(|failure| failure.context(format!("cannot make `{}`", dest.display())))
-}
-
-/// Removes a file that may be gone already.
-///
-/// # Errors
-/// It is still there.
-pub(crate) fn remove(path: &Path) -> Outcome {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Failure::new(Exit::Failed, error).context(format!("cannot remove `{}`", path.display())))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn sync(folder: &Path) -> Outcome {

@@ -1,11 +1,13 @@
 //! `lvsnap dump`.
 
 pub(crate) mod archive;
+mod files;
 pub(crate) mod folder;
 mod hyperlayer;
 pub(crate) mod install;
 pub(crate) mod name;
 pub(crate) mod rotate;
+mod sequence;
 mod watch;
 
 use std::ffi::OsString;
@@ -13,7 +15,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use cli::{Common, Exit, Failure, OrFail, Outcome, Stop, say};
-use extents::{Bytes, human};
 use jiff::Timestamp;
 use lvm_cmd::{LvRef, LvType, Password, Save, find, volumes};
 use snapshot::{Action, HostSite, Phase, Record, Site, remove};
@@ -28,6 +29,7 @@ use archive::stopped;
 use folder::{Folder, Owner};
 use name::DumpName;
 use rotate::Maxima;
+use sequence::{Archived, Source};
 
 /// Dump a volume: a snapshot, an archive of it, the snapshot's removal, and then the rotation
 ///
@@ -244,28 +246,7 @@ impl<'d> Dump<'d> {
     }
 
     fn run(&self) -> Outcome {
-        for dead in self.folder.remove_unfinished()? {
-            self.say(&format!("removed `{}`, which a dump that died had left", dead.display()));
-        }
-        let file = self.folder.file(self.dump);
-        let removed = {
-            let _lock = self.context.lock(&self.wanted.snapshot)?;
-            self.remove_dead()?;
-            let mut record = make(&self.context, &self.wanted, self.common, self.stop)?;
-            let written = self.written(&mut record);
-            let site = HostSite::new(&self.context.exec, &|_| true);
-            let removed = remove(&site, &mut record, &self.context.journal);
-            let removed = removed.map_err(|cause| left(&record, of_site(cause)));
-            if let Err(cause) = written.and_then(|()| self.finished()) {
-                return Err(self.undone(cause, removed));
-            }
-            removed
-        };
-        let len = Bytes::new(std::fs::metadata(&file).or_fail(Exit::Failed)?.len());
-        self.say(&format!("`{}` is made, {}", file.display(), human(len)));
-        removed
-            .map_err(|failure| failure.context(format!("`{}` is whole; no older dump was removed", file.display())))?;
-        self.rotate()
+        sequence::dump(self, &self.folder, self.dump, self.args.maxima, &|text| self.say(text))
     }
 
     /// What a run that died has left of a snapshot of this name. One that somebody made to keep is not touched; making
@@ -286,7 +267,7 @@ impl<'d> Dump<'d> {
     }
 
     /// The archive under its unfinished name.
-    fn written(&self, record: &mut Record) -> Outcome {
+    fn written(&self, record: &mut Record, archive: &Path, begin: &dyn Fn() -> Outcome) -> Outcome {
         // From here on it is to go, whatever becomes of this run.
         record.phase = Phase::Removing;
         self.context.journal.keep(record).map_err(|error| of_site(error.into()))?;
@@ -297,48 +278,32 @@ impl<'d> Dump<'d> {
         // Of an origin that is not active the file system is seen only now.
         how_to_mount(&self.context, &record.snapshot.dm_path())?;
         let of = &self.args.archive;
-        let archive = self.folder.unfinished(self.dump);
-        self.folder.begin(self.dump)?;
+        begin()?;
         let save = Save {
             device: &record.snapshot.dm_path(),
-            archive: &archive,
+            archive,
             jobs: std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN),
             level: of.level,
             password: self.password.as_ref(),
         };
         archive::save(&self.context.exec, &save, record, &self.context.journal, of.auto_extend, self.stop)
     }
+}
 
-    /// What was written is whole, durable, and has its name.
-    fn finished(&self) -> Outcome {
-        archive::check(&self.context.exec, &self.folder.unfinished(self.dump), self.password.as_ref())?;
-        if self.stop.requested() {
-            return Err(stopped());
-        }
-        self.folder.finish(self.dump)
+impl Source for Dump<'_> {
+    fn archive(&self, archive: &Path, begin: &dyn Fn() -> Outcome) -> Outcome<Archived> {
+        let _lock = self.context.lock(&self.wanted.snapshot)?;
+        self.remove_dead()?;
+        let mut record = make(&self.context, &self.wanted, self.common, self.stop)?;
+        let written = self.written(&mut record, archive, begin);
+        let site = HostSite::new(&self.context.exec, &|_| true);
+        let removed = remove(&site, &mut record, &self.context.journal);
+        Ok(Archived { written, removed: removed.map_err(|cause| left(&record, of_site(cause))) })
     }
 
-    /// The failed dump's file goes.
-    fn undone(&self, cause: Failure, removed: Outcome) -> Failure {
-        let unfinished = self.folder.unfinished(self.dump);
-        let cause = match folder::remove(&unfinished) {
-            Ok(()) => cause,
-            Err(failure) => cause
-                .leaving(format!("the failed dump `{}` is left", unfinished.display()))
-                .hint(format!("{failure}; the next dump removes it")),
-        };
-        match removed {
-            Ok(()) => cause,
-            Err(failure) => failure.context(cause),
-        }
-    }
-
-    fn rotate(&self) -> Outcome {
-        let decided = rotate::plan(&self.folder.dumps()?, Some(self.dump), self.args.maxima, self.dump.at)?;
-        for gone in rotate::carry_out(&self.folder, &decided)? {
-            self.say(&format!("removed the {} dump of {}", gone.class(), gone.at));
-        }
-        Ok(())
+    fn check(&self, archive: &Path) -> Outcome {
+        archive::check(&self.context.exec, archive, self.password.as_ref())?;
+        if self.stop.requested() { Err(stopped()) } else { Ok(()) }
     }
 }
 

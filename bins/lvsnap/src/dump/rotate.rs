@@ -86,11 +86,12 @@ fn seconds(wall: DateTime) -> Outcome<UnixSeconds> {
 ///
 /// # Errors
 /// [`Exit::Unfinished`] where one cannot be removed: those that were to go after it stay as well.
-pub(crate) fn carry_out(folder: &Folder, decided: &[Decided]) -> Outcome<Vec<DumpName>> {
+pub(crate) fn carry_out(folder: &Folder, decided: &[Decided], maxima: Maxima) -> Outcome<Vec<DumpName>> {
     let going = decided.iter().filter(|decided| !decided.stays).map(|decided| decided.dump);
     let removed = going.map(|dump| folder.remove(dump).map(|()| dump)).collect::<Outcome<Vec<_>>>();
     removed.map_err(|cause| {
-        cause.leaving("not all dumps that were to go are gone").hint("`lvsnap prune DEST VG/LV` removes the rest")
+        let left = "not all dumps that were to go are gone";
+        cause.leaving(left).hint(format!("remove the rest: {}", folder.prune_command(maxima)))
     })
 }
 
@@ -121,7 +122,7 @@ mod tests {
             std::fs::write(folder.file(dump), "dump").unwrap();
             made.push(dump);
             let decided = plan(&folder.dumps().unwrap(), Some(dump), maxima(5, 3), now).unwrap();
-            carry_out(&folder, &decided).unwrap();
+            carry_out(&folder, &decided, maxima(5, 3)).unwrap();
             let newest = |class: Class, max: usize| -> Vec<DumpName> {
                 made.iter().rev().filter(|dump| dump.class() == class).take(max).copied().collect()
             };
