@@ -20,6 +20,14 @@ pub(crate) fn make(context: &Context, wanted: &Wanted, common: Common, stop: &St
     let lvm = Lvm::new(&context.exec, &context.state, stop.flag());
     let run = Run::start(&lvm)?;
     let mut record = wanted.record(context)?;
+    if let Err(cause) = begin(&mut record, &context.journal) {
+        // Nothing is made yet, and no record is needed.
+        let cause = of_site(cause.into());
+        return Err(match context.journal.forget(&record.snapshot) {
+            Ok(()) => cause,
+            Err(_) => left(&record, cause),
+        });
+    }
     let made = {
         let len = record.file.as_ref().filter(|file| file.write).map(|file| file.len);
         let progress = len.map(|len| Progress::new("writing the temporary file", Some(len), common, stop.clone()));
@@ -64,7 +72,6 @@ impl Making<'_> {
     fn steps(&self, wanted: &Wanted, record: &mut Record) -> Outcome {
         let journal = &self.context.journal;
         let make = |step, record: &mut Record| make_step(self.site, step, record, journal).map_err(of_site);
-        begin(record, journal).map_err(|error| of_site(error.into()))?;
         for step in record.to_make() {
             if self.stop.requested() {
                 return Err(Failure::msg(Exit::Failed, "stopped"));

@@ -81,9 +81,13 @@ impl Disk for HostDisk {
     }
 
     fn write_new(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-        file.write_all(bytes)?;
-        file.sync_all()
+        let mut new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+        let written = new.write_all(bytes).and_then(|()| new.sync_all());
+        if written.is_err() {
+            // As on a full disk.
+            let _ = fs::remove_file(file);
+        }
+        written
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

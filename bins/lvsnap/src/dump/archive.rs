@@ -112,15 +112,17 @@ pub(crate) fn save(
 /// # Errors
 /// It is not.
 pub(crate) fn check(exec: &dyn Executor, archive: &Path, password: Option<&Password>) -> Outcome {
-    let info = archive_info(exec, archive, password).or_fail(Exit::Failed)?;
+    let named = |failure: Failure| failure.context(format!("cannot use the archive `{}`", archive.display()));
+    let info = archive_info(exec, archive, password).or_fail(Exit::Failed).map_err(named)?;
     let found = info.file_systems.len();
     if found != 1 {
         let text = format!("expected one file system in the archive, found {found}");
-        return Err(Failure::msg(Exit::Failed, text));
+        return Err(named(Failure::msg(Exit::Failed, text)));
     }
-    match ends_whole(archive).or_fail(Exit::Failed)? {
+    match ends_whole(archive).or_fail(Exit::Failed).map_err(named)? {
         true => Ok(()),
-        false => Err(Failure::msg(Exit::Failed, "the archive has no end: it was cut, as by a full disk")),
+        false => Err(named(Failure::msg(Exit::Failed, "the archive has no end: it was cut, as by a full disk"))
+            .hint(format!("make room: `df {}` shows how much there is", durable::parent(archive).display()))),
     }
 }
 
