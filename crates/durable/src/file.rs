@@ -84,11 +84,14 @@ fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
     fs::remove_file(from)
 }
 
-/// Removes a file durably. The file may be missing: the process that removed it may not have synced.
+/// Removes a file durably, and what a killed [`replace`] of it left. The file may be missing: the process that removed it may
+/// not have synced. Two processes must not do this, or replace the file, at once.
 ///
 /// # Errors
 /// The system's error.
 pub fn remove_file(path: &Path) -> io::Result<()> {
+    // First: while the file is there, a later call finds both.
+    remove_if_there(&staged(path))?;
     remove_if_there(path)?;
     match sync_named(parent(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -188,9 +191,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         fs::write(&path, "").unwrap();
+        // Of a process that was killed while it replaced the file.
+        fs::write(staged(&path), "").unwrap();
         for _ in 0..2 {
             remove_file(&path).unwrap();
-            assert!(!path.exists());
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
         }
         remove_file(&path.join("below/b")).unwrap();
         assert!(remove_file(directory.path()).is_err());

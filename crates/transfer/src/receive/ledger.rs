@@ -87,8 +87,6 @@ impl LedgerFile {
     /// # Errors
     /// What the system said.
     pub fn remove(&self) -> Result<(), block_copy::Error> {
-        // Of a run that was killed while it wrote.
-        let _ = std::fs::remove_file(durable::staged(&self.path));
         durable::remove_file(&self.path).map_err(|source| self.failed(source))
     }
 
