@@ -18,7 +18,6 @@ use object_store::{
 };
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::durable;
 use crate::environment::Environment;
 use crate::error::{Cause, Error, ErrorKind, Fault};
 use crate::folder::Folder;
@@ -29,6 +28,7 @@ use crate::location::{Location, Place, Service};
 use crate::names::is_folder;
 use crate::options::Options;
 use crate::service::Connector;
+use crate::unfinished;
 use crate::upload::{self, Upload};
 
 /// What is read of one object that should be small.
@@ -183,7 +183,7 @@ impl Backend {
         keys.sort();
         match self
             .folder()
-            .and_then(|folder| durable::link_among(folder.root(), keys.iter().map(|(key, _)| key.as_str())))
+            .and_then(|folder| unfinished::link_among(folder.root(), keys.iter().map(|(key, _)| key.as_str())))
         {
             Some(link) => Err(Error::object(link, Fault::Link)),
             None => Ok(keys),

@@ -13,7 +13,7 @@ use crate::lock::{self, LockKind};
 use crate::marks::Mark;
 use crate::names::{Attempt, LAYERS, LOCKS, LayerKey, MANIFESTS, MARKER, MARKS, Series, manifest_key};
 use crate::options::Options;
-use crate::{durable, listing::Listing, marks, read};
+use crate::{listing::Listing, marks, read, unfinished};
 
 /// What a check of a store without reading its data found.
 #[derive(Clone, Debug, Default)]
@@ -99,9 +99,9 @@ impl Survey {
         let objects = backend.list(LAYERS)?;
         let of_io = |source| Error::Local { doing: "look for unfinished files", source };
         let root = backend.folder().map(crate::folder::Folder::root);
-        let mut staged = root.map_or(Ok(Vec::new()), durable::staged_markers).map_err(of_io)?;
+        let mut staged = root.map_or(Ok(Vec::new()), unfinished::markers).map_err(of_io)?;
         for folder in [LAYERS, MANIFESTS, MARKS, LOCKS] {
-            staged.extend(root.map_or(Ok(Vec::new()), |root| durable::staged(root, folder)).map_err(of_io)?);
+            staged.extend(root.map_or(Ok(Vec::new()), |root| unfinished::files(root, folder)).map_err(of_io)?);
         }
         let marks = backend.list(MARKS)?;
         let (locks, unknown) = lock::list(backend, options)?;
@@ -151,7 +151,7 @@ impl Survey {
             let still: BTreeSet<_> = backend.list(LAYERS)?.into_iter().map(|(key, _)| key).collect();
             found.unlisted.retain(|one| still.contains(&one.key));
         }
-        let staged = self.staged.iter().filter(|path| match durable::final_name(path) {
+        let staged = self.staged.iter().filter(|path| match unfinished::final_name(path) {
             Some(name) if name.starts_with(LAYERS) => {
                 LayerKey::parse(name).is_ok_and(|object| !may_be_used(&object.series, &object.layer, &object.attempt))
             }

@@ -45,7 +45,6 @@
 mod backend;
 mod chain;
 mod check;
-mod durable;
 mod environment;
 mod error;
 mod folder;
@@ -65,6 +64,7 @@ mod store;
 mod time;
 pub mod tree;
 mod trouble;
+mod unfinished;
 mod upload;
 mod write;
 

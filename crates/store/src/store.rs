@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::check::{Garbage, Leftovers, Report, Survey, Unlisted};
-use crate::durable;
 use crate::error::{Error, ErrorKind, Fault, Problem};
 use crate::layer::{Draft, Encoding, Facts, Stored};
 use crate::limits::FORMAT;
@@ -27,6 +26,7 @@ use crate::names::{manifests_of, marks_prefix, parse_manifest_key};
 use crate::options::Options;
 use crate::read::{self, LayerReader};
 use crate::seal::Identities;
+use crate::unfinished;
 use crate::write::{self, LayerWriter};
 use crate::{manifest, marks};
 
@@ -451,7 +451,7 @@ impl Store {
         });
         for Garbage { key, .. } in ordered {
             lock.0.keep_fresh()?;
-            match self.backend.folder().filter(|_| durable::final_name(key).is_some()) {
+            match self.backend.folder().filter(|_| unfinished::final_name(key).is_some()) {
                 // Half a file has a name that `object_store` does not take.
                 Some(folder) => {
                     let of_io = |source| Error::Local { doing: "remove an unfinished file", source };

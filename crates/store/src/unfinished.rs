@@ -9,7 +9,7 @@ use crate::limits::MAX_OBJECTS;
 use crate::names::{MARKER, is_key};
 
 /// Files that an unfinished write of the store's marker left (`init`), by their paths under `root`.
-pub(crate) fn staged_markers(root: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn markers(root: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root)? {
         let entry = entry?;
@@ -22,7 +22,7 @@ pub(crate) fn staged_markers(root: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Files under `root/folder` that an unfinished write left (`KEY#N`), by their paths under `root`.
-pub(crate) fn staged(root: &Path, folder: &str) -> io::Result<Vec<String>> {
+pub(crate) fn files(root: &Path, folder: &str) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(folder)];
     while let Some(folder) = folders.pop() {
