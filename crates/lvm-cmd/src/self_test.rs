@@ -96,9 +96,13 @@ fn put_image(path: &Path) -> io::Result<()> {
     // The folder may be everybody's: what lies there under our name, a symlink for instance, is not written through.
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => write_image(&File::create_new(&beside)?)?,
+        _ => {}
     }
-    fs::rename(&beside, path)
+    let made = File::create_new(&beside).and_then(|file| write_image(&file)).and_then(|()| fs::rename(&beside, path));
+    if made.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    made
 }
 
 /// Where it lies and what version it says it is, as far as that can be known.

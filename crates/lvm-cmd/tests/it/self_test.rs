@@ -36,6 +36,17 @@ fn a_right_answer() {
     assert_eq!(scratch.path().read_dir().unwrap().count(), 1);
 }
 
+/// As on a full disk: nothing is left of an image that cannot be put in its place.
+#[test]
+fn an_image_that_cannot_be_made_leaves_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::create_dir(scratch.path().join("thin_delta-self-test.img")).unwrap();
+    let exec = Scripted::from_transcript("").unwrap();
+    let error = self_test(&exec, scratch.path(), MetadataTool::ThinDelta).unwrap_err();
+    assert!(error.to_string().contains("thin_delta-self-test.img"), "{error}");
+    assert_eq!(scratch.path().read_dir().unwrap().count(), 1);
+}
+
 #[test]
 fn the_version_that_loses_changes() {
     let scratch = tempfile::tempdir().unwrap();
