@@ -55,7 +55,7 @@ lvpatch: hint: look at what the sender says on standard error
         stream(b"\x1f\x8b\x08rest"),
         "
 lvpatch: the stream is refused: at byte 0: expected a stream that begins with `HYPERLAYER/`, found `\\x1f\\x8b\\x08rest`
-lvpatch: hint: name what `lvdiff` or `lvbackup send` wrote, as it is or compressed with zstd
+lvpatch: hint: decompress it first, with `gzip -dc`
 ",
     );
     looks(
