@@ -33,6 +33,9 @@ impl LvmHost<'_> {
             let (gone, failed) = self.remove_layers(end, &ours.iter().map(|(volume, _)| *volume).collect::<Vec<_>>());
             removed.retain(|removed| gone.contains(&removed.name));
             if let Some(refusal) = failed {
+                if removed.is_empty() {
+                    return Err(refusal);
+                }
                 let names: Vec<_> = removed.iter().map(|removed| removed.name.to_string()).collect();
                 let text = format!("{}; removed all the same: {}", refusal.text, names.join(", "));
                 return Err(refusal.unfinished(&text));
