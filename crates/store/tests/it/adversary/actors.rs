@@ -127,7 +127,11 @@ fn refused(what: &str) -> Error {
 
 /// Reads all that makes up a layer, and compares it.
 pub(crate) fn restore(store: &Store, listing: &Listing, layer: &LayerId) -> Result<(), Error> {
-    for stored in listing.chain(&series(), layer)? {
+    read(store, &listing.chain(&series(), layer)?)
+}
+
+fn read(store: &Store, layers: &[&Stored]) -> Result<(), Error> {
+    for stored in layers {
         let mut text = String::new();
         let mut reader = store.read(stored, &Identities::none())?;
         reader.read_to_string(&mut text).map_err(|error| Error::from_io(error).unwrap())?;
@@ -147,19 +151,23 @@ fn prune(store: &Store, merge: bool) -> Result<(), Error> {
     let newest = newest(&listing)?.clone();
     let kept = |stored: &&Stored| stored.held || !stored.tags.is_empty() || stored.layer.layer == newest.layer.layer;
     let roots: Vec<_> = listing.layers().into_iter().filter(kept).cloned().collect();
-    let mut stays = BTreeSet::new();
+    let mut stays: BTreeSet<_> = roots.iter().map(|root| root.layer.layer.clone()).collect();
     for root in &roots {
-        stays.insert(root.layer.layer.clone());
         let chain = listing.chain(&series(), &root.layer.layer)?;
         if !merge {
             stays.extend(chain.into_iter().map(|stored| stored.layer.layer.clone()));
-        } else if root.layer.parent.is_some() {
-            restore(store, &listing, &root.layer.layer)?;
+            continue;
+        }
+        // Down to the next layer that stays, which may have been written anew already.
+        let onto = chain[1..].iter().map(|stored| &stored.layer.layer).find(|id| stays.contains(*id));
+        if onto != root.layer.parent.as_ref() {
+            let parts: Vec<_> = chain.iter().copied().take_while(|part| Some(&part.layer.layer) != onto).collect();
+            read(store, &parts)?;
             let mut writer = store.begin_replacing(&lock, root, &Encoding::default(), Bytes::new(100))?;
             let text = merged(&root.layer.layer);
             writer.write_all(text.as_bytes()).map_err(|error| Error::from_io(error).unwrap())?;
-            let tags = root.tags.clone();
-            writer.finish(store::Draft { tags, ..dated(None, &root.layer.layer) }, ReadBack::Data)?;
+            let draft = dated(onto.map(LayerId::as_str), &root.layer.layer);
+            writer.finish(store::Draft { tags: root.tags.clone(), ..draft }, ReadBack::Data)?;
         }
     }
     if merge {
