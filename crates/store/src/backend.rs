@@ -19,7 +19,8 @@ use object_store::{
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::environment::Environment;
-use crate::error::{Cause, Error, ErrorKind, Fault};
+use crate::error::{Cause, Error, ErrorKind};
+use crate::fault::Fault;
 use crate::folder::Folder;
 use crate::limits::{
     CREATE_TRIES, MAX_OBJECTS, MAX_SMALL_BYTES, REQUEST_TIMEOUT, SMALL_AT_ONCE, STOP_FOR_CHANGES, STOP_IS_LOOKED_FOR,

@@ -7,7 +7,8 @@ use hyperlayer::LayerId;
 
 use crate::backend::Backend;
 use crate::chain::ChainError;
-use crate::error::{Error, Fault, Problem};
+use crate::error::Error;
+use crate::fault::{Fault, Problem};
 use crate::layer::{Stored, Wrapping};
 use crate::lock::{self, LockKind};
 use crate::marks::Mark;

@@ -47,6 +47,7 @@ mod chain;
 mod check;
 mod environment;
 mod error;
+mod fault;
 mod folder;
 mod layer;
 pub mod limits;
@@ -70,7 +71,8 @@ mod write;
 
 pub use chain::ChainError;
 pub use check::{Garbage, Leftovers, Report, Unlisted};
-pub use error::{Cause, Error, ErrorKind, Fault, Problem};
+pub use error::{Cause, Error, ErrorKind};
+pub use fault::{Fault, Problem};
 pub use layer::{Draft, Encoding, Facts, Layer, Stored, Wrapping};
 pub use listing::{Listing, sample};
 pub use location::Location;

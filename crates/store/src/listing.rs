@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use hyperlayer::LayerId;
 
 use crate::chain::{self, ChainError};
-use crate::error::Problem;
+use crate::fault::Problem;
 use crate::layer::Stored;
 use crate::names::Series;
 use crate::tree;

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
 use crate::backend::{Backend, Objects};
-use crate::error::{Error, Fault, Problem, when};
+use crate::error::{Error, when};
+use crate::fault::{Fault, Problem};
 use crate::limits::{FORMAT, LOCK_GAP, LOCK_REFRESH, LOCK_STALE, LOCK_STEPS_BACK, MAX_TEXT_BYTES};
 use crate::manifest::json;
 use crate::names::{LOCKS, lock_key};

@@ -7,7 +7,8 @@ use hyperlayer::limits::{MAX_CHUNK_SIZE, MAX_VOLUME_SIZE};
 use hyperlayer::{LayerId, Totals};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::error::{Error, Fault};
+use crate::error::Error;
+use crate::fault::Fault;
 use crate::layer::{Facts, Layer, Wrapping};
 use crate::limits::{FORMAT, MAX_OBJECT_BYTES, MAX_TEXT_BYTES};
 use crate::names::{LayerKey, Series, manifest_key};

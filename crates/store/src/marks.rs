@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hyperlayer::LayerId;
 
-use crate::error::{Fault, Problem};
+use crate::fault::{Fault, Problem};
 use crate::names::{Attempt, Series, Tag, escape, marks_prefix, parse_mark_key, unescape};
 
 /// The marks on one layer.

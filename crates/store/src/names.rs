@@ -4,7 +4,8 @@ use std::fmt;
 
 use hyperlayer::LayerId;
 
-use crate::error::{Error, Fault};
+use crate::error::Error;
+use crate::fault::Fault;
 use crate::layer::Wrapping;
 use crate::limits::MAX_NAME_BYTES;
 use crate::lock::LockId;

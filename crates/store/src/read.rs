@@ -10,7 +10,8 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 
 use crate::backend::{Backend, Objects};
 use crate::check::Unlisted;
-use crate::error::{Error, Fault};
+use crate::error::Error;
+use crate::fault::Fault;
 use crate::layer::{Facts, Layer, Wrapping};
 use crate::limits::{READ_BYTES, READS_AT_ONCE};
 use crate::seal::{self, Identities, OpenError};

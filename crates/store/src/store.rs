@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::check::{Garbage, Leftovers, Report, Survey, Unlisted};
-use crate::error::{Error, ErrorKind, Fault, Problem};
+use crate::error::{Error, ErrorKind};
+use crate::fault::{Fault, Problem};
 use crate::layer::{Draft, Encoding, Facts, Stored};
 use crate::limits::FORMAT;
 use crate::listing::Listing;

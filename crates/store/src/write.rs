@@ -11,7 +11,8 @@ use object_store::PutMode;
 
 use crate::backend::Backend;
 use crate::check::Unlisted;
-use crate::error::{Error, ErrorKind, Fault};
+use crate::error::{Error, ErrorKind};
+use crate::fault::Fault;
 use crate::layer::{Draft, Encoding, Facts, Layer, Stored, Wrapping};
 use crate::lock::Held;
 use crate::names::{Attempt, Series, layer_key, manifest_key, manifests_of};
