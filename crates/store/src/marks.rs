@@ -1,11 +1,72 @@
-//! Marks: what may change about a layer, each a tiny object of its own, so that two who mark do not undo each other.
+//! Marks: what may change about a layer, and how it is changed. Each is a tiny object of its own, so
+//! that two who mark do not undo each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hyperlayer::LayerId;
+use object_store::PutMode;
 
+use crate::Store;
+use crate::error::{Error, ErrorKind};
 use crate::fault::{Fault, Problem};
+use crate::lock::SharedLock;
 use crate::names::{Attempt, Series, Tag, escape, marks_prefix, parse_mark_key, unescape};
+
+impl Store {
+    /// Keeps a layer whatever the retention rules say, until [`unhold`](Self::unhold).
+    ///
+    /// # Errors
+    /// There is no such layer, the lock was lost, or the store cannot be reached.
+    pub fn hold(&self, lock: &SharedLock, series: &Series, layer: &LayerId) -> Result<(), Error> {
+        self.mark(lock, series, layer, &hold_key(series, layer))
+    }
+
+    /// Ends a [`hold`](Self::hold), if there is one.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn unhold(&self, lock: &SharedLock, series: &Series, layer: &LayerId) -> Result<(), Error> {
+        self.unmark(lock, series, layer, &hold_key(series, layer))
+    }
+
+    /// Tags a layer.
+    ///
+    /// # Errors
+    /// As for [`hold`](Self::hold).
+    pub fn tag(&self, lock: &SharedLock, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
+        self.mark(lock, series, layer, &tag_key(series, layer, tag))
+    }
+
+    /// Takes a tag off a layer, if it has it.
+    ///
+    /// # Errors
+    /// As for [`hold`](Self::hold).
+    pub fn untag(&self, lock: &SharedLock, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
+        self.unmark(lock, series, layer, &tag_key(series, layer, tag))
+    }
+
+    /// A mark counts when the lock is seen to count after it was written: whoever takes the lock away later sees the mark.
+    fn mark(&self, lock: &SharedLock, series: &Series, layer: &LayerId, key: &str) -> Result<(), Error> {
+        self.must_have(series, layer)?;
+        self.backend.put(key, Vec::new(), PutMode::Overwrite)?;
+        lock.refresh().and_then(|()| self.must_have(series, layer)).map_err(|error| match error {
+            // The mark is written: a stop here is not one before anything was done.
+            Error::Stopped => self.backend.stopped_in(&format!("look again at the layer after writing `{key}`")),
+            error => {
+                if error.kind() == ErrorKind::NotFound {
+                    let _ = self.backend.delete(key);
+                }
+                error
+            }
+        })
+    }
+
+    fn unmark(&self, lock: &SharedLock, series: &Series, layer: &LayerId, key: &str) -> Result<(), Error> {
+        lock.0.keep_fresh()?;
+        self.must_have(series, layer)?;
+        self.backend.delete(key)
+    }
+}
 
 /// The marks on one layer.
 #[derive(Clone, Debug, Default)]

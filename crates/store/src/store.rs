@@ -20,9 +20,7 @@ use crate::listing::Listing;
 use crate::location::Location;
 use crate::lock::{self, ExclusiveLock, Held, LockInfo, LockKind, SharedLock};
 use crate::marks::Mark;
-use crate::names::{
-    LAYERS, LayerKey, MANIFESTS, MARKER, MARKS, Series, Tag, check_layer, escape, lock_key, manifest_key,
-};
+use crate::names::{LAYERS, LayerKey, MANIFESTS, MARKER, MARKS, Series, check_layer, escape, lock_key, manifest_key};
 use crate::names::{manifests_of, marks_prefix, parse_manifest_key};
 use crate::options::Options;
 use crate::read::{self, LayerReader};
@@ -34,7 +32,7 @@ use crate::{manifest, marks};
 /// A folder or a bucket with layers in it.
 #[derive(Debug)]
 pub struct Store {
-    backend: Arc<Backend>,
+    pub(crate) backend: Arc<Backend>,
     options: Options,
     id: String,
 }
@@ -298,60 +296,6 @@ impl Store {
         read::check_data(&self.backend, &stored.layer, &mut watch)
     }
 
-    /// Keeps a layer whatever the retention rules say, until [`unhold`](Self::unhold).
-    ///
-    /// # Errors
-    /// There is no such layer, the lock was lost, or the store cannot be reached.
-    pub fn hold(&self, lock: &SharedLock, series: &Series, layer: &LayerId) -> Result<(), Error> {
-        self.mark(lock, series, layer, &marks::hold_key(series, layer))
-    }
-
-    /// Ends a [`hold`](Self::hold), if there is one.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn unhold(&self, lock: &SharedLock, series: &Series, layer: &LayerId) -> Result<(), Error> {
-        self.unmark(lock, series, layer, &marks::hold_key(series, layer))
-    }
-
-    /// Tags a layer.
-    ///
-    /// # Errors
-    /// As for [`hold`](Self::hold).
-    pub fn tag(&self, lock: &SharedLock, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
-        self.mark(lock, series, layer, &marks::tag_key(series, layer, tag))
-    }
-
-    /// Takes a tag off a layer, if it has it.
-    ///
-    /// # Errors
-    /// As for [`hold`](Self::hold).
-    pub fn untag(&self, lock: &SharedLock, series: &Series, layer: &LayerId, tag: &Tag) -> Result<(), Error> {
-        self.unmark(lock, series, layer, &marks::tag_key(series, layer, tag))
-    }
-
-    /// A mark counts when the lock is seen to count after it was written: whoever takes the lock away later sees the mark.
-    fn mark(&self, lock: &SharedLock, series: &Series, layer: &LayerId, key: &str) -> Result<(), Error> {
-        self.must_have(series, layer)?;
-        self.backend.put(key, Vec::new(), PutMode::Overwrite)?;
-        lock.refresh().and_then(|()| self.must_have(series, layer)).map_err(|error| match error {
-            // The mark is written: a stop here is not one before anything was done.
-            Error::Stopped => self.backend.stopped_in(&format!("look again at the layer after writing `{key}`")),
-            error => {
-                if error.kind() == ErrorKind::NotFound {
-                    let _ = self.backend.delete(key);
-                }
-                error
-            }
-        })
-    }
-
-    fn unmark(&self, lock: &SharedLock, series: &Series, layer: &LayerId, key: &str) -> Result<(), Error> {
-        lock.0.keep_fresh()?;
-        self.must_have(series, layer)?;
-        self.backend.delete(key)
-    }
-
     /// Removes a layer: its manifest, its object, its marks. `listing` must have been read under `lock`; the layer is
     /// taken out of it.
     ///
@@ -500,7 +444,7 @@ impl Store {
         Ok(Report { problems, broken: listing.broken(), leftovers, listing })
     }
 
-    fn must_have(&self, series: &Series, layer: &LayerId) -> Result<(), Error> {
+    pub(crate) fn must_have(&self, series: &Series, layer: &LayerId) -> Result<(), Error> {
         match self.backend.len(&manifest_key(series, layer))? {
             Some(_) => Ok(()),
             None => Err(Error::NoLayer { series: series.clone(), layer: layer.clone() }),
