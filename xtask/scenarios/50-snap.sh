@@ -27,7 +27,7 @@ reality() {
     pvs --noheadings -o pv_name,vg_name | sort
     findmnt -rn -o TARGET,SOURCE | sort
     # The variant with a devices file has one entry for each device of a group.
-    grep -s IDNAME= /etc/lvm/devices/system.devices || true
+    grep -s -o 'IDNAME=[^ ]*' /etc/lvm/devices/system.devices | sort || true
     ls -A /scratch /var/lib/hyperlayer/snapshots mnt 2>/dev/null || true
 }
 
