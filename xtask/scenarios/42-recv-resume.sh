@@ -75,6 +75,7 @@ killed_at 16M '1 layer, and layer' -p pool
 partial | tee partial
 grep -F '1 layer, and layer' partial
 lvchange -an dst
+lvchange -ay dst/pool
 rm -rf /run/hyperlayer
 token=$(sed -n 's/^ *token //p' partial)
 expect_exit 0 lvbackup send --resume "$token" >rest.hl
