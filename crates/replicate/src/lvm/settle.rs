@@ -225,7 +225,7 @@ fn taken(volume: &Lv) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use testkit::{lv_row, lvs_step, pool_row};
+    use testkit::{LISTS_STEP, lv_row, lvs_step, pool_row};
 
     use super::super::testing::{Machine, pair};
     use super::*;
@@ -296,7 +296,7 @@ mod tests {
             "lvcreate --snapshot --name {new} --addtag hyperlayer.sync=web1:vg0/data --addtag hyperlayer.live=two \
              --permission rw --setactivationskip n --activate n vg0/data-sync-2"
         );
-        let before = settle(&[group(&[]), failed(&make)]).unwrap_err();
+        let before = settle(&[group(&[]), failed(&make), LISTS_STEP.to_owned()]).unwrap_err();
         assert_eq!(before.exit, 1, "{}", before.text);
         let written = "hyperlayer.sync=web1:vg0/data,hyperlayer.live=one,hyperlayer.keep=written";
         let between = group(&[row(&old, written, "Vwi---tz--"), row(&new, LIVE, "Vwi---tz--")]);
