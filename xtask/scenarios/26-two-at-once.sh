@@ -54,6 +54,24 @@ same src/two dst/outside
 same src/two dst/inside
 no_leftovers dst two three outside inside
 
+# The ledgers of partial receives are shared, and their locks with them.
+lvbackup recv -v dst -l later --base one <slow &
+receiving=$!
+exec 9>slow
+head -c 500K two.hl >&9
+within 60 test -e /var/lib/hyperlayer/partial/dst-later.json
+for how in --discard-partial '--resume --base one'; do
+    # shellcheck disable=SC2086
+    expect_exit 4 in_container lvbackup recv -v dst -l later $how <two.hl
+    stderr_has '/var/lib/hyperlayer/locks/receive-dst-later` is locked' in_container
+done
+tail -c +512001 two.hl >&9
+exec 9>&-
+wait $receiving
+activate dst/later
+same src/two dst/later
+no_leftovers dst two three outside inside later
+
 # The records of lvsnap are shared, and their locks with them.
 remember src
 touch hold

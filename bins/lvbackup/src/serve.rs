@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cli::{Common, Exit, Failure, OrFail, Outcome, Stop};
 use extents::Bytes;
-use lvm_cmd::{Host, Remembering, StateDir};
+use lvm_cmd::{DEFAULT_LOCKS_DIR, Host, Remembering, StateDir};
 use replicate::lvm::{LvmHost, Setup, ThisRun};
 use replicate::{Access, Allow, Hello, LinkError, Patience, Pattern, Serving, Volumes};
 use retention::UnixSeconds;
@@ -94,6 +94,7 @@ pub(crate) struct Machine<'a> {
     stop: &'a Stop,
     exec: Remembering<Host>,
     state: StateDir,
+    locks: StateDir,
     run: ThisRun,
 }
 
@@ -106,9 +107,10 @@ impl<'a> Machine<'a> {
     pub(crate) fn new(stop: &'a Stop) -> Outcome<Self> {
         cli::require_root("`lvdiff` with `--scan` or `--full FILE`, which send images,")?;
         let (host, state) = cli::host(stop)?;
+        let locks = StateDir::new(DEFAULT_LOCKS_DIR).map_err(transfer::Error::from)?;
         let exec = Remembering::new(host);
         let run = ThisRun::start(&Lvm::new(&exec, &state, stop.flag()))?;
-        Ok(Self { stop, exec, state, run })
+        Ok(Self { stop, exec, state, locks, run })
     }
 
     /// Serves one session on volumes of this machine.
@@ -123,7 +125,8 @@ impl<'a> Machine<'a> {
         allow: &Allow,
         pace: &Pace,
     ) -> Result<(), LinkError> {
-        let setup = Setup { now: &now, ledgers: Path::new(DEFAULT_PARTIAL_DIR), tool: TOOL };
+        let ledgers = Path::new(DEFAULT_PARTIAL_DIR);
+        let setup = Setup { now: &now, ledgers, locks: &self.locks, tool: TOOL };
         let host = LvmHost::new(Lvm::new(&self.exec, &self.state, self.stop.flag()), &self.run, setup);
         let uname = rustix::system::uname();
         let hello = Hello::new(allow.access.abilities(), TOOL, &uname.nodename().to_string_lossy());

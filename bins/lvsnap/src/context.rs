@@ -4,12 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use cli::{Exit, Failure, OrFail, Outcome, Stop};
-use lvm_cmd::{DEFAULT_STATE_DIR, Host, LockError, LvRef, MOUNTINFO, Patience, ProcessLock, StateDir, VgName};
+use lvm_cmd::{
+    DEFAULT_LOCKS_DIR, DEFAULT_STATE_DIR, Host, LockError, LvRef, MOUNTINFO, Patience, ProcessLock, StateDir, VgName,
+};
 use snapshot::{DEFAULT_JOURNAL_DIR, FileSystem, Journal, Phase, PlanError, Record, SiteError, Step};
-
-/// The directory of the locks of snapshots, beside their records: a container that has these records, and a `/run` of its own,
-/// sees the locks too.
-const LOCKS_DIR: &str = "/var/lib/hyperlayer/locks";
 
 /// The host's programs, and the directories that runs know each other by.
 pub(crate) struct Context {
@@ -38,7 +36,7 @@ impl Context {
     /// `/proc` is not there.
     pub(crate) fn for_anybody() -> Outcome<Self> {
         let folder = |path| StateDir::new(path).map_err(transfer::Error::from);
-        let (state, locks) = (folder(DEFAULT_STATE_DIR)?, folder(LOCKS_DIR)?);
+        let (state, locks) = (folder(DEFAULT_STATE_DIR)?, folder(DEFAULT_LOCKS_DIR)?);
         Ok(Self { exec: Host::new(), state, locks, journal: Journal::new(DEFAULT_JOURNAL_DIR) })
     }
 

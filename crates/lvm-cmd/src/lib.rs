@@ -80,7 +80,7 @@ pub use fsarchiver::{
     ARCHIVE_EXTENSION, ArchiveError, ArchiveInfo, ArchivedFileSystem, Password, PasswordError, Save, archive_info,
     ends_whole, fsarchiver_is_there, spawn_restore, spawn_save,
 };
-pub use lock::{DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
+pub use lock::{DEFAULT_LOCKS_DIR, DEFAULT_STATE_DIR, LockError, ProcessLock, StateDir};
 pub use loop_device::{LoopDevice, LoopError, attach_loop, detach_loop, forget_loop, grow_loop, loop_devices};
 pub use metadata_snapshot::{MetadataSnapshot, ReleaseError, ReserveError};
 pub use mount::{MOUNTINFO, MountError, Mounted, file_system, mount, mount_of, mounted, unmount};

@@ -14,6 +14,10 @@ use crate::{Kind, Patience};
 /// not see each other. `/run` is empty after a boot, as are the locks.
 pub const DEFAULT_STATE_DIR: &str = "/run/hyperlayer";
 
+/// The directory of locks on what records in `/var/lib/hyperlayer` describe, beside these: a container that has the records, and a
+/// `/run` of its own, sees the locks too.
+pub const DEFAULT_LOCKS_DIR: &str = "/var/lib/hyperlayer/locks";
+
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// The folder that holds locks and records of reservations, and the boot that they belong to.

@@ -5,7 +5,7 @@ use std::path::Path;
 use block_copy::Queue;
 use cli::{Common, Exit, Failure, OrFail, Outcome, Progress, Stop, say};
 use hyperlayer::LayerId;
-use lvm_cmd::{Lv, LvName, LvRef, Permission, Uuid, VgName, find, volumes};
+use lvm_cmd::{DEFAULT_LOCKS_DIR, Lv, LvName, LvRef, Permission, StateDir, Uuid, VgName, find, volumes};
 use transfer::lvm::{
     Destination, Lvm, LvmError, PartialVolumes, Replaced, Run, Source, VolumeSite, activating, identify_volume,
     layer_of,
@@ -51,7 +51,8 @@ pub(super) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let lvm = Lvm::new(&exec, &state, stop.flag());
     let this = Run::start(&lvm)?;
     let job = Job { args, common, lvm, target: target(&name), ledger: ledger(&name), base, pool, keep_old };
-    let ours = PartialVolumes::lock(lvm, &name)?;
+    let locks = StateDir::new(DEFAULT_LOCKS_DIR).map_err(transfer::Error::from)?;
+    let ours = PartialVolumes::lock(lvm, &locks, &name)?;
     let group = volumes(&exec, name.vg()).map_err(transfer::Error::from)?;
     if args.discard_partial {
         return job.discard(&ours, &group);

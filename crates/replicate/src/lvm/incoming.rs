@@ -48,7 +48,7 @@ impl Place<'_> {
 impl<'a> LvmHost<'a> {
     fn place(&self, end: &End) -> Result<Place<'a>, Refusal> {
         let target = names::partial(&end.volume)?;
-        Ok(Place { volumes: PartialVolumes::lock(self.lvm, &target)?, ledger: self.ledger(&target) })
+        Ok(Place { volumes: PartialVolumes::lock(self.lvm, self.setup.locks, &target)?, ledger: self.ledger(&target) })
     }
 
     pub(super) fn try_offer(&self, end: &End, offer: &Offer) -> Result<Ready, Refusal> {
@@ -444,7 +444,11 @@ impl Ledger for Course<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{lv, pair};
+    use std::time::Duration;
+
+    use lvm_cmd::{Patience, ProcessLock};
+
+    use super::super::testing::{Machine, lv, pair};
     use super::*;
     use crate::Role;
 
@@ -470,5 +474,22 @@ mod tests {
         assert_eq!(found(&[], None), Err(RefusalKind::NotFound));
         let there = [two, vec![lv(&[("pool_lv", "slow")])]].concat();
         assert_eq!(found(&there, None), Ok("vg0/slow".to_owned()), "where the volume is");
+    }
+
+    /// A run in a container has a `/run` of its own, and sees the ledgers and their locks all the same.
+    #[test]
+    fn a_destination_is_locked_beside_the_ledgers() {
+        let machine = Machine::new();
+        let volume = "vg0/copy".parse().unwrap();
+        for name in ["sync-to-vg0-copy", "receive-vg0-copy--sync"] {
+            let held = ProcessLock::acquire(&machine.locks, name, Patience::new(Duration::ZERO)).unwrap();
+            let place = |host: &LvmHost<'_>| {
+                let end = host.end(&volume, &pair(), Role::Destination)?;
+                host.place(&end).map(drop)
+            };
+            assert_eq!(machine.host("", place).unwrap_err().kind, RefusalKind::Busy, "{name}");
+            drop(held);
+            machine.host("", place).unwrap();
+        }
     }
 }

@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use block_copy::Progress;
 use hyperlayer::LayerId;
-use lvm_cmd::{Change, Lv, LvRef, Patience, ProcessLock, Tag, VgName, volumes};
+use lvm_cmd::{Change, Lv, LvRef, Patience, ProcessLock, StateDir, Tag, VgName, volumes};
 use retention::UnixSeconds;
 use transfer::lvm::{Lvm, Run, TemporarySnapshot};
 
@@ -58,6 +58,8 @@ pub struct Setup<'a> {
     pub now: &'a (dyn Fn() -> UnixSeconds + Sync),
     /// The folder of the ledgers of volumes that are being received.
     pub ledgers: &'a Path,
+    /// The directory of the locks of destinations: all that see the ledgers see it too.
+    pub locks: &'a StateDir,
     /// What writes streams: name and version.
     pub tool: &'a str,
 }
@@ -152,15 +154,15 @@ impl<'a> LvmHost<'a> {
     /// The end that a request is about. Nobody else works on it from here on, until the session ends: on a destination, nobody at
     /// all; on a source, nobody of the same pair, since copies of one source do not know each other.
     fn end(&self, volume: &LvRef, pair: &Pair, role: Role) -> Result<members::End, Refusal> {
-        let name = match role {
-            Role::Destination => format!("sync-to-{}", volume.dm_name()),
+        let (directory, name) = match role {
+            Role::Destination => (self.setup.locks, format!("sync-to-{}", volume.dm_name())),
             Role::Source => {
                 let pair = blake3::hash(pair.to_string().as_bytes()).to_hex();
-                format!("sync-from-{}-{}", volume.dm_name(), &pair[..12])
+                (self.lvm.state, format!("sync-from-{}-{}", volume.dm_name(), &pair[..12]))
             }
         };
         if let Entry::Vacant(free) = lock(&self.locks).entry(name) {
-            let held = ProcessLock::acquire(self.lvm.state, free.key(), Patience::new(Duration::ZERO))?;
+            let held = ProcessLock::acquire(directory, free.key(), Patience::new(Duration::ZERO))?;
             free.insert(held);
         }
         Ok(members::End::new(volume, pair, role))

@@ -25,6 +25,7 @@ pub(super) fn pair() -> Pair {
 pub(super) struct Machine {
     folder: TempDir,
     state: StateDir,
+    pub(super) locks: StateDir,
     stop: AtomicBool,
 }
 
@@ -32,7 +33,8 @@ impl Machine {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::with_boot_id(folder.path().join("state"), "this-boot");
-        Self { folder, state, stop: AtomicBool::new(false) }
+        let locks = StateDir::with_boot_id(folder.path().join("locks"), "this-boot");
+        Self { folder, state, locks, stop: AtomicBool::new(false) }
     }
 
     /// Where the image lies that `thin_delta` is tested with.
@@ -49,6 +51,6 @@ impl Machine {
         let lvm = Lvm { exec: &exec, state, scratch: path, nodes: path, patience, stop };
         let this = ThisRun::start(&lvm).unwrap();
         let now = || UnixSeconds::new(1_795_284_600).unwrap();
-        run(&LvmHost::new(lvm, &this, Setup { now: &now, ledgers: path, tool: "test 0" }))
+        run(&LvmHost::new(lvm, &this, Setup { now: &now, ledgers: path, locks: &self.locks, tool: "test 0" }))
     }
 }

@@ -9,7 +9,7 @@ use block_copy::{ReadAt, Volume, WriteAt};
 use extents::{Bytes, ChunkSize};
 use hyperlayer::{Header, LayerId};
 use lvm_cmd::{
-    Activation, Change, Lv, LvName, LvRef, NewVolume, Patience, Permission, ProcessLock, Tag, Uuid, change,
+    Activation, Change, Lv, LvName, LvRef, NewVolume, Patience, Permission, ProcessLock, StateDir, Tag, Uuid, change,
     create_snapshot, create_thin, mapped, rename, resize, volumes,
 };
 
@@ -70,14 +70,14 @@ pub struct Replaced {
 }
 
 impl<'a> PartialVolumes<'a> {
-    /// Takes those of a target. Runs no command.
+    /// Takes those of a target. The lock lies in `locks`, a directory that all see who see the ledgers. Runs no command.
     ///
     /// # Errors
     /// Another run has them.
-    pub fn lock(lvm: Lvm<'a>, target: &LvRef) -> Result<Self, Error> {
+    pub fn lock(lvm: Lvm<'a>, locks: &StateDir, target: &LvRef) -> Result<Self, Error> {
         let proof = format!("{PARTIAL_TAG}{}", target.lv()).parse::<Tag>()?;
         let name = format!("receive-{}", target.dm_name());
-        let lock = ProcessLock::acquire(lvm.state, &name, Patience::new(std::time::Duration::ZERO))?;
+        let lock = ProcessLock::acquire(locks, &name, Patience::new(std::time::Duration::ZERO))?;
         Ok(Self { lvm, target: target.clone(), proof, _lock: lock })
     }
 

@@ -209,7 +209,8 @@ impl Other {
             Self::SyncsElsewhere => drop(world.sync(&between("vg0/data", "vg1/two", 1))),
             Self::Discards => {
                 let target = "vg1/copy-sync".parse().unwrap();
-                let Ok(volumes) = transfer::lvm::PartialVolumes::lock(lvm(actor, world), &target) else { return };
+                let (lvm, locks) = (lvm(actor, world), &world.state);
+                let Ok(volumes) = transfer::lvm::PartialVolumes::lock(lvm, locks, &target) else { return };
                 let group = lvm_cmd::volumes(actor, target.vg()).unwrap();
                 let _ = volumes.discard(&group);
                 let _ = transfer::receive::LedgerFile::new(world.folder.path().join("vg1-copy--sync.json")).remove();

@@ -97,7 +97,7 @@ impl World {
             state.now += 2;
             UnixSeconds::new(state.now).unwrap()
         };
-        let setup = Setup { now: &now, ledgers: self.folder.path(), tool: "test 0" };
+        let setup = Setup { now: &now, ledgers: self.folder.path(), locks: &self.state, tool: "test 0" };
         let host = || LvmHost::new(lvm(&exec, self), &self.run, setup);
         let (source, destination) = (host(), host());
         run(&source, &destination)

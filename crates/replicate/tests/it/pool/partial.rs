@@ -31,7 +31,7 @@ fn content(base: &[u8]) -> Vec<u8> {
 /// Receives all layers and gives the volume its name. Where all layers are in, as `whole` says in place of a ledger, what an
 /// interrupted run left is finished; otherwise it is discarded.
 fn receive(lvm: Lvm<'_>, whole: &mut u8) -> Result<(), Error> {
-    let ours = PartialVolumes::lock(lvm, &target())?;
+    let ours = PartialVolumes::lock(lvm, lvm.state, &target())?;
     let group = volumes(lvm.exec, target().vg())?;
     if group.iter().any(|lv| lv.name == target()) {
         return ours.release();

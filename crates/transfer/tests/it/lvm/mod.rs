@@ -27,6 +27,7 @@ const UUID: &str = "jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K";
 struct Machine {
     folder: TempDir,
     state: StateDir,
+    locks: StateDir,
     stop: AtomicBool,
     nodes: PathBuf,
 }
@@ -35,9 +36,10 @@ impl Machine {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::with_boot_id(folder.path().join("state"), "this-boot");
+        let locks = StateDir::with_boot_id(folder.path().join("locks"), "this-boot");
         let nodes = folder.path().join("nodes");
         std::fs::create_dir(&nodes).unwrap();
-        Self { folder, state, stop: AtomicBool::new(false), nodes }
+        Self { folder, state, locks, stop: AtomicBool::new(false), nodes }
     }
 
     /// Everything that LVM is asked must stand in the script, and the other way round.

@@ -79,7 +79,7 @@ fn delta(size: u64, parent_size: u64) -> Header {
 }
 
 fn volumes<'a>(machine: &'a Machine, exec: &'a Scripted) -> PartialVolumes<'a> {
-    PartialVolumes::lock(machine.lvm(exec), &lv_ref("new")).unwrap()
+    PartialVolumes::lock(machine.lvm(exec), &machine.locks, &lv_ref("new")).unwrap()
 }
 
 /// In the pool alone, or on the read-only `vg0/data`.
@@ -259,15 +259,18 @@ fn what_is_gone_is_said() {
     assert!(error.hint().unwrap().contains("--discard-partial"));
 }
 
-/// Another run has it.
+/// Another run has it, also one in a container with a `/run` of its own.
 #[test]
 fn one_run_at_a_time() {
     let machine = Machine::new();
     let exec = script("");
     let first = volumes(&machine, &exec);
-    let error = PartialVolumes::lock(machine.lvm(&exec), &lv_ref("new")).unwrap_err();
+    let error = PartialVolumes::lock(machine.lvm(&exec), &machine.locks, &lv_ref("new")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Surroundings, "{error:?}");
-    let _other = PartialVolumes::lock(machine.lvm(&exec), &lv_ref("other")).unwrap();
+    let container = Machine::new();
+    let error = PartialVolumes::lock(container.lvm(&exec), &machine.locks, &lv_ref("new")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Surroundings, "{error:?}");
+    let _other = PartialVolumes::lock(machine.lvm(&exec), &machine.locks, &lv_ref("other")).unwrap();
     drop(first);
     let _again = volumes(&machine, &exec);
 }
@@ -280,7 +283,7 @@ fn names_too_long() {
     let text = group(&[lv_row(&[("lv_name", &name(0)), ("lv_tags", TAG), ("lv_attr", "Vwi---tz-k")])]);
     let removed = removal(0);
     let exec = script(&[text, removed].concat().replace("vg0", target.vg().as_str()));
-    let volumes = PartialVolumes::lock(machine.lvm(&exec), &target).unwrap();
+    let volumes = PartialVolumes::lock(machine.lvm(&exec), &machine.locks, &target).unwrap();
     let group = lvm_cmd::volumes(&exec, target.vg()).unwrap();
     let names = volumes.discard(&group).unwrap();
     assert_eq!(names.iter().map(|name| name.lv().as_str()).collect::<Vec<_>>(), [name(0)]);
