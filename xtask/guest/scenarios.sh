@@ -35,7 +35,8 @@ clean_up() {
             dmsetup message "${pool%:}" 0 release_metadata_snap
         fi
     done
-    awk -v disk="$DISK2" '$1 ~ "^/dev/(mapper|dm-|loop)" || $1 == disk { print $2 }' /proc/mounts | tac | xargs -r umount -l
+    # Whatever kind they are of. A mount point may have been there before, and another file system be mounted over it since.
+    awk 'NR == FNR { before[$2]++; next } before[$2]-- < 1 { print $2 }' <(echo "$mounts") /proc/mounts | tac | xargs -r umount -l
     cd /
     # What a variant has made of LVM.
     [ ! -e /usr/sbin/lvm.real ] || mv /usr/sbin/lvm.real /usr/sbin/lvm
@@ -54,6 +55,7 @@ work=/tmp/work
 group=/sys/fs/cgroup/scenario
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir $group
+mounts=$(cat /proc/mounts)
 
 for scenario in /payload/scenarios/*.sh; do
     name=$(basename "$scenario" .sh)
