@@ -82,6 +82,20 @@ lvm_errors! {
     WritableBetween {
         /// The snapshot.
         name: LvRef,
+        /// Whether it is open, or has snapshots of its own.
+        in_use: bool,
+    },
+    /// More snapshots between two others than one chain takes.
+    #[error("cannot send {steps} layers in one chain: at most {max} volumes can be open at once")]
+    TooManyBetween {
+        /// How many there are.
+        steps: usize,
+        /// How many there may be.
+        max: usize,
+        /// The newest snapshot up to which they fit.
+        first: LvRef,
+        /// The base of all.
+        base: LvRef,
     },
     /// Not in the pool that was asked for.
     #[error("`{name}` is in pool `{pool}`, not in `{asked}`")]
@@ -276,6 +290,7 @@ impl LvmError {
             | Self::SameVolume { .. }
             | Self::NotLater { .. }
             | Self::WritableBetween { .. }
+            | Self::TooManyBetween { .. }
             | Self::OtherOrigins { .. }
             | Self::OtherPool { .. }
             | Self::NotThin { .. }
@@ -317,8 +332,12 @@ impl LvmError {
             Self::NotLater { new, base } => {
                 format!("see `lvs -o+origin,lv_time {}`; to send one delta, name its base with `-i {base}`", new.vg())
             }
-            Self::WritableBetween { name } => {
+            Self::WritableBetween { in_use: true, .. } => "leave it out with `--match`".into(),
+            Self::WritableBetween { name, .. } => {
                 format!("make it read-only: `lvchange -pr {name}`; or leave it out with `--match`")
+            }
+            Self::TooManyBetween { first, base, .. } => {
+                format!("send two chains: `-l {first} -I {base}`, then the rest with `-I {first}`")
             }
             Self::NotEmpty { pool } => {
                 format!("compare `thin_dump` of the pool's metadata with `lvs -o+thin_id {pool}`; see lvmthin(7)")

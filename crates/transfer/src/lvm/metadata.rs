@@ -1,12 +1,14 @@
 //! What a pool's metadata says of its volumes, read from a metadata snapshot that is held as short as possible.
 
+use std::collections::HashMap;
 use std::io::BufReader;
+use std::iter;
 use std::time::Duration;
 
 use block_copy::Progress;
 use lvm_cmd::{
-    ExecError, Exit, Lv, MetadataSnapshot, MetadataTool, Patience, Running, ThinId, find, self_test, spawn_delta,
-    spawn_dump, volumes,
+    ExecError, Exit, Lv, MetadataSnapshot, MetadataTool, Patience, Running, ThinId, self_test, spawn_delta, spawn_dump,
+    volumes,
 };
 use thin_delta::{DeltaReader, DumpReader, Side, Superblock};
 
@@ -42,8 +44,28 @@ pub fn deltas(lvm: &Lvm<'_>, selections: &[Selection], progress: &dyn Progress) 
     // Another run of ours ends, however long its pool takes to be compared.
     let patience = Patience::new(Duration::MAX).cancelled_by(lvm.stop);
     let snapshot = MetadataSnapshot::reserve(lvm.exec, &first.pool, lvm.state, patience)?;
-    let found = selections.iter().map(|selection| selection.delta_in(lvm, &snapshot, progress)).collect();
+    let found = check_unchanged(lvm, &snapshot, selections).and_then(|()| {
+        selections.iter().map(|selection| selection.delta_in(lvm, &snapshot, progress)).collect::<Result<_, _>>()
+    });
     undone(found, snapshot.release().map_err(Error::from))
+}
+
+/// Thin ids are used again. Where the pool has changed since the volumes were looked up, they must still be the same ones.
+fn check_unchanged(lvm: &Lvm<'_>, snapshot: &MetadataSnapshot<'_>, selections: &[Selection]) -> Result<(), Error> {
+    let reserved = snapshot.transaction_ids();
+    let is_of_then = |selection: &&Selection| selection.pool.transaction_id.is_none_or(|id| reserved != (id..=id));
+    let mut changed = selections.iter().filter(is_of_then).peekable();
+    let Some(first) = changed.peek() else { return Ok(()) };
+    lvm.exec.forget();
+    let now = volumes(lvm.exec, first.pool.name.vg())?;
+    let now: HashMap<_, _> = now.iter().map(|lv| (&lv.name, (&lv.uuid, lv.thin_id))).collect();
+    for volume in changed.flat_map(|selection| iter::once(&selection.new).chain(&selection.base)) {
+        match now.get(&volume.name) {
+            Some(found) if *found == (&volume.uuid, volume.thin_id) => {}
+            _ => return Err(LvmError::Replaced { name: volume.name.clone() }.into()),
+        }
+    }
+    Ok(())
 }
 
 impl Selection {
@@ -62,7 +84,6 @@ impl Selection {
         progress: &dyn Progress,
     ) -> Result<Delta, Error> {
         let origin = self.external_origin()?;
-        self.check_unchanged(lvm, snapshot)?;
         let delta = match &self.base {
             Some(base) => self.between(lvm, base, snapshot, progress),
             None => self.mapped(lvm, snapshot, progress),
@@ -106,24 +127,6 @@ impl Selection {
             }
             Delta::full(mapped.by_ref(), geometry)
         })
-    }
-
-    /// Thin ids are used again. Where the pool has changed since the volumes were looked up, they must still be the
-    /// same ones.
-    fn check_unchanged(&self, lvm: &Lvm<'_>, snapshot: &MetadataSnapshot<'_>) -> Result<(), Error> {
-        let reserved = snapshot.transaction_ids();
-        if self.pool.transaction_id.is_some_and(|id| reserved == (id..=id)) {
-            return Ok(());
-        }
-        lvm.exec.forget();
-        let now = volumes(lvm.exec, self.pool.name.vg())?;
-        for volume in std::iter::once(&self.new).chain(&self.base) {
-            let found = find(&now, &volume.name)?;
-            if (&found.uuid, found.thin_id) != (&volume.uuid, volume.thin_id) {
-                return Err(LvmError::Replaced { name: volume.name.clone() }.into());
-            }
-        }
-        Ok(())
     }
 
     fn check(&self, superblock: &Superblock, snapshot: &MetadataSnapshot<'_>) -> Result<(), Error> {

@@ -289,6 +289,14 @@ fn snapshots() -> Vec<String> {
         ("r1", "300", "Vri---tz-k", "s1", ""),
         ("r2", "310", "Vri---tz-k", "r1", ""),
         ("r3", "320", "Vri---tz-k", "r2", ""),
+        // A clone of a layer in between is no state of it.
+        ("replica", "330", "Vwi-aotz--", "r2", ""),
+        ("r4", "340", "Vri---tz-k", "r3", ""),
+        // The volume was put back to `s2`, by a new volume made of that.
+        ("back", "400", "Vwi-aotz--", "s2", ""),
+        ("b1", "410", "Vri---tz-k", "back", ""),
+        ("b2", "420", "Vri---tz-k", "back", ""),
+        ("b3", "430", "Vri---tz-k", "back", ""),
     ];
     // In another order than that of their making.
     let row = |(nth, (name, time, attr, origin, tags)): (usize, (&str, &str, &str, &str, &str))| {
@@ -315,13 +323,48 @@ fn every_snapshot_between_two() {
     assert_eq!(history("s4", "s3", "").unwrap(), ["s3>s4"], "nothing lies between");
     assert_eq!(history("r3", "s1", "").unwrap(), ["s1>r1", "r1>r2", "r2>r3"], "each was made of the one before");
     assert_eq!(history("r3", "r2", "").unwrap(), ["r2>r3"]);
+    assert_eq!(history("r4", "r1", "").unwrap(), ["r1>r2", "r2>r3", "r3>r4"]);
+    assert_eq!(history("b3", "b1", "").unwrap(), ["b1>b2", "b2>b3"]);
+    assert_eq!(history("b2", "s1", "").unwrap(), ["s1>s2", "s2>b1", "b1>b2"], "through the volume it was put back to");
+    assert_eq!(history("b2", "s2", "").unwrap(), ["s2>b1", "b1>b2"]);
     let writable = history("s4", "s1", "").unwrap_err();
     assert_eq!(writable.to_string(), "cannot send the snapshot `vg0/hourly`: it is writable");
+    assert!(writable.hint().unwrap().contains("lvchange -pr vg0/hourly"));
+}
+
+/// Each is active and open at once.
+#[test]
+fn a_chain_has_a_limit() {
+    let row = |nth: usize| {
+        let (name, nth) = (format!("n{nth}"), (nth + 1).to_string());
+        let uuid = format!("{nth:0>6}-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K");
+        let said = [("lv_name", &*name), ("lv_attr", "Vri---tz-k"), ("origin", "data"), ("lv_uuid", &uuid)];
+        lv_row(&[&said[..], &[("thin_id", &nth), ("transaction_id", &nth)]].concat())
+    };
+    let steps = |count: usize| {
+        let data = lv_row(&[("lv_name", "data"), ("thin_id", "99999"), ("transaction_id", "0")]);
+        let rows: Vec<_> = [pool_row(), data].into_iter().chain((0..=count).map(row)).collect();
+        let (machine, exec) = (Machine::new(), script(&lvs_step(&rows)));
+        Selection::history(&machine.lvm(&exec), &lv_ref(&format!("n{count}")), &lv_ref("n0"), |_| true)
+    };
+    assert_eq!(steps(256).unwrap().len(), 256);
+    let refused = steps(257).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Usage);
+    assert!(refused.hint().unwrap().contains("`-l vg0/n256 -I vg0/n0`"), "{:?}", refused.hint());
 }
 
 #[test]
 fn what_lies_between_no_two() {
-    for (new, old) in [("s1", "s4"), ("s4", "other"), ("other", "s4"), ("r2", "s2"), ("s1", "r3")] {
+    for (new, old) in [
+        ("s1", "s4"),
+        ("s4", "other"),
+        ("other", "s4"),
+        ("r2", "s2"),
+        ("s1", "r3"),
+        ("b1", "s3"),
+        ("s1", "data"),
+        ("b1", "data"),
+    ] {
         let refused = history(new, old, "").unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Usage);
         assert!(refused.to_string().contains("is not a later snapshot of the same volume"), "{new} {old}: {refused}");
