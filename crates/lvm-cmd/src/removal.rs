@@ -56,37 +56,56 @@ pub fn remove_all(exec: &dyn Executor, names: &[LvRef], proof: &Tag) -> Vec<Resu
 
 fn remove_some(exec: &dyn Executor, names: &[LvRef], proof: &Tag) -> Vec<Result<(), VolumeError>> {
     let tried = if names.len() > 1 { remove_at_once(exec, names, proof) } else { Vec::new() };
-    let is_gone = |name: &LvRef| tried.iter().any(|(tried, is_gone)| tried == name && *is_gone);
-    let was_there = |name: &LvRef| tried.iter().any(|(tried, _)| tried == name);
-    let of_each = names.iter().map(|name| match is_gone(name) {
-        true => Ok(()),
-        false => match remove(exec, name, proof) {
-            Err(error) if error.is_gone() && was_there(name) => Ok(()),
+    let of_each = names.iter().map(|name| match tried.iter().find(|tried| tried.name == *name) {
+        Some(Tried { is_gone: true, .. }) => Ok(()),
+        Some(Tried { uuid, .. }) => match remove(exec, name, proof) {
+            Err(error) if error.is_gone() => check_gone(exec, name, uuid),
             ended => ended,
         },
+        None => remove(exec, name, proof),
     });
     of_each.collect()
 }
 
-/// Tries to remove those that nothing stands against. Of each, whether a new report says that it is gone; why another one is
-/// not, is found out by itself.
-fn remove_at_once(exec: &dyn Executor, names: &[LvRef], proof: &Tag) -> Vec<(LvRef, bool)> {
+/// A volume that was tried to be removed with others.
+struct Tried {
+    name: LvRef,
+    uuid: Uuid,
+    /// Whether a new report says so.
+    is_gone: bool,
+}
+
+/// Tries to remove those that nothing stands against; why one is not gone, is found out by itself. One that is open would
+/// make LVM wait for seconds, with the group locked.
+fn remove_at_once(exec: &dyn Executor, names: &[LvRef], proof: &Tag) -> Vec<Tried> {
     let Some(first) = names.first() else { return Vec::new() };
     let Ok(before) = volumes(exec, first.vg()) else { return Vec::new() };
-    let removable = |lv: &&Lv| lv.has_tag(proof) && lv.removed_along(&before).next().is_none();
-    let found: Vec<_> = names.iter().filter_map(|name| find(&before, name).ok()).filter(removable).cloned().collect();
+    let removable = |lv: &&Lv| lv.has_tag(proof) && !lv.attr.is_open() && lv.removed_along(&before).next().is_none();
+    let found: Vec<_> = names.iter().filter_map(|name| find(&before, name).ok()).filter(removable).collect();
     if found.len() < 2 {
         return Vec::new();
     }
-    match lvremove(exec, &found.iter().collect::<Vec<_>>(), proof) {
+    match lvremove(exec, &found, proof) {
         Err(error) if !error.was_run() => return Vec::new(),
         Err(error) => tracing::debug!(%error, "several volumes at once"),
         Ok(_) => {}
     }
     exec.forget();
     let after = volumes(exec, first.vg());
-    let is_left = |uuid: &Uuid| after.as_ref().map_or(true, |after| after.iter().any(|lv| lv.uuid == *uuid));
-    found.into_iter().map(|lv| (lv.name, !is_left(&lv.uuid))).collect()
+    let is_gone = |uuid: &Uuid| after.as_ref().is_ok_and(|after| after.iter().all(|lv| lv.uuid != *uuid));
+    let tried =
+        found.into_iter().map(|lv| Tried { name: lv.name.clone(), uuid: lv.uuid.clone(), is_gone: is_gone(&lv.uuid) });
+    tried.collect()
+}
+
+/// No volume has this name any more; it may have another one.
+fn check_gone(exec: &dyn Executor, name: &LvRef, uuid: &Uuid) -> Result<(), VolumeError> {
+    exec.forget();
+    let now = volumes(exec, name.vg()).map_err(|source| VolumeError::Report { source })?;
+    match now.iter().any(|lv| lv.uuid == *uuid) {
+        true => Err(VolumeError::Replaced { name: name.clone(), uuid: uuid.clone() }),
+        false => Ok(()),
+    }
 }
 
 /// Only what still has its UUID and the tag is removed: LVM looks at both under its own lock.

@@ -49,7 +49,7 @@ fn several_are_removed_by_one_command() {
 /// What stays is tried by itself, so that its own error is known; what is not ours is never named in a command.
 #[test]
 fn each_that_stays_says_why() {
-    let all = report(&[(0, "ours", QUIET), (1, "ours", "Vri-aotz-k"), (2, "theirs", QUIET)]);
+    let all = report(&[(0, "ours", QUIET), (1, "ours", QUIET), (2, "theirs", QUIET)]);
     let left = report(&[(1, "ours", "Vri-aotz-k"), (2, "theirs", QUIET)]);
     let in_use = "!   Logical volume vg0/b in use.\n= 5";
     let script = [all, removal(&[0, 1], in_use), left.clone(), left.clone(), removal(&[1], in_use), left.clone(), left];
@@ -67,8 +67,33 @@ fn a_report_that_fails_is_asked_for_again() {
     let groups =
         "$ vgs --reportformat json --units b --nosuffix -o vg_name,vg_uuid,vg_size,vg_free,vg_extent_size\n= 5\n";
     let none = report(&[]);
-    let script = [report(&two), removal(&[0, 1], "= 0"), fails, groups.to_owned(), none.clone(), none.clone(), none];
+    let mut script = vec![report(&two), removal(&[0, 1], "= 0"), fails, groups.to_owned()];
+    script.extend([(); 5].map(|()| none.clone()));
     let ended = run(&script);
     assert!(ended[0].is_ok() && ended[1].is_ok(), "{ended:?}");
     assert!(ended[2].as_ref().unwrap_err().is_gone(), "this one never was there: {ended:?}");
+}
+
+/// LVM waits for seconds for each that is open, while no other command can change the group.
+#[test]
+fn what_is_open_is_not_removed_with_others() {
+    let open = "Vri-aotz-k";
+    let all = report(&[(0, "ours", QUIET), (1, "ours", open), (2, "ours", QUIET)]);
+    let left = report(&[(1, "ours", open)]);
+    let in_use = "!   Logical volume vg0/b in use.\n= 5";
+    let script = [all, removal(&[0, 2], "= 0"), left.clone(), left.clone(), removal(&[1], in_use), left];
+    let ended = run(&script);
+    assert!(ended[0].is_ok() && ended[2].is_ok(), "{ended:?}");
+    assert_eq!(ended[1].as_ref().unwrap_err().kind(), Kind::Busy);
+}
+
+/// A volume that has another name by now is not gone.
+#[test]
+fn what_was_renamed_meanwhile_is_not_reported_as_removed() {
+    let all = report(&[(0, "ours", QUIET), (1, "ours", QUIET), (2, "ours", QUIET)]);
+    let renamed = lvs(&[row(&[("lv_name", "kept"), ("lv_uuid", UUIDS[1]), ("lv_tags", "ours"), ("lv_attr", QUIET)])]);
+    let script = [all, removal(&[0, 1, 2], "= 0"), renamed.clone(), renamed.clone(), renamed];
+    let ended = run(&script);
+    assert!(ended[0].is_ok() && ended[2].is_ok(), "{ended:?}");
+    assert!(matches!(ended[1], Err(VolumeError::Replaced { .. })), "{ended:?}");
 }

@@ -25,8 +25,8 @@ fn layers_cost_no_reports() {
         world.write("vg0/data", 0, 72);
         seen.push((keeping, reports(&world, 1)));
     }
-    // Two sides work at the same time, so that now and then one makes the other ask again.
+    // Two sides work at the same time, so that now and then one makes the other ask again. One report for each layer would
+    // be 6 more, and 12 with two sides.
     let [few, more] = seen[..] else { panic!("{seen:?}") };
-    assert!(few.0.abs_diff(more.0) <= 1 && few.1.abs_diff(more.1) <= 1, "{seen:?}");
-    assert!(more.1 <= more.0 + 4, "{seen:?}");
+    assert!(few.0.abs_diff(more.0) < 5 && few.1.abs_diff(more.1) < 5, "{seen:?}");
 }
