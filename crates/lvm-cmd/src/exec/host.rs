@@ -65,19 +65,32 @@ impl Host {
     /// # Errors
     /// [`ExecError::Missing`] where no folder has it.
     pub fn locate(&self, program: Program) -> Result<PathBuf, ExecError> {
-        let mut paths = self.directories.iter().map(|folder| folder.join(program.name()));
-        paths.find(|path| path.is_file()).ok_or_else(|| {
+        self.file(program.name()).ok_or_else(|| {
             let searched = self.directories.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
             ExecError::Missing { program, searched }
         })
     }
 
+    fn file(&self, name: &str) -> Option<PathBuf> {
+        self.directories.iter().map(|folder| folder.join(name)).find(|path| path.is_file())
+    }
+
+    /// What is started for a program, and its first argument. All of LVM's commands are in one program, `lvm`; a package may
+    /// lack the link of one of them, as that of Debian 12 lacks `lvmdevices`.
+    fn executable(&self, program: Program) -> Result<(PathBuf, Option<&'static str>), ExecError> {
+        match (self.locate(program), self.file("lvm")) {
+            (Err(_), Some(lvm)) if program.is_lvm() => Ok((lvm, Some(program.name()))),
+            (found, _) => Ok((found?, None)),
+        }
+    }
+
     /// Starts a child. Everything that must hold for every child is said here and nowhere else.
     fn start(&self, command: &Command) -> Result<HostChild, ExecError> {
-        let path = self.locate(command.program())?;
+        let (path, first) = self.executable(command.program())?;
         tracing::debug!(%command, "run");
         let input = command.input_bytes();
         let mut child = std::process::Command::new(path)
+            .args(first)
             .args(command.program().is_lvm().then_some(["--config", SETTINGS]).into_iter().flatten())
             .args(command.arguments())
             // Variables such as LVM_SYSTEM_DIR or DM_DEV_DIR would have our tools and the user's see different worlds.

@@ -46,6 +46,17 @@ fn both_outputs_are_collected() {
     assert_eq!((output.text().as_ref(), output.stderr.as_str()), ("out\na b|$HOME||", "err\n"));
 }
 
+/// Debian 12 has no link `lvmdevices`.
+#[test]
+fn an_lvm_command_without_a_link_is_one_of_lvm() {
+    let (folder, host) = host("printf '%s|' \"$@\"");
+    fs::rename(folder.path().join("lvs"), folder.path().join("lvm")).unwrap();
+    let output = host.run(&Command::new(Program::Lvmdevices).arg("--deldev")).unwrap();
+    let text = output.text();
+    assert!(text.starts_with("lvmdevices|--config|") && text.ends_with("|--deldev|"), "{text}");
+    assert_eq!(host.run(&Command::new(Program::Losetup)).unwrap_err().kind(), Kind::Environment);
+}
+
 #[test]
 fn a_missing_program_names_its_package() {
     let (folder, host) = host("");

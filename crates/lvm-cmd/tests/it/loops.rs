@@ -29,7 +29,7 @@ fn an_entry_of_the_devices_file_goes_with_its_device() {
         (list(&[disk, ours]) + deleted, true),
         (list(&[disk]), true),
         (list(&[&ours.replace("/a b/space", "/a b/space2")]), true),
-        (list(&[&ours.replace("loop7", "loop77")]), true),
+        (list(&[&ours.replace("DEVNAME=/dev/loop7", "DEVNAME=/dev/loop2")]) + deleted, true),
         (list(&[]), true),
         ("$ lvmdevices\n!   Devices file not enabled.\n= 5\n".to_owned(), true),
         ("$ lvmdevices\n= missing\n".to_owned(), true),
