@@ -57,10 +57,11 @@ pub(crate) struct Args {
     #[arg(long)]
     recv_read_only: bool,
 
-    /// How much of what this run writes is read back and compared with the source: full, sampled or none
+    /// Read back what this run writes: full, sampled or none
     ///
-    /// A run that resumes a layer reads back the rest. The source does not read again what earlier runs sent: that was checked
-    /// before it was written, it is durable, and samples of it are compared before the rest is applied.
+    /// The blocks that are read back are compared with the source. A run that resumes a layer reads back only the rest of the
+    /// layer. The part that earlier runs received was checked before it was written, and is durable. Samples of that part are
+    /// compared before the rest is applied.
     #[arg(long, value_name = "HOW", default_value = "full", value_parser = ["full", "sampled", "none"])]
     verify: String,
 
@@ -346,9 +347,9 @@ fn failure(error: SyncError) -> Failure {
         5 => Exit::Unfinished,
         _ => Exit::Failed,
     };
-    let hint = error.hint().map(str::to_owned);
+    let hints: Vec<_> = error.hints().into_iter().map(str::to_owned).collect();
     let failure = Failure::new(exit, error);
-    hint.into_iter().fold(failure, Failure::hint)
+    hints.into_iter().fold(failure, Failure::hint)
 }
 
 fn object(args: &Args, summary: &Summary, wire_bytes: u64, seconds: Duration) -> serde_json::Value {

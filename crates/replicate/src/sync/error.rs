@@ -142,9 +142,24 @@ impl SyncError {
         }
     }
 
-    /// What to do next.
+    /// What to do next, in this order: first what removes the cause, then the command that finishes.
     #[must_use]
-    pub fn hint(&self) -> Option<&str> {
+    pub fn hints(&self) -> Vec<&str> {
+        let (cause, then) = match self {
+            Self::Partly { cause, .. } => (
+                cause,
+                "run the same `lvbackup sync` again: it resumes the layer, or sends it anew if that is not possible",
+            ),
+            Self::Settling { cause, .. } => (cause, "run the same `lvbackup sync` again, which finishes it"),
+            Self::After { cause, .. } => (cause, "run the same `lvbackup sync` again, which does the rest"),
+            _ => return self.own_hint().into_iter().collect(),
+        };
+        let mut hints = cause.hints();
+        hints.push(then);
+        hints
+    }
+
+    fn own_hint(&self) -> Option<&str> {
         match self {
             Self::Lineage(LineageError::Older { .. }) => {
                 Some("sync without `--no-snapshot`; `--rollback` puts the destination back to the older layer")
@@ -157,15 +172,12 @@ impl SyncError {
                 Some("unmount it, and do it again; what is mounted from a snapshot of it may stay")
             }
             Self::Lineage(LineageError::Unknown | LineageError::NothingCommon { .. }) => Some(
-                "`--use-existing` compares both and sends only what differs; another `--name` leaves it as it is and sends \
-                 everything",
+                "give `--use-existing` to compare both and send only what differs, or another `--name` to leave it as it is and \
+                 send everything",
             ),
             Self::Lineage(LineageError::OtherPair { .. }) => Some("give the pair that it belongs to with `--pair`"),
-            Self::NoSnapshot => Some("leave `--no-snapshot` away"),
-            Self::Differs { .. } => Some("`--use-existing` instead of `--adopt` sends only what differs"),
-            Self::Partly { .. } => Some("the same `lvbackup sync` goes on there"),
-            Self::Settling { .. } => Some("the same `lvbackup sync` finishes it"),
-            Self::After { cause, .. } => cause.hint().or(Some("the same `lvbackup sync` does the rest")),
+            Self::NoSnapshot => Some("omit `--no-snapshot`"),
+            Self::Differs { .. } => Some("give `--use-existing` instead of `--adopt` to send only what differs"),
             Self::Refused { refusal, .. } if !refusal.hint.is_empty() => Some(refusal.hint.as_str()),
             Self::Refused { refusal, .. } if refusal.kind == RefusalKind::Busy => {
                 Some("wait until the other session is done; nothing was changed")

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use extents::Bytes;
 use proptest::prelude::*;
-use replicate::{LineageError, Sync, SyncError};
+use replicate::{LineageError, Refusal, RefusalKind, Role, Sync, SyncError};
 
 use crate::model::{CHUNK, Fault, Machine, SIZE, Shared, run, want};
 
@@ -165,6 +165,27 @@ fn an_existing_copy_is_compared() {
     write(&source, "data", 1, 1);
     let next = run(&want(), &source, &destination, Fault::None).0.unwrap();
     assert_eq!(next.data, chunks(1));
+}
+
+/// The reader removes the cause first, and then gives the command that finishes.
+#[test]
+fn hints_of_the_cause_come_before_those_of_what_is_left() {
+    let layer = || "monday".parse().unwrap();
+    let refused = |hint| {
+        let refusal = Refusal::new(RefusalKind::Space, "pool `vg1/pool` is too full", 4).with_hint(hint);
+        Box::new(SyncError::Refused { role: Role::Destination, doing: "does not receive it", refusal })
+    };
+    let errors: [&dyn Fn(&'static str) -> SyncError; 3] = [
+        &|hint| SyncError::Partly { layer: layer(), durable: Bytes::new(4096), cause: refused(hint) },
+        &|hint| SyncError::Settling { layer: layer(), cause: refused(hint) },
+        &|hint| SyncError::After { layer: layer(), cause: refused(hint) },
+    ];
+    for error in errors {
+        let both = error("extend it");
+        let [cause, then] = both.hints()[..] else { panic!("{both}: {:?}", both.hints()) };
+        assert!(cause == "extend it" && then.starts_with("run the same `lvbackup sync` again"), "{cause}; {then}");
+        assert_eq!(error("").hints(), [then], "a cause without a hint");
+    }
 }
 
 #[test]
