@@ -29,17 +29,16 @@ impl LvmHost<'_> {
         let mut removed: Vec<_> =
             ours.iter().map(|(volume, why)| Removed::new(volume.name.lv().clone(), why)).collect();
         if !ask.dry_run {
-            users.iter().try_for_each(|(volume, _)| self.give_back(end, volume))?;
-            let (gone, failed) = self.remove_layers(end, &ours.iter().map(|(volume, _)| *volume).collect::<Vec<_>>());
-            removed.retain(|removed| gone.contains(&removed.name));
-            if let Some(refusal) = failed {
-                if removed.is_empty() {
-                    return Err(refusal);
-                }
-                let names: Vec<_> = removed.iter().map(|removed| removed.name.to_string()).collect();
-                let text = format!("{}; removed all the same: {}", refusal.text, names.join(", "));
-                return Err(refusal.unfinished(&text));
+            let mut given_back = Vec::new();
+            for (volume, _) in users {
+                self.give_back(end, volume).map_err(|refusal| with_done(refusal, &[], &given_back))?;
+                given_back.push(volume.name.lv().clone());
             }
+            let (gone, failed) = self.remove_layers(end, &ours.iter().map(|(volume, _)| *volume).collect::<Vec<_>>());
+            if let Some(refusal) = failed {
+                return Err(with_done(refusal, &gone, &given_back));
+            }
+            removed.retain(|removed| gone.contains(&removed.name));
         }
         let kept = layers.len().saturating_sub(removed.len());
         Ok(Pruned { removed, kept: u32::try_from(kept).unwrap_or(u32::MAX) })
@@ -86,6 +85,18 @@ impl LvmHost<'_> {
         }
         Ok(())
     }
+}
+
+/// The refusal with the layers that were removed before it or despite it, and the user's snapshots that lost the pair's tags.
+fn with_done(refusal: Refusal, removed: &[LvName], given_back: &[LvName]) -> Refusal {
+    let mut text = refusal.text.to_string();
+    for (done, names) in [("these were removed", removed), ("the pair's tags were removed from", given_back)] {
+        if !names.is_empty() {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            text = format!("{text}; {done}: {}", names.join(", "));
+        }
+    }
+    if removed.is_empty() && given_back.is_empty() { refusal } else { refusal.unfinished(&text) }
 }
 
 /// Whether it is held; in a dry run the pair's own holds are as good as released.
@@ -190,6 +201,16 @@ mod tests {
         assert_eq!(names(&layers, "last=1", "one"), ["two"], "and what both sides have");
         assert_eq!(names(&layers, "last=9", "four"), [""; 0]);
         assert_eq!(names(&layers, "", "four"), [""; 0], "without a rule, all stay");
+    }
+
+    #[test]
+    fn what_was_done_despite_a_refusal() {
+        let names = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<LvName>>();
+        let refused = || Refusal::new(RefusalKind::Failed, "it does not work", 1);
+        assert_eq!(with_done(refused(), &[], &[]), refused());
+        let found = with_done(refused(), &names(&["one", "two"]), &names(&["mine"]));
+        let text = "it does not work; these were removed: one, two; the pair's tags were removed from: mine";
+        assert_eq!((found.text.as_str(), found.exit), (text, 5));
     }
 
     /// By its time it would be the oldest.

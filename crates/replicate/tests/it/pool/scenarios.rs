@@ -1,7 +1,7 @@
 //! What suites of other replication tools try.
 
 use lvm_cmd::Program;
-use replicate::{LineageError, Sync, SyncError};
+use replicate::{LineageError, Prune, Role, Sync, SyncError};
 
 use super::lvm::{Actor, Fault, SIZE};
 use super::{World, between, want};
@@ -276,4 +276,53 @@ fn tags_of_the_source_are_its_own() {
         others.for_each(|(name, thin)| assert!(thin.tag("mine").is_none(), "{name}"));
         assert!(state.volumes["vg0/data"].tags == ["mine"], "and nothing was added to it");
     });
+}
+
+/// Where a prune fails after it gave snapshots back to the user, the error names those.
+#[test]
+fn what_a_failed_prune_did_is_named() {
+    const PAIR: &str = "hyperlayer.sync=home";
+    const MINE: [&str; 2] = ["mine", "mine2"];
+    let prepare = || {
+        let world = World::with_source();
+        for name in ["mine", "mine2", "old", "older", "newest"] {
+            world.command(Program::Lvcreate, &["--snapshot", "--name", name, "vg0/data"]);
+            let name = &format!("vg0/{name}");
+            world.command(Program::Lvchange, &["--permission", "r", "--addtag", PAIR, name]);
+            world.command(Program::Lvchange, &["--addtag", "hyperlayer.source=home", name]);
+        }
+        for name in MINE {
+            world.command(Program::Lvchange, &["--addtag", "hyperlayer.adopted", &format!("vg0/{name}")]);
+        }
+        world
+    };
+    let prune = |world: &World, actor: &Actor<'_>| {
+        let common = world.machine.with(|state| state.volumes["vg0/newest"].uuid.parse().unwrap());
+        let (volume, pair) = ("vg0/data".parse().unwrap(), "home".parse().unwrap());
+        let policy = "last=1".parse().unwrap();
+        let ask = Prune { volume, pair, role: Role::Source, policy, common, dry_run: false };
+        world.sync_between(actor, |host, _| host.prune(&ask))
+    };
+    let given_back = |world: &World| {
+        let is_free =
+            |name: &&str| world.machine.with(|state| state.volumes[&format!("vg0/{name}")].tag(PAIR).is_none());
+        MINE.into_iter().filter(is_free).collect::<Vec<_>>()
+    };
+    let world = prepare();
+    let actor = Actor::new(&world.machine, Fault::None, None);
+    let done = prune(&world, &actor).unwrap();
+    assert_eq!(done.removed.iter().map(|removed| removed.name.as_str()).collect::<Vec<_>>(), ["old", "older"]);
+    assert_eq!((given_back(&world), world.names("old").len()), (MINE.to_vec(), 0));
+    let mut counts = [0; 3];
+    for fault in (1..=actor.changes()).flat_map(|n| [Fault::Fails(n), Fault::Dies(n)]) {
+        let world = prepare();
+        let Err(refusal) = prune(&world, &Actor::new(&world.machine, fault, None)) else { continue };
+        let given_back = given_back(&world);
+        counts[given_back.len()] += 1;
+        let named = refusal.text.as_str().split_once("; the pair's tags were removed from: ").map(|(_, names)| names);
+        let expected = (!given_back.is_empty()).then(|| given_back.join(", "));
+        assert_eq!(named, expected.as_deref(), "{fault:?}: {}", refusal.text);
+        assert!(given_back.is_empty() || refusal.exit == 5, "{fault:?}: {refusal:?}");
+    }
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
