@@ -142,7 +142,7 @@ fn pools_and_volumes() {
         },
         "
 lvpatch: pool `vg1/pool0` is too full: the layer may need 1.5 GiB (1610612736 bytes) of data space, free are 64.0 KiB (65536 bytes)
-lvpatch: hint: `lvextend -L +SIZE vg1/pool0`, or remove old snapshots
+lvpatch: hint: run `lvextend -L +SIZE vg1/pool0`, or remove old snapshots
 ",
     );
     looks(
@@ -154,7 +154,7 @@ lvpatch: hint: `lvextend -L +SIZE vg1/pool0`, or remove old snapshots
         },
         "
 lvpatch: pool `vg1/pool0` is too full: the layer may need 1.0 MiB (1048576 bytes) of metadata space, free are 4.0 KiB (4096 bytes)
-lvpatch: hint: `lvextend --poolmetadatasize +SIZE vg1/pool0`
+lvpatch: hint: run `lvextend --poolmetadatasize +SIZE vg1/pool0`
 ",
     );
     looks(

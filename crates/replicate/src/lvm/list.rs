@@ -105,7 +105,7 @@ pub(super) fn can_be_replaced(copy: &Lv, group: &[Lv]) -> Result<(), Refusal> {
                 "cannot replace `{}`: LVM would remove `{}`, which depends on it, along with it",
                 copy.name, by.name
             );
-            let hint = format!("remove `{}`, and make thin snapshots in the copy's own pool instead", by.name);
+            let hint = format!("remove `{}`, and make thin snapshots in the replica's pool instead", by.name);
             Err(super::refuse::destination(&text, 4).with_hint(&hint))
         }
     }

@@ -330,7 +330,7 @@ impl LvmError {
                  {name}` lets that be continued"
             ),
             Self::NotLater { new, base } => {
-                format!("see `lvs -o+origin,lv_time {}`; to send one delta, name its base with `-i {base}`", new.vg())
+                format!("see `lvs -o+origin,lv_time {}`; name its base with `-i {base}` to send one delta", new.vg())
             }
             Self::WritableBetween { in_use: true, .. } => "leave it out with `--match`".into(),
             Self::WritableBetween { name, .. } => {
@@ -345,8 +345,8 @@ impl LvmError {
             Self::OtherOrigins { name, .. } => format!("send all of it: `lvdiff --full {name}`"),
             Self::NeedsCheck { pool } => format!("deactivate it and run `lvconvert --repair {pool}`"),
             Self::PoolNotWritable { pool, .. } => format!("look at `lvs -a {pool}`; extend it with `lvextend`"),
-            Self::PoolFull { pool, what: "metadata", .. } => format!("`lvextend --poolmetadatasize +SIZE {pool}`"),
-            Self::PoolFull { pool, .. } => format!("`lvextend -L +SIZE {pool}`, or remove old snapshots"),
+            Self::PoolFull { pool, what: "metadata", .. } => format!("run `lvextend --poolmetadatasize +SIZE {pool}`"),
+            Self::PoolFull { pool, .. } => format!("run `lvextend -L +SIZE {pool}`, or remove old snapshots"),
             Self::Exists { name } => format!("give another name, or remove it: `lvremove {name}`"),
             Self::PartialGone { .. } => "begin anew, after `lvbackup recv --discard-partial`".to_owned(),
             Self::Leftover { name, source: VolumeError::NotOurs { .. } } => {
