@@ -51,8 +51,8 @@ Examples:
   lvbackup export s3://bucket/hosts/web1 --at 2026-11-16 --to raw -o data.img --identity key.txt
 
 Exit status: 0 where the file is whole and durable, 1 where it could not be written or is there already, 3 where the chain
-is broken or damaged, or the newest layer is not known, 4 where the store cannot be reached or the disk is full. Without 0
-there is no file.";
+is broken or damaged, or the newest layer is not known, 4 where the store cannot be reached or the disk is full, 5 where
+the file has its name and is complete, but its directory cannot be synced. Except with 0 and 5 there is no new file.";
 
 /// Exports the layer that is meant.
 ///

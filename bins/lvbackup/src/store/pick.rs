@@ -20,8 +20,10 @@ pub(crate) struct Pick {
     #[arg(long, value_name = "VG/LV")]
     pub series: Option<String>,
 
-    /// The layer with this id, or the only one whose id begins so [default: the newest; required if a layer is dated after
-    /// this machine's time and its order cannot be told]
+    /// The layer with this id, or the only one whose id begins so [default: the newest]
+    ///
+    /// Required if a layer is dated more than 5 minutes after this machine's time, and neither dates nor parents show whether
+    /// that layer is the newest.
     #[arg(long, value_name = "ID", conflicts_with = "at")]
     pub layer: Option<String>,
 
@@ -81,7 +83,7 @@ fn undecided(future: &Stored, rival: &Stored) -> Failure {
     let (future, rival) = (&future.layer, &rival.layer);
     let date = |layer: &Layer| when::utc(layer.created).unwrap_or_else(|| "a time beyond the year 9999".into());
     let text = format!(
-        "cannot tell which layer of {} is the newest: {} is dated {}, after this machine's time, and {} is dated {}",
+        "cannot choose the newest layer of {}: {} is dated {}, after this machine's time, and {} is dated {}",
         future.series,
         future.layer,
         date(future),
@@ -90,7 +92,7 @@ fn undecided(future: &Stored, rival: &Stored) -> Failure {
     );
     Failure::msg(Exit::Refused, text)
         .hint("set this machine's clock, if it is behind")
-        .hint(format!("or name the layer: `--layer {}` or `--layer {}`", rival.layer, future.layer))
+        .hint(format!("name the layer: `--layer {}` or `--layer {}`", rival.layer, future.layer))
 }
 
 impl Pick {

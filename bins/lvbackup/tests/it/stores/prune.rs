@@ -134,7 +134,13 @@ fn a_layer_of_the_future_is_never_chosen_silently() {
         filled.write_image(number);
         filled.add_at(number, on, &Encoding::default(), created);
     }
-    let says = ["cannot tell which layer", "day-2 is dated 2076", "day-4 is dated 2026", "--layer day-4", "clock"];
+    let says = [
+        "cannot choose the newest layer of vg0/data",
+        "day-2 is dated 2076",
+        "day-4 is dated 2026",
+        "--layer day-4",
+        "clock",
+    ];
     for line in [
         "restore store --to-file got.img",
         "restore store --to-file got.img --at 2099-01-01",
