@@ -60,6 +60,7 @@ expect_exit 0 lvbackup send -v src -l s5 -I s0 --match 's[24]' -o rest.hl
 expect_exit 2 lvbackup send -v src -l s5 -I s0 --match 'x*' -o none.hl
 stderr_has 'no snapshot between `src/s0` and `src/s5` matches `x*`' lvbackup
 expect_exit 2 lvbackup send -v src -l s0 -I s5 -o none.hl
+stderr_has '`src/s0` is not a later snapshot of the same volume' lvbackup
 [ ! -e none.hl ]
 no_leftovers src
 expect_exit 0 lvbackup info --json chain.hl >info

@@ -37,13 +37,15 @@ pub(crate) struct Args {
     #[arg(short, long, visible_alias = "base", value_name = "OLD")]
     incremental: Vec<String>,
 
-    /// Send each snapshot between OLD and LV, then LV: a chain of deltas in one stream, oldest first
+    /// Send all snapshots after OLD up to LV as one chain
     ///
-    /// OLD and LV must be snapshots of one volume, and those between must be read-only. The receiver must have OLD.
+    /// The stream holds one delta for each, oldest first.     /// OLD and LV must be snapshots of one volume, and those between must be read-only. The receiver must have OLD.
     #[arg(short = 'I', long, value_name = "OLD", conflicts_with_all = ["incremental", "snapshot", "resume"])]
     intermediate: Option<String>,
 
-    /// With -I: of the snapshots between, send only those whose names match PATTERN: `*`, `?`, `[a-z]`
+    /// With -I, send only snapshots whose names match PATTERN
+    ///
+    /// PATTERN may contain `*`, `?` and `[a-z]`. LV is always sent.
     #[arg(long = "match", value_name = "PATTERN", requires = "intermediate")]
     matching: Option<glob::Pattern>,
 
@@ -214,7 +216,7 @@ impl Args {
         match &self.matching {
             Some(pattern) if steps.len() == 1 => {
                 let text = format!("cannot send a chain: no snapshot between `{old}` and `{new}` matches `{pattern}`");
-                Err(Failure::msg(Exit::Usage, text).hint(format!("to send one delta, name its base with `-i {old}`")))
+                Err(Failure::msg(Exit::Usage, text).hint(format!("name its base with `-i {old}` to send one delta")))
             }
             _ => Ok(steps),
         }

@@ -152,7 +152,7 @@ fn begin(
 fn given_up(target: &Target, file: PartialFile, ledger: &LedgerFile, cause: Failure) -> Failure {
     match discard(file, ledger) {
         Ok(()) => cause,
-        Err(failure) => target.lost(cause).hint(failure),
+        Err(failure) => target.not_removed(cause, &failure),
     }
 }
 

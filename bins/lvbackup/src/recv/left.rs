@@ -39,6 +39,13 @@ impl Target {
         cause.leaving(format!("`{}` was being received", self.name)).hint(format!("remove it: {}", self.discard()))
     }
 
+    /// A receive ended because of `cause`, and what it left could not be removed because of `left`.
+    pub(super) fn not_removed(&self, cause: Failure, left: &Failure) -> Failure {
+        cause
+            .leaving(format!("`{}` was being received, and what is left of it cannot be removed ({left})", self.name))
+            .hint(format!("remove it: {}", self.discard()))
+    }
+
     pub(super) fn nothing(&self) -> Failure {
         Failure::msg(Exit::Failed, format!("nothing of `{}` is left by an interrupted receive", self.name))
             .hint("`lvbackup recv --list-partial` shows what is")
