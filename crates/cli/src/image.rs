@@ -7,7 +7,7 @@ use crate::{Exit, Failure, Outcome};
 /// Refuses `-`: an image is not written from its beginning to its end, so it cannot go to standard output.
 ///
 /// # Errors
-/// That is the name.
+/// [`Exit::Usage`]: `path` is `-`.
 pub fn check_image_name(path: &Path) -> Outcome {
     if path.as_os_str() != "-" {
         return Ok(());

@@ -149,13 +149,13 @@ impl Refusal {
         Self { kind, text: Text::new(text), hint: Text::default(), exit }
     }
 
-    /// The same no with what to do next.
+    /// This refusal with a hint: what to do next.
     #[must_use]
     pub fn with_hint(self, hint: &str) -> Self {
         Self { hint: Text::new(hint), ..self }
     }
 
-    /// The same no with a longer reason: something is left, so that its exit is 5.
+    /// This refusal with a longer reason and exit status 5, since something is left.
     pub(crate) fn unfinished(self, text: &str) -> Self {
         Self { text: Text::new(text), exit: 5, ..self }
     }

@@ -34,7 +34,7 @@ impl Selection {
         Self::among(&Arc::new(volumes(lvm.exec, new.vg())?), new, base, pool)
     }
 
-    /// The same of several, each with its base. Runs one command for each group.
+    /// Looks up several volumes, each with its base. Runs one command for each group.
     ///
     /// # Errors
     /// As [`find`](Self::find).
@@ -53,7 +53,7 @@ impl Selection {
         names.into_iter().map(&mut find).collect()
     }
 
-    /// The same among the volumes of the group of both.
+    /// Looks both volumes up among those of their group, as [`find`](Self::find) does.
     fn among(group: &Arc<Vec<Lv>>, new: &LvRef, base: Option<&LvRef>, pool: Option<&LvName>) -> Result<Self, Error> {
         let new = thin(group, new)?.clone();
         let base = base.map(|base| thin(group, base).cloned()).transpose()?;

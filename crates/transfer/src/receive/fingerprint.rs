@@ -11,7 +11,7 @@ use twox_hash::XxHash3_128;
 use crate::Error;
 
 /// The sum of the XXH3 hashes of all sectors of data, each with its place. It can be kept as text, and continued from there.
-/// Finds accidents only, as the ids that it is compared for.
+/// This sum detects accidents, not attacks, and so does the comparison of layer ids that it completes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sum(u128);
 
