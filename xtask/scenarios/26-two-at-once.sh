@@ -42,7 +42,7 @@ lvpatch -g dst -l one outside <slow 2>outside.stderr &
 outside=$!
 exec 9>slow
 head -c 500K two.hl >&9
-within 60 being_received dst
+within 120 being_received dst
 expect_exit 0 in_container lvpatch -g dst -l one inside <two.hl
 stderr_has 'belongs to a run that cannot be seen from here' in_container
 being_received dst
@@ -77,10 +77,11 @@ remember src
 touch hold
 lvsnap create src/data classic --size 8m --tmp-file /scratch/space.img --pre 'touch begun; while [ -e hold ]; do sleep 0.1; done' &
 making=$!
-within 60 test -e begun
+within 120 test -e begun
 expect_exit 4 in_container lvsnap recover --yes
 stderr_has 'another run works on `src/classic`' in_container
 expect_exit 4 in_container lvsnap remove src/classic
+stderr_has 'another run works on `src/classic`' in_container
 rm hold
 wait $making
 lvsnap list | grep -E '^src/classic .* made '
