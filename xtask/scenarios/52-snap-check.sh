@@ -73,8 +73,11 @@ reality >before
 refused 4 'pool-(data|health)' 'pool `src/pool`' src/data snap
 # What lvm.conf says of the group. Of one that is read-only there, LVM would turn the origin read-only as well, mounted or not.
 cp /etc/lvm/lvmlocal.conf kept
-lvm_settings activation 'read_only_volume_list=["tight"]'
-refused 4 group-activation 'lvm.conf keeps the volumes of group `tight` read-only' $elsewhere
+(
+    # The scenario's own commands get the variant's settings again afterwards.
+    lvm_settings activation 'read_only_volume_list=["tight"]'
+    refused 4 group-activation 'lvm.conf keeps the volumes of group `tight` read-only' $elsewhere
+)
 cp kept /etc/lvm/lvmlocal.conf
 # Nobody but root.
 expect_exit 4 setpriv --reuid 65534 "$(type -p lvsnap)" check $elsewhere >table
