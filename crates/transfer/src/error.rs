@@ -280,8 +280,23 @@ pub enum Error {
         /// Where the receive was interrupted.
         at: Bytes,
     },
-    /// A chain of the same ids, of which a layer that is in has another content.
-    #[error("the layers up to `{input}` do not have the content of those that were received before the interruption")]
+    /// A layer that cannot begin again where it is, of whose stream the header states something else than that of the first
+    /// stream. Nothing was compared with what was received.
+    #[error(
+        "`{input}` is not the stream that was interrupted at byte {at} of the volume: its header states another time, size, \
+         chunk size or number of records"
+    )]
+    OtherHeader {
+        /// The layer.
+        input: String,
+        /// Where the receive was interrupted.
+        at: Bytes,
+    },
+    /// A chain of the same ids, of which a layer that is in has another content, or the same content in other records.
+    #[error(
+        "the layers up to `{input}` differ from those that were received before the interruption, in content or in how they \
+         are recorded"
+    )]
     OtherContent {
         /// The last layer that is in.
         input: String,

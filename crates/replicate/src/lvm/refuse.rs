@@ -41,6 +41,7 @@ fn hint(error: &Error) -> Option<String> {
         | Error::OtherLayer { .. }
         | Error::OtherChain { .. }
         | Error::OtherContent { .. }
+        | Error::OtherHeader { .. }
         | Error::ShortChain { .. }
         | Error::Rest { .. }
         | Error::Ledger(_) => Some(AGAIN.to_owned()),

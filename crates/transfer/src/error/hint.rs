@@ -85,7 +85,15 @@ impl Error {
             Self::OtherBeginning { .. } => {
                 "send the whole layer: `lvbackup recv --resume` then begins it again where it must".into()
             }
-            Self::OtherChain { .. } | Self::OtherContent { .. } | Self::ShortChain { .. } => {
+            Self::OtherHeader { .. } => {
+                "hand over the first stream of this layer, or remove what was received with `--discard-partial`".into()
+            }
+            Self::OtherContent { .. } => {
+                "if their content is the same, hand over only the layers that are not received yet; otherwise hand over the \
+                 same streams as before, or remove what was received with `--discard-partial`"
+                    .into()
+            }
+            Self::OtherChain { .. } | Self::ShortChain { .. } => {
                 "hand over the same layers as before, or remove what was received with `--discard-partial`".into()
             }
             Self::Ledger(LedgerError::Damaged { .. } | LedgerError::Older { .. }) => {

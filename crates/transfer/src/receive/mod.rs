@@ -24,8 +24,10 @@
 //!
 //! **Limit.** Where all layers go into one target ([`FileSite`]), the parent of a later layer is gone while that is
 //! received: what was written past a mark stays unless the stream covers it. A whole stream is therefore continued there only
-//! where it states the same totals and the same time as the first one. Other records of the same total size, of the same id and time,
-//! are not found.
+//! where it states the same totals and the same time as the first one. The time may differ where the id is derived from the
+//! content (`blake3:`). Other records of the same total size, of the same id and time, are not found. A stream whose header
+//! states something else is refused, and what was received stays. The samples of the layers before are read back there only
+//! past the mark's reach, 4 GiB by default. A rollback of a smaller file is found only in the records that come again.
 //!
 //! Only a layer of HYPERLAYER 1.1 that has an id is continued in its middle. Any other begins anew, and where
 //! its target cannot, so does the chain.

@@ -245,6 +245,8 @@ impl<'a, S: Site> Receiver<'a, S> {
         let size = said.or(Some(base_size).filter(|size| !size.is_zero())).ok_or(Error::SizeUnknown)?;
         let from = self.mark_for(layer.name(), header)?;
         let begun = Begun::new(header);
+        // Of the layer before this one, also where the ledger forgets that one now.
+        let whole = self.partial.whole.clone().filter(|_| !self.is_sampled);
         let identity = match &from {
             Some(_) => self.site.reopen(self.number, header, size)?,
             None => {
@@ -258,7 +260,7 @@ impl<'a, S: Site> Receiver<'a, S> {
             }
         };
         let (target, parent) = self.site.target()?;
-        if let Some(whole) = self.partial.whole.as_ref().filter(|_| !self.is_sampled) {
+        if let Some(whole) = whole {
             let reach = from.as_ref().map_or(Bytes::ZERO, |mark| mark.reach);
             let is_in = match parent {
                 Some(parent) => whole.samples.are_in(parent)?,
@@ -319,14 +321,14 @@ impl<'a, S: Site> Receiver<'a, S> {
                 match header.resumes {
                     // The same layer, told in another way.
                     None if self.site.can_begin_again(self.number) => Ok(None),
-                    None => Err(Error::Overwritten { at }),
+                    None => Err(Error::OtherHeader { input: input.to_owned(), at }),
                     Some(_) => Err(Error::OtherBeginning { at }),
                 }
             }
             (Some(begun), None)
                 if !self.site.can_begin_again(self.number) && begun.is_of(header) && !begun.states(header) =>
             {
-                Err(Error::Overwritten { at: begun.mark.at })
+                Err(Error::OtherHeader { input: input.to_owned(), at: begun.mark.at })
             }
             (Some(begun), _) if !begun.is_of(header) => Err(Error::OtherLayer {
                 input: input.to_owned(),
@@ -356,7 +358,8 @@ impl<'a, S: Site> Receiver<'a, S> {
     }
 }
 
-/// Whether the error says that something before it was altered, and not what or where.
+/// Whether the error says that the data or the records that were received are not those of the stream. A header that states
+/// something else proves nothing about them.
 fn condemns(error: &Error) -> bool {
     match error {
         Error::In { source, .. } => condemns(source),

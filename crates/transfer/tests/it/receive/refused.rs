@@ -1,6 +1,6 @@
 use block_copy::WriteAt;
 use block_copy::testing::Failure;
-use extents::Bytes;
+use extents::{Bytes, Extent};
 use hyperlayer::{Format, Header, Resumes};
 use transfer::receive::Ledger;
 use transfer::{DetectLevel, Error, ErrorKind};
@@ -362,6 +362,35 @@ fn another_content_of_a_layer_that_is_in() {
     }
 }
 
+/// The same content is refused where its records lie elsewhere. The error does not say that the content differs, and what its
+/// hint says works.
+#[test]
+fn a_layer_that_is_in_recorded_in_another_way() {
+    for file in [false, true] {
+        let history = History::full(&example());
+        let right = history.streams();
+        let mut machine = Machine::new(&history, chunk(4096), file);
+        let input = right[..3].concat().len() - 400;
+        machine.run(&right, Fate { input, due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+        let before = machine.partial();
+        assert_eq!(before.layers, 2);
+        // One more record, whose content is that of the layer below.
+        let mut other = history.layers[1].clone();
+        let extent = Extent::new(Bytes::new(24 * 1024), Bytes::new(512)).unwrap();
+        other.plan.delta.data.insert(extent);
+        other.header.totals = Some(other.plan.totals());
+        let again = [right[0].clone(), other.stream(), right[2].clone(), right[3].clone()];
+        assert!(again[1] != right[1]);
+        let error = machine.run(&again, UNHARMED, &mut || true).unwrap_err();
+        assert!(matches!(error, Error::OtherContent { .. }), "{error:?}");
+        assert!(error.to_string().contains("in content or in how they are recorded"), "{error}");
+        assert!(error.hint().unwrap().contains("only the layers that are not received yet"), "{error}");
+        assert_eq!(machine.partial(), before);
+        machine.run(&again[2..], UNHARMED, &mut || true).unwrap();
+        assert!(machine.result() == history.last());
+    }
+}
+
 /// What a layer that is in was rolled back to is not what the next one is made against.
 #[test]
 fn a_layer_that_is_in_was_rolled_back() {
@@ -425,4 +454,96 @@ fn another_content_past_the_mark_in_a_file() {
         assert!(ended.is_err() || machine.result() == other.new, "accepted, and wrong after {passes} operations");
     }
     assert!(accepted > 0);
+}
+
+/// A receive of a chain into one file that was cut in the second layer.
+fn interrupted_in_a_file(history: &History) -> Machine {
+    let streams = history.streams();
+    let mut machine = Machine::new(history, chunk(4096), true);
+    let input = streams[..2].concat().len() - 400;
+    machine.run(&streams, Fate { input, due: 1, ..UNHARMED }, &mut || true).unwrap_err();
+    let partial = machine.partial();
+    assert_eq!(partial.layers, 1);
+    assert!(partial.begun.as_ref().unwrap().mark.at > Bytes::ZERO, "{partial:?}");
+    machine
+}
+
+fn created(layer: &Layer, created: &str) -> Layer {
+    Layer { header: Header { created: Some(created.to_owned()), ..layer.header.clone() }, ..layer.clone() }
+}
+
+/// Where the state before a layer is overwritten, a header that states something else is refused. It proves nothing about the
+/// data that was received, so all of that stays, and the first stream still completes the layer.
+#[test]
+fn another_header_in_a_file_loses_nothing() {
+    for (case, time, by) in
+        [("another time", "2026-11-22T03:00:00Z", 4096), ("another chunk", "2026-11-21T03:00:00Z", 8192)]
+    {
+        let mut history = History::full(&example());
+        history.layers[1] = created(&history.layers[1], "2026-11-21T03:00:00Z");
+        let (right, mut machine) = (history.streams(), interrupted_in_a_file(&history));
+        let before = machine.partial();
+        let mut other = right.clone();
+        let layer = created(&history.layers[1], time);
+        other[1] = renamed(&layer, Header { chunk_size: Some(chunk(by)), ..layer.header.clone() });
+        assert!(other[1] != right[1], "{case}");
+        let error = machine.run(&other, UNHARMED, &mut || true).unwrap_err();
+        assert!(matches!(error, Error::OtherHeader { .. }), "{case}: {error:?}");
+        assert_eq!((error.kind(), machine.partial()), (ErrorKind::Refused, before), "{case}");
+        assert!(error.hint().unwrap().contains("first stream"), "{case}: {error}");
+        machine.run(&right, UNHARMED, &mut || true).unwrap();
+        assert!(machine.result() == history.last(), "{case}");
+    }
+}
+
+/// An id that is derived from the content proves that the content is equal: the time at which the stream was made may differ.
+#[test]
+fn another_time_of_the_same_content_in_a_file() {
+    let mut history = History::full(&example());
+    let id = |number: usize| hyperlayer::LayerId::new(format!("blake3:{number:064}")).unwrap();
+    for (number, layer) in history.layers.iter_mut().enumerate() {
+        layer.header.layer = Some(id(number));
+        layer.header.parent = number.checked_sub(1).map(id);
+        *layer = created(layer, "2026-11-21T03:00:00Z");
+    }
+    let mut machine = interrupted_in_a_file(&history);
+    let later: Vec<_> = history.layers.iter().map(|layer| created(layer, "2026-11-22T03:00:00Z").stream()).collect();
+    machine.run(&later, UNHARMED, &mut || true).unwrap();
+    assert!(machine.result() == history.last());
+}
+
+/// A layer without marks is applied in a file on layers that were rolled back.
+#[test]
+fn a_layer_without_marks_on_a_layer_that_was_rolled_back() {
+    let mut states = example();
+    // A stream of format 1.0 does not say that the volume shrank.
+    states[1].resize(64 * 1024);
+    states.truncate(2);
+    let history = History::full(&states);
+    let mut right = history.streams();
+    let mut old = history.layers[1].clone();
+    // Nothing of the parent is checked by the stream itself.
+    old.plan.checks.clear();
+    old.header.totals = Some(old.plan.totals());
+    for format in [Format::V1_0, Format::V1_1] {
+        let case = format!("{format:?}");
+        // Without an id a layer of this format has no marks either.
+        let header = Header { layer: None, ..old.header.clone() };
+        right[1] = match format {
+            Format::V1_1 => renamed(&old, header),
+            format => old.clone().in_format(format).stream(),
+        };
+        let streams = &right[..2];
+        let mut machine = Machine::new(&history, chunk(4096), true);
+        let fate = Fate { input: right[0].len() + 10, ..UNHARMED };
+        machine.run(streams, fate, &mut || true).unwrap_err();
+        assert_eq!((machine.partial().layers, machine.partial().begun), (1, None), "{case}");
+        let volume = &machine.volumes[&0];
+        volume.write_at(Bytes::ZERO, &vec![0; volume.to_vec().len()]).unwrap();
+        let error = machine.run(streams, UNHARMED, &mut || true).unwrap_err();
+        assert!(matches!(error, Error::RolledBack { layers: 0, .. }), "{case}: {error:?}");
+        assert_eq!(machine.partial().layers, 0, "{case}");
+        machine.run(streams, UNHARMED, &mut || true).unwrap();
+        assert!(machine.result() == history.layers[1].new, "{case}");
+    }
 }

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 
 use proptest::prelude::*;
 use testkit::{Damage, ThinVolume, Totals, adversary, histories};
+use transfer::receive::Partial;
 use transfer::{Error, ErrorKind};
 
 use super::{Machine, UNHARMED};
@@ -79,6 +80,30 @@ fn cases(to: &'static [To]) -> impl Strategy<Value = Case> {
     )
 }
 
+/// What the other stream has left in the receiver.
+#[derive(Default)]
+struct Foreign {
+    /// Of each layer that is in, whether the other stream completed it.
+    layers: Vec<bool>,
+    /// Whether the other stream moved the mark of the layer that is begun.
+    is_begun: bool,
+}
+
+impl Foreign {
+    fn attempt(&mut self, before: &Partial, after: &Partial, is_other: bool) {
+        self.layers.resize(usize::try_from(after.layers).unwrap(), is_other);
+        if after.begun != before.begun {
+            self.is_begun = is_other && after.begun.is_some();
+        }
+    }
+
+    /// Whether a layer is in that is another one in the right chain.
+    fn is_in(&self, right: &Sending, other: &Sending) -> bool {
+        let differs = right.streams().into_iter().zip(other.streams()).map(|(right, other)| right != other);
+        self.layers.iter().zip(differs).any(|(is_other, differs)| *is_other && differs)
+    }
+}
+
 fn run(case: &Case, totals: &mut Totals) -> Result<(), TestCaseError> {
     let right = Sending::new(&case.states, case.full, case.form);
     let other = Sending::new(&another(&case.states, case.full, case.seed, case.discarded), case.full, case.form);
@@ -98,6 +123,7 @@ fn run(case: &Case, totals: &mut Totals) -> Result<(), TestCaseError> {
     };
     let mut survives = case.survives.iter().copied().cycle();
     let mut has_changed = false;
+    let mut foreign = Foreign::default();
     for Attempt { damage, fate, is_rest } in &case.attempts {
         let mut is_other = matches!(damage, Some(Damage::Other));
         let was_in = receiver.partial().layers == right.len();
@@ -133,8 +159,10 @@ fn run(case: &Case, totals: &mut Totals) -> Result<(), TestCaseError> {
             fate.input = if fate.input == border { border - 1 } else { fate.input };
         }
         let meant = sender.meant(last);
+        let before = receiver.partial();
         let ended = receiver.run(&streams, fate, &mut || survives.next().unwrap());
         let partial = receiver.partial();
+        foreign.attempt(&before, &partial, is_other);
         totals.count(match &ended {
             Ok(()) => "accepted".to_owned(),
             Err(error) => format!("{:?}, {} kept", error.kind(), if partial.is_empty() { "nothing" } else { "some" }),
@@ -156,12 +184,26 @@ fn run(case: &Case, totals: &mut Totals) -> Result<(), TestCaseError> {
         }
     }
     let streams = right.to(&*receiver, case.is_rest && !has_changed);
+    let before = receiver.partial();
     let mut ended = receiver.run(&streams, UNHARMED, &mut || true);
-    if has_changed && matches!(ended, Err(Error::Overwritten { .. })) {
+    if foreign.is_begun && matches!(ended, Err(Error::OtherHeader { .. })) {
+        // The stream that was begun completes its layer all the same.
+        prop_assert!(receiver.partial() == before, "what was received is kept");
+        let others = other.streams().split_off(usize::try_from(before.layers).unwrap());
+        ended = receiver.run(&others, UNHARMED, &mut || true);
+        prop_assert!(ended.is_ok(), "the stream that was begun is refused: {ended:?} {before:?}");
+        prop_assert!(
+            receiver.result() == other.last(),
+            "the stream that was begun is accepted, and the result is wrong"
+        );
+        totals.count("another stream is begun");
+        return Ok(());
+    }
+    if foreign.is_begun && matches!(ended, Err(Error::Overwritten { .. })) {
         prop_assert!(receiver.partial().is_empty(), "nothing is left to continue");
         ended = receiver.run(&right.streams(), UNHARMED, &mut || true);
     }
-    if has_changed && matches!(ended, Err(Error::OtherContent { .. })) {
+    if foreign.is_in(&right, &other) && matches!(ended, Err(Error::OtherContent { .. })) {
         totals.count("another content is in");
         return Ok(());
     }
