@@ -33,12 +33,14 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
     cli::check_image_name(path)?;
     let (target, ledger) = (target(path), ledger(path)?);
     let partial_path = PartialFile::path_for(path).map_err(transfer::Error::from)?;
-    let is_there = fs::symlink_metadata(&partial_path).is_ok();
+    let found = fs::symlink_metadata(&partial_path).ok();
+    let is_there = found.is_some();
     if args.discard_partial {
         if !is_there && !ledger.path().exists() {
             return Err(target.nothing());
         }
-        if is_there && !ledger.path().exists() {
+        // A discard that was killed leaves an empty file without a ledger.
+        if found.is_some_and(|found| found.len() > 0) && !ledger.path().exists() {
             return Err(not_ours(&partial_path, &ledger));
         }
         return discard(PartialFile::open(path).map_err(transfer::Error::from)?, &ledger)
@@ -86,7 +88,7 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
         return Ok(());
     }
 
-    let due = due(args);
+    let (due, was_empty) = (due(args), partial.is_empty());
     let site = FileSite::new(file, base, args.base_id.iter().cloned().collect(), args.force_base, &progress);
     let mut receiver = Receiver::new(site, &ledger, partial, want(args, &due));
     let received = match hand_over(args, &progress, |layer| receiver.receive(layer, &progress)) {
@@ -94,7 +96,11 @@ pub(super) fn run(args: &Args, path: &Path, common: Common, stop: &Stop) -> Outc
         Err(cause) => {
             let (site, partial) = receiver.interrupt();
             if partial.is_empty() {
-                return Err(given_up(&target, site.into_file(), &ledger, cause));
+                let cause = given_up(&target, site.into_file(), &ledger, cause);
+                if !was_empty && cause.exit() != Exit::Unfinished {
+                    say(&format!("lvbackup: removed `{}`, which cannot be continued", partial_path.display()));
+                }
+                return Err(cause);
             }
             return Err(target.interrupted(&partial, cause));
         }
@@ -130,6 +136,10 @@ fn begin(
     };
     if old.is_none() && args.resume && !is_there {
         return Err(target.nothing());
+    }
+    if old.as_ref().is_some_and(|old| !old.is_empty()) && file.len().map_err(transfer::Error::from)?.get() == 0 {
+        let text = format!("`{}` no longer holds what was received", file.path().display());
+        return Err(target.lost(Failure::msg(Exit::Failed, text)));
     }
     let base = base(args, old.as_ref())?;
     let partial = match old {
@@ -170,9 +180,11 @@ fn finish(file: PartialFile, ledger: &LedgerFile, partial: &Partial) -> Outcome 
     Ok(ledger.remove().map_err(transfer::Error::from)?)
 }
 
-/// The ledger last: as long as it is there, the file is known to be ours.
+/// Removes the ledger before the file: the lock on the file keeps another receive from making a ledger of the same name. An
+/// empty file needs no ledger to be known as left by a receive.
 fn discard(file: PartialFile, ledger: &LedgerFile) -> Outcome {
-    file.remove().and_then(|()| ledger.remove()).map_err(transfer::Error::from)?;
+    let emptied = file.resize(Bytes::ZERO).and_then(|()| file.sync());
+    emptied.and_then(|()| ledger.remove()).and_then(|()| file.remove()).map_err(transfer::Error::from)?;
     Ok(())
 }
 
@@ -197,4 +209,26 @@ fn base(args: &Args, old: Option<&Partial>) -> Outcome<Option<Volume>> {
 
 fn absolute(path: &Path) -> Outcome<PathBuf> {
     std::path::absolute(path).or_fail(Exit::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// While a ledger may be there, no other receive can begin.
+    #[test]
+    fn the_lock_is_held_until_the_ledger_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("got.img");
+        let (file, ledger) = (PartialFile::open(&image).unwrap(), ledger(&image).unwrap());
+        file.resize(Bytes::new(4096)).unwrap();
+        // What cannot be removed as a file stands for a removal that fails or has not come yet.
+        fs::create_dir(ledger.path()).unwrap();
+        discard(file, &ledger).unwrap_err();
+        let partial = PartialFile::path_for(&image).unwrap();
+        assert_eq!(fs::metadata(&partial).unwrap().len(), 0);
+        fs::remove_dir(ledger.path()).unwrap();
+        discard(PartialFile::open(&image).unwrap(), &ledger).unwrap();
+        assert!(!partial.exists());
+    }
 }

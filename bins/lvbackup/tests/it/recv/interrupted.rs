@@ -3,7 +3,7 @@ use std::io::Write;
 
 use hyperlayer::{Content, Event, Header, Outline, Reader, Resumes, Totals, Writer};
 use testkit::{Signal, eventually};
-use transfer::receive::ResumeToken;
+use transfer::receive::{Ledger, LedgerFile, Partial, ResumeToken};
 
 use super::{Folder, TO};
 
@@ -300,4 +300,88 @@ fn one_at_a_time() {
     drop(stdin);
     let _ = running.finish().done();
     folder.is_received();
+}
+
+/// A discard that was killed between its steps is finished by another one. What its ledger counts is not received again as
+/// zeros.
+#[test]
+fn a_discard_that_was_killed() {
+    let folder = Folder::new();
+    let chain = folder.chain(0);
+    let cut = folder.read("0.hl").len() + 300_000;
+    for is_complete in [false, true] {
+        for is_there in [false, true] {
+            let _ = folder.recv(OFTEN).stdin(&chain[..cut]).run().says(5, &["1 layer"]);
+            if is_complete {
+                complete(&folder);
+            }
+            if is_there {
+                folder.write(PARTIAL[0], b"");
+            } else {
+                fs::remove_file(folder.path(PARTIAL[0])).unwrap();
+            }
+            let says = ["no longer holds what was received", "remove it: `lvbackup recv --discard-partial"];
+            let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&chain).run().says(5, &says);
+            let _ = folder.recv("--discard-partial --to-file got.img").run().done();
+            assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
+        }
+    }
+    // After the ledger is removed.
+    folder.write(PARTIAL[0], b"");
+    let _ = folder.recv("--discard-partial --to-file got.img").run().done();
+    assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
+}
+
+/// Makes the ledger say that all layers are in.
+fn complete(folder: &Folder) {
+    let ledger = LedgerFile::new(folder.path(PARTIAL[1]));
+    let partial = ledger.read().unwrap().unwrap();
+    ledger.keep(&Partial { begun: None, complete: true, ..partial }).unwrap();
+}
+
+/// The second layer is made again of an image of another modification time. Its header differs, and its content does not:
+/// with an id that is derived from the content it continues the receive. Where it does not, nothing is lost.
+#[test]
+fn a_layer_that_was_made_again() {
+    let folder = Folder::new();
+    let first = folder.read("1.hl");
+    let cut = [folder.read("0.hl"), first[..first.len() * 3 / 4].to_vec()].concat();
+    let touched = fs::File::options().write(true).open(folder.path("1.img")).unwrap();
+    touched.set_modified(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)).unwrap();
+    let again = |chunk: &str| {
+        let line = format!("--scan 1.img 0.img -d 3 --chunk-size {chunk} -o 1.hl");
+        fs::remove_file(folder.path("1.hl")).unwrap();
+        let _ = testkit::Tool::new("lvdiff", folder.0.path()).args(line.split_whitespace()).run().done();
+        assert!(folder.read("1.hl") != first);
+    };
+    let _ = folder.recv(OFTEN).stdin(&cut).run().says(5, &["1 layer, and layer blake3:"]);
+    again("64k");
+    let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&folder.chain(0)).run().done();
+    folder.is_received();
+
+    fs::remove_file(folder.path("got.img")).unwrap();
+    let _ = folder.recv(OFTEN).stdin(&cut).run().says(5, &["1 layer, and layer blake3:"]);
+    let before = ledger(&folder);
+    again("4k");
+    let says = ["its header states another", "1 layer, and layer blake3:", "--resume", "--discard-partial"];
+    let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&folder.chain(0)).run().says(5, &says);
+    assert_eq!((ledger(&folder), folder.of_target()), (before, PARTIAL.map(str::to_owned).to_vec()));
+    folder.write("1.hl", &first);
+    let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&folder.chain(0)).run().done();
+    folder.is_received();
+}
+
+/// What cannot be continued is removed, and that is reported.
+#[test]
+fn an_altered_layer_takes_those_before_it_away() {
+    let folder = Folder::new();
+    let chain = folder.chain(0);
+    let len = folder.read("0.hl").len() + folder.read("1.hl").len();
+    let _ = folder.recv(OFTEN).stdin(&chain[..len - 300_000]).run().says(5, &["1 layer"]);
+    let mut altered = chain.clone();
+    // A digit of the digest.
+    altered[len - 3] = if altered[len - 3] == b'0' { b'1' } else { b'0' };
+    let says = ["removed `.got.img.partial`, which cannot be continued"];
+    let _ = folder.recv(&format!("{OFTEN} --resume")).stdin(&altered).run().says(3, &says);
+    assert!(folder.of_target().is_empty(), "{:?}", folder.of_target());
 }
