@@ -130,7 +130,7 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
         say(&format!("lvbackup: warning: {problem}"));
     }
     if args.series.is_none() {
-        of_this_machine(&listing, &series, &open::host(), open::machine().as_deref())?;
+        of_this_machine(&listing, &series, &open::host(), open::machine().as_deref(), SystemTime::now())?;
     }
     let kept: Vec<Lv> = lineage.snapshots(&source.group, &source.new).into_iter().cloned().collect();
     let parent = if args.full { None } else { parent(&store, &listing, &series, &kept, args.full_every)? };
@@ -211,11 +211,13 @@ fn is_there(store: &Store, chain: &[&Stored]) -> Outcome<bool> {
 }
 
 /// Two machines may each have a volume of that name; their layers are to be kept apart.
-fn of_this_machine(listing: &Listing, series: &Series, host: &str, machine: Option<&str>) -> Outcome {
+fn of_this_machine(listing: &Listing, series: &Series, host: &str, machine: Option<&str>, now: SystemTime) -> Outcome {
     let differs = |theirs: &Option<String>, ours: Option<&str>| {
         theirs.as_deref().zip(ours).is_some_and(|(theirs, ours)| theirs != ours)
     };
-    let Some(Stored { layer, .. }) = listing.newest(series) else { return Ok(()) };
+    let Some(newest) = listing.newest(series) else { return Ok(()) };
+    // One that is dated ahead stays the newest, whoever writes the next ones.
+    let Stored { layer, .. } = listing.rival(newest, now).unwrap_or(newest);
     let (other_host, other_machine) = (differs(&layer.host, Some(host)), differs(&layer.machine, machine));
     if !other_host && !other_machine {
         return Ok(());
@@ -345,18 +347,28 @@ mod tests {
 
     use super::*;
 
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn monday() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
     /// A store with one layer, written on a machine of that name.
     fn one_layer(folder: &Path, host: Option<&str>, machine: Option<&str>) -> (Store, Stored) {
         let store = Store::init(&Location::folder(folder), &open::options(&Stop::default()).unwrap()).unwrap();
+        let stored = add(&store, ("monday", monday()), host, machine);
+        (store, stored)
+    }
+
+    /// Adds a full layer.
+    fn add(store: &Store, (layer, created): (&str, SystemTime), host: Option<&str>, machine: Option<&str>) -> Stored {
         let (lock, series) = (store.lock_shared().unwrap(), Series::new("vg0/a").unwrap());
-        let layer = LayerId::new("monday").unwrap();
+        let layer = LayerId::new(layer).unwrap();
         let mut writer = store.begin(&lock, &series, &layer, &store::Encoding::default(), Bytes::new(100)).unwrap();
         writer.write_all(&[7; 100]).unwrap();
-        let created = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let draft = Draft::full(created, Bytes::new(1 << 20), ChunkSize::SECTOR, Totals::default());
         let (host, machine) = (host.map(str::to_owned), machine.map(str::to_owned));
-        let stored = writer.finish(Draft { host, machine, ..draft }, ReadBack::Data).unwrap();
-        (store, stored)
+        writer.finish(Draft { host, machine, ..draft }, ReadBack::Data).unwrap()
     }
 
     #[test]
@@ -385,8 +397,8 @@ mod tests {
             let (store, stored) = one_layer(&folder.path().join("store"), wrote, on);
             let (listing, series) = (store.list(None).unwrap(), &stored.layer.series);
             let other = Series::new("vg0/b").unwrap();
-            of_this_machine(&listing, &other, "web1", Some("one")).unwrap();
-            let Err(refused) = of_this_machine(&listing, series, "web1", Some("one")) else {
+            of_this_machine(&listing, &other, "web1", Some("one"), monday()).unwrap();
+            let Err(refused) = of_this_machine(&listing, series, "web1", Some("one"), monday()) else {
                 assert!(is_ours, "{wrote:?}");
                 continue;
             };
@@ -397,5 +409,20 @@ mod tests {
                 assert!(refused.render("lvbackup").contains(says), "{says}: {refused}");
             }
         }
+    }
+
+    /// The clock of the former host was ahead, so its last layer stays the newest one. The layers that were written after
+    /// `--series` was given once decide.
+    #[test]
+    fn a_layer_dated_ahead_does_not_decide_whose_the_series_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, stored) = one_layer(&folder.path().join("store"), Some("web2"), Some("two"));
+        let series = &stored.layer.series;
+        let _ = add(&store, ("ahead", monday() + 300 * DAY), Some("web2"), Some("two"));
+        let is_ours = |now| of_this_machine(&store.list(None).unwrap(), series, "web1", Some("one"), now).is_ok();
+        assert!(!is_ours(monday() + DAY));
+        let _ = add(&store, ("tuesday", monday() + DAY), Some("web1"), Some("one"));
+        assert!(is_ours(monday() + 2 * DAY));
+        assert!(!is_ours(monday() + 301 * DAY), "dated ahead no longer");
     }
 }
