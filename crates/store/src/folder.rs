@@ -34,6 +34,8 @@ struct Inner {
     root: PathBuf,
     reader: LocalFileSystem,
     sync: SyncFile,
+    /// The directories that were made for the root, which is the last of them.
+    made: Vec<PathBuf>,
     /// Directories that are durable by name, up to the root: synced by this process.
     settled: Mutex<BTreeSet<PathBuf>>,
 }
@@ -48,13 +50,23 @@ impl Folder {
     /// The directory at `root`, which is absolute and without symbolic links; made durably where it is missing and `make`
     /// is set.
     pub(crate) fn new(path: &Path, make: bool, sync: SyncFile) -> io::Result<Self> {
-        let none = Inner { root: PathBuf::new(), reader: LocalFileSystem::new(), sync, settled: Mutex::default() };
-        if make && !path.is_dir() {
-            none.make_root(path)?;
+        let (reader, settled) = (LocalFileSystem::new(), Mutex::default());
+        let mut none = Inner { root: PathBuf::new(), reader, sync, made: Vec::new(), settled };
+        if make
+            && !path.is_dir()
+            && let Err(error) = none.make_root(path)
+        {
+            none.remove_made();
+            return Err(error);
         }
         let root = path.canonicalize()?;
         let reader = LocalFileSystem::new_with_prefix(&root).map_err(io::Error::other)?;
         Ok(Self(Arc::new(Inner { root, reader, ..none })))
+    }
+
+    /// Removes the root and the directories above it that were made for it, as far as they are empty.
+    pub(crate) fn remove_made(&self) {
+        self.0.remove_made();
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -75,22 +87,38 @@ impl Folder {
 
 impl Inner {
     /// Makes the directories up to the root, the root itself for its owner alone.
-    fn make_root(&self, path: &Path) -> io::Result<()> {
+    fn make_root(&mut self, path: &Path) -> io::Result<()> {
         self.make_directory(path, PRIVATE)
     }
 
     /// Makes a directory and those above it that are missing, and syncs each directory in which one was made, but no other:
     /// those further up may not be readable.
-    fn make_directory(&self, path: &Path, mode: u32) -> io::Result<()> {
+    fn make_directory(&mut self, path: &Path, mode: u32) -> io::Result<()> {
         let parent = durable::parent(path);
         if !parent.is_dir() {
             self.make_directory(parent, USUAL)?;
         }
         match DirBuilder::new().mode(mode).create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-            made => made?,
+            made => {
+                made?;
+                self.made.push(path.to_owned());
+            }
         }
         self.sync_directory(parent)
+    }
+
+    fn remove_made(&self) {
+        let remove = |path: &PathBuf| {
+            fs::remove_dir(path)?;
+            self.sync_directory(durable::parent(path))
+        };
+        match self.made.iter().rev().try_for_each(remove) {
+            // Another process uses the directory.
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) => tracing::warn!("cannot remove a directory that was made for the store: {error}"),
+            Ok(()) => {}
+        }
     }
 
     /// Syncs a directory.

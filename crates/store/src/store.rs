@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::check::{Garbage, Leftovers, Report, Survey, Unlisted};
 use crate::error::{Error, ErrorKind};
 use crate::fault::{Fault, Problem};
+use crate::folder::Folder;
 use crate::layer::{Draft, Encoding, Facts, Stored};
 use crate::limits::FORMAT;
 use crate::listing::Listing;
@@ -58,28 +59,8 @@ impl Store {
             return Err(Error::Within { location, outer });
         }
         let backend = Backend::new(location, options, true)?;
-        let created = (options.clock)();
-        let already = || Error::AlreadyAStore { location: location.to_string() };
-        match read_marker(&backend) {
-            Err(Error::NotAStore { .. }) => {}
-            marker => return Err(marker.map_or_else(|error| error, |_| already())),
-        }
-        if let Some(found) = backend.any()? {
-            return Err(Error::NotEmpty { location: location.to_string(), found });
-        }
-        // Two stores of one id would have to be made in the same place in the same nanosecond.
-        let id =
-            blake3::hash(format!("{location} {created:?} {:?}", options.holder).as_bytes()).to_hex()[..32].to_owned();
-        let marker = Marker { version: FORMAT, id: id.clone(), created };
-        let unwritable = |e: serde_json::Error| Error::Draft { what: "marker", found: e.to_string() };
-        let text = serde_json::to_vec_pretty(&marker).map_err(unwritable)?;
-        match backend.put(MARKER, text.clone(), PutMode::Create) {
-            Err(error) if error.kind() == ErrorKind::Exists => return Err(already()),
-            made => made?,
-        }
-        probe(&backend, text).inspect_err(|_| {
-            let left = |error| tracing::warn!("`{MARKER}` is left in {location}, remove it: {error}");
-            backend.delete(MARKER).unwrap_or_else(left);
+        let id = mark(&backend, location, options).inspect_err(|_| {
+            backend.folder().into_iter().for_each(Folder::remove_made);
         })?;
         Ok(Self { backend: Arc::new(backend), options: options.clone(), id })
     }
@@ -466,6 +447,33 @@ fn read_marker(backend: &Backend) -> Result<Marker, Error> {
         return Err(Error::object(MARKER, Fault::Malformed("`id` is not 32 hex digits".into())));
     }
     Ok(marker)
+}
+
+/// Writes the marker where nothing is yet, and gives the id of the store.
+fn mark(backend: &Backend, location: &Location, options: &Options) -> Result<String, Error> {
+    let created = (options.clock)();
+    let already = || Error::AlreadyAStore { location: location.to_string() };
+    match read_marker(backend) {
+        Err(Error::NotAStore { .. }) => {}
+        marker => return Err(marker.map_or_else(|error| error, |_| already())),
+    }
+    if let Some(found) = backend.any()? {
+        return Err(Error::NotEmpty { location: location.to_string(), found });
+    }
+    // Two stores of one id would have to be made in the same place in the same nanosecond.
+    let id = blake3::hash(format!("{location} {created:?} {:?}", options.holder).as_bytes()).to_hex()[..32].to_owned();
+    let marker = Marker { version: FORMAT, id: id.clone(), created };
+    let unwritable = |e: serde_json::Error| Error::Draft { what: "marker", found: e.to_string() };
+    let text = serde_json::to_vec_pretty(&marker).map_err(unwritable)?;
+    match backend.put(MARKER, text.clone(), PutMode::Create) {
+        Err(error) if error.kind() == ErrorKind::Exists => return Err(already()),
+        made => made?,
+    }
+    probe(backend, text).inspect_err(|_| {
+        let left = |error| tracing::warn!("`{MARKER}` is left in {location}, remove it: {error}");
+        backend.delete(MARKER).unwrap_or_else(left);
+    })?;
+    Ok(id)
 }
 
 /// Finds out whether the marker, which is there now, can be made again. All locks rest on that it cannot.

@@ -73,7 +73,8 @@ fn a_store_stays_as_it_was() {
     filled.gives("2", "");
 }
 
-/// Runs a command that can make no file longer than so much. It must fail, say `says`, and leave all files as they were.
+/// Runs a command that can make no file longer than so much. It must fail, say `says`, and leave all files and directories
+/// as they were.
 #[track_caller]
 fn changes_nothing(folder: &Folder, line: &str, limit_kib: u32, says: &[&str]) {
     let before = files(folder.root());
@@ -90,16 +91,17 @@ fn changes_nothing(folder: &Folder, line: &str, limit_kib: u32, says: &[&str]) {
     assert!(after == before, "{line} changed a file: {}", said.stderr);
 }
 
-/// All files below a directory by their paths.
+/// All files and directories below a directory by their paths; a directory's path ends with `/`.
 fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+            let path = entry.path().strip_prefix(root).unwrap().to_str().unwrap().to_owned();
             if entry.file_type().unwrap().is_dir() {
                 directories.push(entry.path());
+                found.insert(path + "/", Vec::new());
             } else {
-                let path = entry.path().strip_prefix(root).unwrap().to_str().unwrap().to_owned();
                 found.insert(path, fs::read(entry.path()).unwrap());
             }
         }
