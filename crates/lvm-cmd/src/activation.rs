@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::activation_lists::likely_list;
 use crate::share::Share;
 use crate::{
     ActivationListError, Command, ExecError, Executor, Kind, LockError, Lv, LvRef, Patience, Program, ReportError,
-    StateDir, Uuid, check_activation_lists, volumes,
+    StateDir, Uuid, volumes,
 };
 
 /// How a volume is activated.
@@ -74,12 +75,8 @@ impl<'a> Activation<'a> {
                 && !(source.was_run() && is_active(exec, &name, &volume.uuid).unwrap_or(false))
             {
                 share.into_iter().filter(|share| share.is_last().unwrap_or(false)).for_each(Share::end);
-                if source.was_run()
-                    && let Err(source) = check_activation_lists(exec, name.vg())
-                {
-                    return Err(ActivationError::Listed { name, source });
-                }
-                return Err(ActivationError::Activate { name, source });
+                let list = likely_list(exec, &source, name.vg());
+                return Err(ActivationError::Activate { name, list, source });
             }
         }
         let this = Self { exec, name, uuid: volume.uuid.clone(), node, options, share };
@@ -199,16 +196,10 @@ pub enum ActivationError {
     Activate {
         /// The volume.
         name: LvRef,
+        /// The list in lvm.conf that is the likely cause, if there is one.
+        list: Option<Box<ActivationListError>>,
         /// Why not.
         source: ExecError,
-    },
-    /// LVM does not activate it, and a list in lvm.conf is the likely cause.
-    #[error("cannot activate `{name}`")]
-    Listed {
-        /// The volume.
-        name: LvRef,
-        /// Which list.
-        source: ActivationListError,
     },
     /// It is active and has no device node.
     #[error("`{name}` is active, but `{}` does not appear; is udev running?", node.display())]
@@ -245,10 +236,19 @@ impl ActivationError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Deactivate { in_use: true, .. } => Kind::Busy,
+            Self::Activate { list: Some(list), .. } => list.kind(),
             Self::Activate { source, .. } | Self::Deactivate { source, .. } => source.kind(),
             Self::NoNode { .. } | Self::Kept { .. } => Kind::Environment,
-            Self::Listed { source, .. } => source.kind(),
             Self::Lock(source) => source.kind(),
+        }
+    }
+
+    /// What to do next, where a setting of the host is the likely cause.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Activate { list, .. } => list.as_ref().map(|list| list.hint()),
+            _ => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The lists of lvm.conf that keep the volumes of a group inactive, or read-only.
 
-use crate::{Command, Executor, Kind, Program, VgName};
+use crate::{Command, ExecError, Executor, Kind, Program, VgName};
 
 /// Checks that `activation/volume_list` and `activation/read_only_volume_list` in lvm.conf let the volumes of a group be active and
 /// writable. Where LVM does not answer, nothing is refused here: its other commands then say why. Runs one command.
@@ -35,11 +35,17 @@ pub fn check_activation_lists(exec: &dyn Executor, group: &VgName) -> Result<(),
     }
 }
 
+/// Looks for a list of lvm.conf that is the likely cause of a failed command on a group. Runs one command, or none where LVM
+/// itself was not run.
+pub(crate) fn likely_list(exec: &dyn Executor, failed: &ExecError, group: &VgName) -> Option<Box<ActivationListError>> {
+    if failed.was_run() { check_activation_lists(exec, group).err().map(Box::new) } else { None }
+}
+
 /// A list in lvm.conf keeps the volumes of a group inactive, or read-only.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "lvm.conf keeps the volumes of group `{group}` {}: see `lvmconfig activation/{list}`",
-    if *list == "volume_list" { "inactive" } else { "read-only" }
+    self.effect()
 )]
 pub struct ActivationListError {
     group: VgName,
@@ -48,6 +54,20 @@ pub struct ActivationListError {
 }
 
 impl ActivationListError {
+    fn effect(&self) -> &'static str {
+        if self.list == "volume_list" { "inactive" } else { "read-only" }
+    }
+
+    /// What to do where a command of LVM failed on the group, and this is the likely cause.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let Self { group, list } = self;
+        let effect = self.effect();
+        format!(
+            "see `lvmconfig activation/{list}`: it keeps the volumes of group `{group}` {effect}, which is the likely cause"
+        )
+    }
+
     /// What kind of failure this is: always [`Kind::Environment`].
     #[must_use]
     pub const fn kind(&self) -> Kind {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use extents::{Bytes, SECTOR_BYTES};
 
+use crate::activation_lists::likely_list;
 use crate::{
     ActivationListError, Command, ExecError, Executor, Kind, Lv, LvName, LvRef, Output, Permission, Program,
-    ReportError, Tag, Uuid, check_activation_lists, find, volumes,
+    ReportError, Tag, Uuid, find, volumes,
 };
 
 /// LVM's exit status for a command line that it does not understand (`EINVALID_CMD_LINE` in lvm2's `lib/commands/errors.h`).
@@ -248,12 +249,8 @@ fn bytes(size: Bytes) -> String {
 
 fn run(exec: &dyn Executor, command: &Command, action: &'static str, name: &LvRef) -> Result<Output, VolumeError> {
     exec.run(command).map_err(|source| {
-        if source.was_run()
-            && let Err(source) = check_activation_lists(exec, name.vg())
-        {
-            return VolumeError::Listed { action, name: name.clone(), source };
-        }
-        VolumeError::refused(action, name, source, None)
+        let list = likely_list(exec, &source, name.vg());
+        VolumeError::Refused { action, name: name.clone(), in_use: false, list, source }
     })
 }
 
@@ -297,18 +294,10 @@ pub enum VolumeError {
         name: LvRef,
         /// Whether something has it open, as a report said afterwards.
         in_use: bool,
+        /// The list in lvm.conf that is the likely cause, if there is one.
+        list: Option<Box<ActivationListError>>,
         /// Why not.
         source: ExecError,
-    },
-    /// LVM refused, and a list in lvm.conf is the likely cause.
-    #[error("cannot {action} `{name}`")]
-    Listed {
-        /// What was to be done.
-        action: &'static str,
-        /// The volume.
-        name: LvRef,
-        /// Which list.
-        source: ActivationListError,
     },
     /// There is no such volume.
     #[error("cannot {action} `{name}`")]
@@ -365,7 +354,7 @@ impl VolumeError {
     /// LVM refused; `found` is the volume in a report afterwards.
     pub(crate) fn refused(action: &'static str, name: &LvRef, source: ExecError, found: Option<&Lv>) -> Self {
         let in_use = found.is_some_and(|lv| lv.attr.is_open());
-        Self::Refused { action, name: name.clone(), in_use, source }
+        Self::Refused { action, name: name.clone(), in_use, list: None, source }
     }
 
     /// What kind of failure this is.
@@ -373,12 +362,21 @@ impl VolumeError {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Refused { in_use: true, .. } | Self::Needed { .. } => Kind::Busy,
+            Self::Refused { list: Some(list), .. } => list.kind(),
             Self::Refused { source, .. } => source.kind(),
             Self::Report { source } => source.kind(),
             Self::Missing { source, .. } => source.kind(),
-            Self::Listed { source, .. } => source.kind(),
             Self::NotOurs { .. } => Kind::Invalid,
             Self::Replaced { .. } | Self::Stays { .. } => Kind::Failed,
+        }
+    }
+
+    /// What to do next, where a setting of the host is the likely cause.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { list, .. } => list.as_ref().map(|list| list.hint()),
+            _ => None,
         }
     }
 

@@ -194,7 +194,7 @@ lvpatch: hint: receive it in a group with smaller extents (`vgchange -s`)
 fn refused(action: &'static str) -> VolumeError {
     let exec = Scripted::from_transcript("$ lvrename vg1 a b\n!   Something is wrong.\n= 5\n").unwrap();
     let source = lvm_cmd::Executor::run(&exec, &Command::new(Program::Lvrename).args(["vg1", "a", "b"])).unwrap_err();
-    VolumeError::Refused { action, name: lv("vg1/hyperlayer-17-1"), in_use: false, source }
+    VolumeError::Refused { action, name: lv("vg1/hyperlayer-17-1"), in_use: false, list: None, source }
 }
 
 /// What failed first, what is left, and the command that removes it.

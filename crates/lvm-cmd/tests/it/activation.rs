@@ -229,7 +229,9 @@ fn a_group_that_is_read_only_by_its_settings_is_named() {
     let exec = script(&[refused, &report(INACTIVE), &lists]);
     let error = Activation::ensure(&exec, &volume("Vwi---tz-k"), options(&nodes, 0)).unwrap_err();
     assert_eq!(error.kind(), Kind::Environment);
-    assert!(chain(&error).ends_with("see `lvmconfig activation/read_only_volume_list`"), "{}", chain(&error));
+    assert!(chain(&error).contains("reload ioctl on"), "{}", chain(&error));
+    let hint = error.hint().unwrap();
+    assert!(hint.starts_with("see `lvmconfig activation/read_only_volume_list`"), "{hint}");
 }
 
 #[test]

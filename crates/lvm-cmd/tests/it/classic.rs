@@ -1,5 +1,6 @@
 use extents::Sectors;
 use lvm_cmd::{ClassicStatus, Room, Scripted, classic_status, extend_classic};
+use testkit::LISTS_STEP;
 
 #[test]
 fn how_full_it_is() {
@@ -23,13 +24,10 @@ fn how_full_it_is() {
 
 #[test]
 fn it_is_looked_at_and_extended_by_one_command_each() {
-    let exec = Scripted::from_transcript(
-        "$ dmsetup status vg--0-data_snapshot\n| 0 98304 snapshot 136/32768 16\n= 0\n\
+    let commands = "$ dmsetup status vg--0-data_snapshot\n| 0 98304 snapshot 136/32768 16\n= 0\n\
          $ lvextend --size +1048576b vg-0/data_snapshot\n= 0\n\
-         $ lvextend --extents +100%PVS vg-0/data_snapshot /dev/loop3\n= 5\n\
-         $ lvmconfig --typeconfig full --mergedconfig activation/volume_list activation/read_only_volume_list\n= 0\n",
-    )
-    .unwrap();
+         $ lvextend --extents +100%PVS vg-0/data_snapshot /dev/loop3\n= 5\n";
+    let exec = Scripted::from_transcript(&format!("{commands}{LISTS_STEP}")).unwrap();
     let name = "vg-0/data_snapshot".parse().unwrap();
     classic_status(&exec, &name).unwrap();
     extend_classic(&exec, &name, Room::Size(extents::Bytes::new(1 << 20))).unwrap();

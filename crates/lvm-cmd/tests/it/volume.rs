@@ -4,6 +4,8 @@ use lvm_cmd::{
     create_thin, deactivate, remove, rename, resize,
 };
 
+use testkit::LISTS_STEP;
+
 use crate::{chain, lvs, row};
 
 const UUID: &str = "jeQKMH-O6R5-y0Qz-wjUO-mBqa-Ye7u-UXe37K";
@@ -22,17 +24,15 @@ fn tag(text: &str) -> Tag {
 
 #[test]
 fn creation_is_one_command_with_everything() {
-    let exec = Scripted::from_transcript(
+    let commands =
         "$ lvcreate --snapshot --name new --addtag a --addtag b=1 --permission rw --setactivationskip n --activate y \
          --ignoreactivationskip vg0/data\n= 0\n\
          $ lvcreate --snapshot --name new --permission r --setactivationskip y --activate n vg0/data\n= 0\n\
          $ lvcreate --virtualsize 16777216b --name new --addtag a --permission rw --setactivationskip n --activate y \
          --ignoreactivationskip --thinpool vg0/pool\n= 0\n\
          $ lvcreate --snapshot --name new --permission r --setactivationskip y --activate n vg0/data\n\
-         ! Logical Volume \"new\" already exists in volume group \"vg0\"\n= 5\n\
-         $ lvmconfig --typeconfig full --mergedconfig activation/volume_list activation/read_only_volume_list\n= 0\n",
-    )
-    .unwrap();
+         ! Logical Volume \"new\" already exists in volume group \"vg0\"\n= 5\n";
+    let exec = Scripted::from_transcript(&format!("{commands}{LISTS_STEP}")).unwrap();
     let (data, pool, new) = ("vg0/data".parse().unwrap(), "vg0/pool".parse().unwrap(), "new".parse().unwrap());
     let tags = [tag("a"), tag("b=1")];
     let writable = NewVolume { tags: &tags, permission: Permission::ReadWrite, active: true, skip_activation: false };
@@ -42,6 +42,20 @@ fn creation_is_one_command_with_everything() {
     create_thin(&exec, &pool, &new, Bytes::new(16 << 20), &NewVolume { tags: &tags[..1], ..writable }).unwrap();
     let error = create_snapshot(&exec, &data, &new, &frozen).unwrap_err();
     assert!(chain(&error).starts_with("cannot create snapshot `vg0/new`: `lvcreate --snapshot"), "{}", chain(&error));
+    assert_eq!((error.kind(), error.hint()), (Kind::Failed, None));
+}
+
+/// A list that is the likely cause hides no other one.
+#[test]
+fn what_lvm_says_is_shown_beside_the_list_that_may_be_the_cause() {
+    let listed = LISTS_STEP.replace("\n= 0", "\n| read_only_volume_list=[\"vg0\"]\n= 0");
+    let command = "$ lvcreate --snapshot --name new --permission r --setactivationskip y --activate n vg0/data\n";
+    let exec = Scripted::from_transcript(&format!("{command}! insufficient free space\n= 5\n{listed}")).unwrap();
+    let frozen = NewVolume { tags: &[], permission: Permission::ReadOnly, active: false, skip_activation: true };
+    let error = create_snapshot(&exec, &data(), &"new".parse().unwrap(), &frozen).unwrap_err();
+    assert!(chain(&error).contains("insufficient free space"), "{}", chain(&error));
+    let hint = error.hint().unwrap();
+    assert!(hint.starts_with("see `lvmconfig activation/read_only_volume_list`"), "{hint}");
 }
 
 #[test]

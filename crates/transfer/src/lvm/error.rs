@@ -357,6 +357,8 @@ impl LvmError {
                 format!("take the tag away: `lvchange --deltag {tag} {name}`")
             }
             Self::OddSize { .. } => "receive it in a group with smaller extents (`vgchange -s`)".to_owned(),
+            Self::VolumeError(error) => return error.hint(),
+            Self::ActivationError(error) => return error.hint(),
             _ => return None,
         })
     }

@@ -278,7 +278,7 @@ impl Drop for Undo<'_> {
 fn refused(error: ActivationError) -> Error {
     match error {
         ActivationError::Deactivate { name, in_use, source } => {
-            VolumeError::Refused { action: "deactivate", name, in_use, source }.into()
+            VolumeError::Refused { action: "deactivate", name, in_use, list: None, source }.into()
         }
         error => error.into(),
     }
