@@ -290,14 +290,20 @@ impl LvRef {
         self.check_length_with("")
     }
 
-    /// Checks that this volume can be a classic snapshot of `origin`: LVM then makes the devices `SNAPSHOT-cow` and
-    /// `ORIGIN-real` as well.
+    /// Checks that this volume can be a classic snapshot: LVM then makes the device `SNAPSHOT-cow` as well.
     ///
     /// # Errors
-    /// As [`check_length`](Self::check_length) of either name, with what LVM adds.
-    pub fn check_length_as_classic(&self, origin: &Self) -> Result<(), NameError> {
-        self.check_length_with("-cow")?;
-        origin.check_length_with("-real")
+    /// As [`check_length`](Self::check_length), with what LVM adds.
+    pub fn check_length_as_classic(&self) -> Result<(), NameError> {
+        self.check_length_with("-cow")
+    }
+
+    /// Checks that this volume can have a classic snapshot: LVM then makes the device `ORIGIN-real` as well.
+    ///
+    /// # Errors
+    /// As [`check_length`](Self::check_length), with what LVM adds.
+    pub fn check_length_as_classic_origin(&self) -> Result<(), NameError> {
+        self.check_length_with("-real")
     }
 
     fn check_length_with(&self, added: &str) -> Result<(), NameError> {

@@ -49,13 +49,16 @@ pub(super) fn findings(asked: &Asked) -> Vec<Finding> {
 fn name_length(asked: &Asked) -> Finding {
     let (origin, snapshot) = (&asked.origin, &asked.snapshot);
     let of = of(Check::NameLength, snapshot);
-    let checked = match asked.size {
-        Some(_) => snapshot.check_length_as_classic(origin),
-        None => snapshot.check_length(),
+    let (of_snapshot, of_origin) = match asked.size {
+        Some(_) => (snapshot.check_length_as_classic(), origin.check_length_as_classic_origin()),
+        None => (snapshot.check_length(), Ok(())),
     };
-    match checked {
-        Ok(()) => of.ok("short enough"),
-        Err(error) => of.refused(Refusal::Usage, error).hint("give the snapshot a shorter name, or rename its origin"),
+    match (of_snapshot, of_origin) {
+        (Ok(()), Ok(())) => of.ok("short enough"),
+        (Err(error), _) => of.refused(Refusal::Usage, error).hint("give the snapshot a shorter name"),
+        (Ok(()), Err(error)) => {
+            of.refused(Refusal::Usage, error).hint("rename the origin")
+        }
     }
 }
 

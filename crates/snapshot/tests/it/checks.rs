@@ -433,6 +433,19 @@ fn each_check_is_content_in_one_case_and_not_in_another() {
     assert_eq!(tried, all, "checks without a case, or cases without a check");
 }
 
+/// Only a rename of the volume whose name is too long helps.
+#[test]
+fn the_hint_about_a_long_name_is_about_that_volume() {
+    let hint = |asked: &Asked, seen: &Seen| of(&findings(asked, seen), Check::NameLength).hint.clone().unwrap();
+    for (asked, seen) in [thin(), classic()] {
+        let asked = Asked { snapshot: hyphens(), ..asked };
+        let asked = if asked.size.is_none() { Asked { snapshot: named(118), ..asked } } else { asked };
+        assert_eq!(hint(&asked, &seen), "give the snapshot a shorter name");
+    }
+    let (asked, seen) = classic();
+    assert_eq!(hint(&Asked { origin: hyphens(), ..asked }, &seen), "rename the origin");
+}
+
 #[test]
 fn every_table_has_every_check_once_and_in_order() {
     let changed = cases().into_iter().map(|(_, (mut asked, mut seen), change, ..)| {
