@@ -14,7 +14,7 @@ const MOST_AT_ONCE: usize = 32;
 /// # Errors
 /// [`VolumeError::NotOurs`] without the tag, [`VolumeError::Needed`] with a volume that depends on it, [`VolumeError::Report`]
 /// where it does not exist, or where nobody knows whether it is gone; or LVM refuses, as it does after some seconds for a
-/// volume that is in use ([`Kind::Busy`]).
+/// volume that is in use ([`Kind::Busy`](crate::Kind::Busy)).
 pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), VolumeError> {
     let report = |source| VolumeError::Report { source };
     let before = volumes(exec, name.vg()).map_err(report)?;
@@ -46,8 +46,8 @@ pub fn remove(exec: &dyn Executor, name: &LvRef, proof: &Tag) -> Result<(), Volu
     }
 }
 
-/// Removes several volumes as [`remove`] does, and says in their order what became of each. Of up to 32 volumes of one group
-/// that nothing stands against it runs three commands in all; for each volume that is left then, those of [`remove`].
+/// Removes several volumes as [`remove`] does, and gives the result of each in order. Up to 32 removable volumes of one group
+/// take three commands; each that stays takes those of [`remove`] as well.
 #[must_use = "some may be left"]
 pub fn remove_all(exec: &dyn Executor, names: &[LvRef], proof: &Tag) -> Vec<Result<(), VolumeError>> {
     let groups = names.chunk_by(|one, next| one.vg() == next.vg());

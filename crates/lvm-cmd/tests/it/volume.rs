@@ -24,8 +24,7 @@ fn tag(text: &str) -> Tag {
 
 #[test]
 fn creation_is_one_command_with_everything() {
-    let commands =
-        "$ lvcreate --snapshot --name new --addtag a --addtag b=1 --permission rw --setactivationskip n --activate y \
+    let commands = "$ lvcreate --snapshot --name new --addtag a --addtag b=1 --permission rw --setactivationskip n --activate y \
          --ignoreactivationskip vg0/data\n= 0\n\
          $ lvcreate --snapshot --name new --permission r --setactivationskip y --activate n vg0/data\n= 0\n\
          $ lvcreate --virtualsize 16777216b --name new --addtag a --permission rw --setactivationskip n --activate y \

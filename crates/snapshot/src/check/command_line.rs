@@ -56,9 +56,7 @@ fn name_length(asked: &Asked) -> Finding {
     match (of_snapshot, of_origin) {
         (Ok(()), Ok(())) => of.ok("short enough"),
         (Err(error), _) => of.refused(Refusal::Usage, error).hint("give the snapshot a shorter name"),
-        (Ok(()), Err(error)) => {
-            of.refused(Refusal::Usage, error).hint("rename the origin")
-        }
+        (Ok(()), Err(error)) => of.refused(Refusal::Usage, error).hint("rename the origin"),
     }
 }
 
