@@ -10,8 +10,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Kind, Patience};
 
-/// Where Hyperlayer's tools keep what one run must know of another. All of them must use the same folder, or they do
-/// not see each other. `/run` is empty after a boot, as are the locks.
+/// The directory of what one run of Hyperlayer's tools must know of another. All of them must use the same one, or they do not
+/// see each other. `/run` is empty after a reboot. Locks on what survives a reboot lie in [`DEFAULT_LOCKS_DIR`].
 pub const DEFAULT_STATE_DIR: &str = "/run/hyperlayer";
 
 /// The directory of locks on what records in `/var/lib/hyperlayer` describe, beside these: a container that has the records, and a
@@ -19,6 +19,7 @@ pub const DEFAULT_STATE_DIR: &str = "/run/hyperlayer";
 pub const DEFAULT_LOCKS_DIR: &str = "/var/lib/hyperlayer/locks";
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+const PID_NAMESPACE: &str = "/proc/self/ns/pid";
 
 /// The folder that holds locks and records of reservations, and the boot that they belong to.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,12 +99,13 @@ impl StateDir {
     }
 }
 
-/// A lock that one process has at a time, also against another lock in the same process. Released by dropping it and
-/// by the end of the process, however it ends.
+/// A lock that one process has at a time, also against another lock in the same process. Released by dropping it, which removes
+/// its file, and by the end of the process, however it ends.
 #[derive(Debug)]
 #[must_use = "the lock is released as soon as this is dropped"]
 pub struct ProcessLock {
-    _file: File,
+    path: PathBuf,
+    file: File,
 }
 
 impl ProcessLock {
@@ -114,32 +116,66 @@ impl ProcessLock {
     pub fn acquire(state: &StateDir, name: &str, patience: Patience<'_>) -> Result<Self, LockError> {
         let path = state.file(name)?;
         let refused = |source| LockError::io(&path, source);
-        // Never removed: a file that is unlinked while another process waits for it would be two locks.
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(refused)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut tries = patience.tries();
         loop {
+            // Opened for each try: the holder removes its file.
+            let file = options.open(&path).map_err(refused)?;
             match file.try_lock() {
-                Ok(()) => break,
+                // A file that was removed since it was opened is no lock: another process may have made and locked a new one.
+                Ok(()) if !is_at(&path, &file).map_err(refused)? => {}
+                Ok(()) => return Ok(Self::held(path, file)),
                 Err(TryLockError::Error(source)) => return Err(refused(source)),
                 Err(TryLockError::WouldBlock) if tries.pause() => {}
                 Err(TryLockError::WouldBlock) => {
-                    let mut text = String::new();
-                    let _ = file.take(32).read_to_string(&mut text);
-                    return Err(LockError::Held { path, holder: text.trim().parse().ok(), waited: patience.limit() });
+                    return Err(LockError::Held { path, holder: holder(file), waited: patience.limit() });
                 }
             }
         }
-        // For the message of whoever waits. The lock holds without it.
-        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
     }
+
+    fn held(path: PathBuf, mut file: File) -> Self {
+        // For the message of another process that waits. The lock holds without it.
+        let text = format!("{} {}\n", std::process::id(), pid_namespace().unwrap_or_default());
+        let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
+        Self { path, file }
+    }
+}
+
+impl Drop for ProcessLock {
+    fn drop(&mut self) {
+        // While it is locked, so that no other process has locked a file of this path.
+        if is_at(&self.path, &self.file).unwrap_or(false)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::debug!(path = %self.path.display(), %error, "the file of a lock stays");
+        }
+    }
+}
+
+/// Whether the file at this path is the one that is open.
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The process that has locked the file. `None` if its id is one of another PID namespace, as that of a container is, where it
+/// means another process.
+fn holder(file: File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(64).read_to_string(&mut text).ok()?;
+    let (pid, namespace) = text.trim_end().split_once(' ')?;
+    if namespace == pid_namespace()? { pid.parse().ok() } else { None }
+}
+
+/// The PID namespace as the kernel names it, such as `pid:[4026531836]`.
+fn pid_namespace() -> Option<String> {
+    fs::read_link(PID_NAMESPACE).ok()?.into_os_string().into_string().ok()
 }
 
 /// Why a lock could not be had.
@@ -151,7 +187,7 @@ pub enum LockError {
     Held {
         /// The lock's file.
         path: PathBuf,
-        /// The process that has it, as far as it said so.
+        /// The process that has it, if its id means the same process here.
         holder: Option<u32>,
         /// How long it was waited for.
         waited: Duration,
@@ -209,6 +245,64 @@ mod tests {
         std::fs::rename(state.path(), at.path().join("other")).unwrap();
         assert_ne!(state.folder_id().unwrap(), first);
         assert!(first.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'), "{first}");
+    }
+
+    fn held(state: &super::StateDir) -> Result<super::ProcessLock, LockError> {
+        super::ProcessLock::acquire(state, "lock", super::Patience::new(Duration::ZERO))
+    }
+
+    #[test]
+    fn no_file_stays_of_a_lock_that_is_released() {
+        let at = tempfile::tempdir().unwrap();
+        let state = super::StateDir::with_boot_id(at.path().join("state"), "boot");
+        let names = || std::fs::read_dir(state.path()).unwrap().count();
+        let lock = held(&state).unwrap();
+        held(&state).unwrap_err();
+        assert_eq!(names(), 1);
+        drop(lock);
+        assert_eq!(names(), 0);
+        // One that another program has replaced belongs to its next holder.
+        let lock = held(&state).unwrap();
+        std::fs::remove_file(state.path().join("lock")).unwrap();
+        let next = held(&state).unwrap();
+        drop(lock);
+        assert_eq!(names(), 1);
+        drop(next);
+    }
+
+    /// Removed files and new ones of the same name in every order.
+    #[test]
+    fn one_has_it_at_a_time_while_files_come_and_go() {
+        let at = tempfile::tempdir().unwrap();
+        let state = super::StateDir::with_boot_id(at.path().join("state"), "boot");
+        let (inside, times) = (std::sync::atomic::AtomicU32::new(0), std::sync::atomic::AtomicU32::new(0));
+        let order = std::sync::atomic::Ordering::SeqCst;
+        let work = || {
+            for _ in 0..2000 {
+                let Ok(lock) = held(&state) else { continue };
+                assert_eq!(inside.fetch_add(1, order), 0, "two have the lock");
+                std::thread::yield_now();
+                inside.fetch_sub(1, order);
+                times.fetch_add(1, order);
+                drop(lock);
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+        assert!(times.into_inner() > 0);
+        assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_holder_is_named_where_its_id_means_the_same_process() {
+        let at = tempfile::tempdir().unwrap();
+        let state = super::StateDir::with_boot_id(at.path().join("state"), "boot");
+        let _lock = held(&state).unwrap();
+        let text = || held(&state).unwrap_err().to_string();
+        assert!(text().ends_with(&format!("is locked by process {}", std::process::id())), "{}", text());
+        for other in ["7 pid:[1]\n", "7\n", "7 \n", ""] {
+            std::fs::write(state.path().join("lock"), other).unwrap();
+            assert!(text().ends_with("is locked by another process"), "{other:?}: {}", text());
+        }
     }
 
     #[test]
