@@ -60,14 +60,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let name = args.name.clone().unwrap_or_else(|| format!("{}_snapshot", origin.lv()));
     let asked = args.options.wanted(&args.origin, &name)?.asked();
     let context = Context::for_anybody()?;
-    // While it is held nobody makes or removes it, so that all is of one moment.
-    let (lock, other_run) = match is_root().then(|| context.try_lock(&asked.snapshot)) {
+    // Held to the end, so that no other run changes the snapshot meanwhile.
+    let (_lock, other_run) = match is_root().then(|| context.lock_to_look(&asked.snapshot)) {
         None => (None, None),
-        Some(Ok(lock)) => (Some(lock), None),
+        Some(Ok(lock)) => (lock, None),
         Some(Err(error)) if error.kind() == Kind::Busy => (None, Some(error.to_string())),
         Some(Err(error)) => return Err(transfer::Error::from(error).into()),
     };
-    let record = if lock.is_some() { known(&context, &asked)? } else { None };
+    let record = if is_root() && other_run.is_none() { known(&context, &asked)? } else { None };
     let all = findings(&asked, &seen(&context, &asked, record, other_run)?);
     let text = if args.json { all.iter().map(json).collect() } else { shown(&all) };
     cli::print(&text)?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use cli::{Exit, Failure, OrFail, Outcome, Stop};
 use lvm_cmd::{
-    DEFAULT_LOCKS_DIR, DEFAULT_STATE_DIR, Host, LockError, LvRef, MOUNTINFO, Patience, ProcessLock, StateDir, VgName,
+    DEFAULT_LOCKS_DIR, DEFAULT_STATE_DIR, Host, Kind, LockError, LvRef, MOUNTINFO, Patience, ProcessLock, StateDir,
+    VgName,
 };
 use snapshot::{DEFAULT_JOURNAL_DIR, FileSystem, Journal, Phase, PlanError, Record, SiteError, Step};
 
@@ -40,23 +41,38 @@ impl Context {
         Ok(Self { exec: Host::new(), state, locks, journal: Journal::new(DEFAULT_JOURNAL_DIR) })
     }
 
-    /// Nobody else makes, changes or removes this snapshot meanwhile.
+    /// Keeps other runs from making, changing or removing this snapshot.
     ///
     /// # Errors
-    /// Somebody does.
+    /// Another run has the lock, or the lock cannot be used.
     pub(crate) fn lock(&self, snapshot: &LvRef) -> Outcome<ProcessLock> {
-        self.try_lock(snapshot).map_err(|error| {
-            Failure::from(transfer::Error::from(error)).context(format!("another run works on `{snapshot}`"))
-        })
+        self.try_lock(snapshot).map_err(|error| not_locked(snapshot, error))
     }
 
-    /// The same, for who wants to know who does.
+    /// As [`lock`](Self::lock); `None` if another run has the lock.
     ///
     /// # Errors
-    /// Somebody does.
-    pub(crate) fn try_lock(&self, snapshot: &LvRef) -> Result<ProcessLock, LockError> {
-        let name = format!("snapshot-{}", snapshot.dm_name());
-        ProcessLock::acquire(&self.locks, &name, Patience::new(Duration::ZERO))
+    /// The lock cannot be used.
+    pub(crate) fn lock_if_free(&self, snapshot: &LvRef) -> Outcome<Option<ProcessLock>> {
+        match self.try_lock(snapshot) {
+            Err(error) if error.kind() == Kind::Busy => Ok(None),
+            locked => locked.map(Some).map_err(|error| not_locked(snapshot, error)),
+        }
+    }
+
+    /// Locks a snapshot to look at it. `None` if no run has ever locked it, or each that did has ended: then no file is made.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub(crate) fn lock_to_look(&self, snapshot: &LvRef) -> Result<Option<ProcessLock>, LockError> {
+        match self.locks.path().join(lock_name(snapshot)).try_exists() {
+            Ok(false) => Ok(None),
+            _ => self.try_lock(snapshot).map(Some),
+        }
+    }
+
+    fn try_lock(&self, snapshot: &LvRef) -> Result<ProcessLock, LockError> {
+        ProcessLock::acquire(&self.locks, &lock_name(snapshot), Patience::new(Duration::ZERO))
     }
 
     /// What is recorded of a snapshot that was made.
@@ -76,6 +92,19 @@ impl Context {
         Err(Failure::msg(Exit::Failed, format!("`{snapshot}` is no snapshot that lvsnap made"))
             .hint("`lvsnap list` shows those; `lvs` all others, which only `lvremove` removes"))
     }
+}
+
+fn lock_name(snapshot: &LvRef) -> String {
+    format!("snapshot-{}", snapshot.dm_name())
+}
+
+/// Why a snapshot could not be locked: only a held lock means another run.
+fn not_locked(snapshot: &LvRef, error: LockError) -> Failure {
+    let text = match error.kind() {
+        Kind::Busy => format!("another run works on `{snapshot}`"),
+        _ => format!("cannot lock `{snapshot}`"),
+    };
+    Failure::from(transfer::Error::from(error)).context(text)
 }
 
 pub(crate) fn is_root() -> bool {
@@ -103,7 +132,7 @@ pub(crate) fn of_site(error: SiteError) -> Failure {
         }
         other => {
             let exit = match other.kind() {
-                lvm_cmd::Kind::Environment => Exit::Surroundings,
+                Kind::Environment => Exit::Surroundings,
                 _ => Exit::Failed,
             };
             Failure::new(exit, other)
@@ -149,4 +178,23 @@ pub(crate) fn left(record: &Record, cause: Failure) -> Failure {
     cause
         .leaving(format!("something of the snapshot `{name}` is left"))
         .hint(format!("`lvsnap recover {name}` shows what, and with `--yes` removes it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_run_is_named_only_where_there_is_one() {
+        let snapshot = "vg0/snap".parse().unwrap();
+        let held = LockError::Held { path: "lock".into(), holder: None, waited: Duration::ZERO };
+        let full = LockError::Io { path: "lock".into(), source: std::io::ErrorKind::StorageFull.into() };
+        let open = LockError::Unsafe { path: "locks".into() };
+        for (error, is_held) in [(held, true), (full, false), (open, false)] {
+            let failure = not_locked(&snapshot, error);
+            assert_eq!(failure.exit(), Exit::Surroundings);
+            let begins = if is_held { "another run works on `vg0/snap`: " } else { "cannot lock `vg0/snap`: " };
+            assert!(failure.to_string().starts_with(begins), "{failure}");
+        }
+    }
 }

@@ -37,9 +37,14 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
     let mut failures = Vec::new();
     if args.yes {
         for half in context.journal.halves() {
-            // Who has the lock is writing it.
-            let Ok(_lock) = context.lock(&half) else { continue };
-            failures.extend(context.journal.remove_half(&half).err().map(|error| of_site(error.into())));
+            match context.lock_if_free(&half) {
+                Ok(Some(_lock)) => {
+                    failures.extend(context.journal.remove_half(&half).err().map(|error| of_site(error.into())));
+                }
+                // Another run is writing it.
+                Ok(None) => {}
+                Err(failure) => failures.push(failure),
+            }
         }
     }
     let mut records = Vec::new();
@@ -88,8 +93,8 @@ pub(crate) fn run(args: &Args, common: Common, stop: &Stop) -> Outcome {
 
 /// Attaches the space of a snapshot, where it can be had.
 fn attached(context: &Context, site: &HostSite<'_>, record: &Record) -> Outcome {
-    // Who has the lock works on it, and does that as well.
-    let Ok(_lock) = context.try_lock(&record.snapshot) else { return Ok(()) };
+    // Another run that has the lock attaches it as well.
+    let Some(_lock) = context.lock_if_free(&record.snapshot)? else { return Ok(()) };
     // What is found only now says more than the record from before the lock.
     match context.journal.read(&record.snapshot).map_err(|error| of_site(error.into()))? {
         Some(now) => attach(site, &now).map_err(of_site),

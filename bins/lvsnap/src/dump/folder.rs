@@ -275,7 +275,7 @@ impl Folder {
         format!("`lvsnap prune {dest} {}{}`", self.volume, rules.unwrap_or_default())
     }
 
-    /// The same over another file system.
+    /// These dumps, over other file operations.
     #[cfg(test)]
     pub(crate) fn over(self, files: Box<dyn Files>) -> Self {
         Self { files, ..self }
