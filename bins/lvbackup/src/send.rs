@@ -39,7 +39,8 @@ pub(crate) struct Args {
 
     /// Send all snapshots after OLD up to LV as one chain
     ///
-    /// The stream holds one delta for each, oldest first.     /// OLD and LV must be snapshots of one volume, and those between must be read-only. The receiver must have OLD.
+    /// The stream holds one delta for each, oldest first. OLD and LV must be snapshots of one volume, and those between must be
+    /// read-only. The receiver must have OLD.
     #[arg(short = 'I', long, value_name = "OLD", conflicts_with_all = ["incremental", "snapshot", "resume"])]
     intermediate: Option<String>,
 
